@@ -1,0 +1,163 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Turns the Huggy chat platform's webhooks into an analytics lake, and answers SQL over it.
+#[derive(Debug, Parser)]
+#[command(name = "huggy-etl", version, max_term_width = 100)]
+pub struct Args {
+    /// The lake: a path, or a file://, s3://, az:// or gs:// URL [default: ./lake]
+    #[arg(long, global = true, value_name = "URL")]
+    pub lake: Option<String>,
+
+    /// Settings file [default: ./huggy-etl.toml where it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive webhooks: store them durably, flush them to the lake, keep the facts up to date
+    Serve(Serve),
+    /// Read deliveries from NDJSON files (.gz and .zst too) into the lake
+    Import(Import),
+    /// Bring the facts up to date with the events
+    Transform(Transform),
+    /// Run SQL over the lake's tables
+    Query(Query),
+    /// List the lake's tables
+    Tables,
+    /// Describe a table's columns
+    Describe {
+        /// Name of the table
+        table: String,
+    },
+    /// Write made-up but realistic deliveries as NDJSON
+    Generate(Generate),
+    /// Print the effective settings, secrets masked
+    Config,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  huggy-etl serve --listen 0.0.0.0:8080 --token 380c4e73... --flush-interval 10s")]
+pub struct Serve {
+    /// Address of the webhook [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Address of /healthz, /readyz and /metrics [default: 127.0.0.1:9090]
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin_listen: Option<String>,
+    /// A token to accept; repeat for several. For trials: other users of the machine can read
+    /// command lines, so set HUGGY_ETL_TOKENS or the settings file in production
+    #[arg(long = "token", value_name = "TOKEN")]
+    pub tokens: Vec<String>,
+    /// Accept and keep the token of the first handshake
+    #[arg(long)]
+    pub pair: bool,
+    /// Folder of the write-ahead log [default: ./wal]
+    #[arg(long, value_name = "DIR")]
+    pub wal: Option<String>,
+    /// Path of the webhook [default: /webhook]
+    #[arg(long, value_name = "PATH")]
+    pub webhook_path: Option<String>,
+    /// Flush at least this often [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub flush_interval: Option<String>,
+    /// Flush once this much has gathered [default: 64MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub flush_bytes: Option<String>,
+    /// Flush once this many events have gathered [default: 200000]
+    #[arg(long, value_name = "ROWS")]
+    pub flush_rows: Option<String>,
+    /// Bring the facts up to date this often; 0 leaves it to `huggy-etl transform` [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub transform_every: Option<String>,
+    /// Logs for humans or as JSON: human, json [default: human]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  huggy-etl import march.ndjson.zst april.ndjson.gz\n  zcat old.gz | huggy-etl import -")]
+pub struct Import {
+    /// NDJSON files, one delivery a line, bare or as {"received_at", "body"}; `-` is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Transform {
+    /// Derive everything anew
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  huggy-etl query queries/wait_times.sql\n  huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1' --format csv")]
+pub struct Query {
+    /// A file of SQL statements
+    #[arg(value_name = "FILE.sql", required_unless_present = "sql", conflicts_with = "sql")]
+    pub file: Option<PathBuf>,
+    /// SQL statements
+    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    pub sql: Option<String>,
+    /// table, csv, json (an array of objects) or ndjson (an object a line)
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    pub format: query::Format,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  huggy-etl generate --chats 1000 --days 7 --seed 1 | huggy-etl import -")]
+pub struct Generate {
+    /// How many chats
+    #[arg(long, default_value_t = 1000)]
+    pub chats: u64,
+    /// Over how many days
+    #[arg(long, default_value_t = 7)]
+    pub days: u32,
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The first day, local date
+    #[arg(long, value_name = "DATE")]
+    pub first_day: Option<NaiveDate>,
+    /// The token in every delivery
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Also write what the facts of each chat must be, as NDJSON
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+}
+
+impl Args {
+    /// The settings that flags give, by key.
+    pub fn settings(&self) -> Vec<(&'static str, toml::Value)> {
+        let mut settings = Vec::new();
+        let mut set = |key, value: &Option<String>| {
+            settings.extend(value.as_ref().map(|value| (key, toml::Value::String(value.clone()))));
+        };
+        set("lake", &self.lake);
+        if let Command::Serve(serve) = &self.command {
+            set("listen", &serve.listen);
+            set("admin_listen", &serve.admin_listen);
+            set("wal", &serve.wal);
+            set("webhook_path", &serve.webhook_path);
+            set("flush_interval", &serve.flush_interval);
+            set("flush_bytes", &serve.flush_bytes);
+            set("flush_rows", &serve.flush_rows);
+            set("transform_every", &serve.transform_every);
+            set("log_format", &serve.log_format);
+            if !serve.tokens.is_empty() {
+                let tokens = serve.tokens.iter().cloned().map(toml::Value::String).collect();
+                settings.push(("tokens", toml::Value::Array(tokens)));
+            }
+        }
+        settings
+    }
+}

@@ -1,0 +1,28 @@
+//! The commands, one file each: each takes its arguments and the configuration, and does it all.
+
+pub mod config;
+pub mod describe;
+pub mod generate;
+pub mod import;
+pub mod query;
+pub mod serve;
+pub mod tables;
+pub mod transform;
+
+use crate::config::Config;
+
+/// Names this process to others that wait for a lease.
+fn holder() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "this host" } else { host.trim() };
+    format!("process {} on {host}", std::process::id())
+}
+
+fn engine(config: &Config) -> Result<::query::Engine, crate::exit::Failure> {
+    let facts = ::transform::facts::all();
+    let options = ::query::EngineOptions {
+        memory_bytes: usize::try_from(config.query_memory_bytes).unwrap_or(usize::MAX),
+        derived_tables: facts.iter().map(|fact| fact.name().to_owned()).collect(),
+    };
+    Ok(::query::Engine::new(config.open_lake()?, options))
+}

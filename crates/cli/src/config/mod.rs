@@ -1,0 +1,136 @@
+//! The settings: from file, environment and flags, in rising order, to values that cannot be wrong.
+
+mod keys;
+mod layers;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+
+use crate::args::Args;
+use crate::exit::Failure;
+use layers::Layers;
+
+pub use keys::{KEYS, Key};
+
+/// The effective settings.
+#[derive(Debug)]
+pub struct Config {
+    /// What `huggy-etl config` prints.
+    pub layers: Layers,
+    pub lake: String,
+    /// The providers' variables, such as `AWS_REGION`.
+    pub storage_options: Vec<(String, String)>,
+    pub wal: PathBuf,
+    pub listen: String,
+    pub admin_listen: String,
+    pub webhook_path: String,
+    pub tokens: Vec<String>,
+    pub flush_interval: Duration,
+    pub flush_bytes: u64,
+    pub flush_rows: u64,
+    /// `None`: not in the service.
+    pub transform_every: Option<Duration>,
+    pub max_body_bytes: u64,
+    pub max_connections: u64,
+    pub header_timeout: Duration,
+    pub grace_period: Duration,
+    pub wal_limit_bytes: u64,
+    pub dedup_window: Duration,
+    pub dedup_entries: u64,
+    pub tls: Option<(PathBuf, PathBuf)>,
+    pub query_memory_bytes: u64,
+    pub log: Option<String>,
+    pub log_format: LogFormat,
+    pub rules: transform::Settings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+impl Config {
+    /// Reads file, environment and flags.
+    pub fn load(args: &Args) -> Result<Config, Failure> {
+        let layers = Layers::read(args.config.as_deref(), std::env::vars(), args.settings());
+        layers.and_then(Config::from_layers).map_err(Failure::Environment)
+    }
+
+    fn from_layers(layers: Layers) -> anyhow::Result<Config> {
+        let transform_every = layers.duration("transform_every")?;
+        Ok(Config {
+            lake: layers.text("lake")?,
+            storage_options: provider_variables(std::env::vars()),
+            wal: layers.text("wal")?.into(),
+            listen: layers.text("listen")?,
+            admin_listen: layers.text("admin_listen")?,
+            webhook_path: webhook_path(&layers)?,
+            tokens: tokens(&layers)?,
+            flush_interval: layers.duration("flush_interval")?,
+            flush_bytes: layers.bytes("flush_bytes")?,
+            flush_rows: layers.integer("flush_rows")?,
+            transform_every: (!transform_every.is_zero()).then_some(transform_every),
+            max_body_bytes: layers.bytes("max_body_bytes")?,
+            max_connections: layers.integer("max_connections")?,
+            header_timeout: layers.duration("header_timeout")?,
+            grace_period: layers.duration("grace_period")?,
+            wal_limit_bytes: layers.bytes("wal_limit_bytes")?,
+            dedup_window: layers.duration("dedup_window")?,
+            dedup_entries: layers.integer("dedup_entries")?,
+            tls: tls(&layers)?,
+            query_memory_bytes: layers.bytes("query_memory_bytes")?,
+            log: layers.optional_text("log")?,
+            log_format: log_format(&layers)?,
+            rules: values::rules(&layers)?,
+            layers,
+        })
+    }
+
+    pub fn open_lake(&self) -> Result<lake::Lake, Failure> {
+        Ok(lake::Lake::open(&self.lake, self.storage_options.clone())?)
+    }
+}
+
+/// Credentials and endpoints by the providers' usual names.
+fn provider_variables(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let prefixes = ["AWS_", "AZURE_", "GOOGLE_", "SERVICE_ACCOUNT"];
+    variables.filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix))).collect()
+}
+
+fn tokens(layers: &Layers) -> anyhow::Result<Vec<String>> {
+    let mut tokens = layers.list("tokens")?;
+    if let Some(path) = layers.optional_text("token_file")? {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("token_file: reading {path}"))?;
+        tokens.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    if tokens.iter().any(|token| token.trim().is_empty()) {
+        return Err(anyhow!("tokens: an empty token would let anybody in; remove it"));
+    }
+    Ok(tokens)
+}
+
+fn webhook_path(layers: &Layers) -> anyhow::Result<String> {
+    let path = layers.text("webhook_path")?;
+    if path.starts_with('/') { Ok(path) } else { Err(anyhow!("webhook_path: {path:?} must begin with a slash")) }
+}
+
+fn tls(layers: &Layers) -> anyhow::Result<Option<(PathBuf, PathBuf)>> {
+    match (layers.optional_text("tls_certificate")?, layers.optional_text("tls_key")?) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate.into(), key.into()))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(anyhow!("tls_certificate is set but tls_key is not; TLS needs both")),
+        (None, Some(_)) => Err(anyhow!("tls_key is set but tls_certificate is not; TLS needs both")),
+    }
+}
+
+fn log_format(layers: &Layers) -> anyhow::Result<LogFormat> {
+    match layers.text("log_format")?.as_str() {
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        other => Err(anyhow!("log_format: {other:?} is neither \"human\" nor \"json\"")),
+    }
+}

@@ -1,0 +1,76 @@
+//! The settings that the rules use.
+
+use anyhow::{Context, anyhow, bail};
+use chrono::Weekday;
+use events::{DOCUMENTED, Tz};
+use toml::Value;
+use transform::Settings;
+use transform::calendar::Calendar;
+
+use super::layers::{Layers, strings};
+
+const DAYS: [(&str, Weekday); 7] = [
+    ("mon", Weekday::Mon),
+    ("tue", Weekday::Tue),
+    ("wed", Weekday::Wed),
+    ("thu", Weekday::Thu),
+    ("fri", Weekday::Fri),
+    ("sat", Weekday::Sat),
+    ("sun", Weekday::Sun),
+];
+
+pub fn rules(layers: &Layers) -> anyhow::Result<Settings> {
+    let mut settings = Settings {
+        zone: zone(layers)?,
+        short_abandon_seconds: i64::try_from(layers.integer("short_abandon_seconds")?)?,
+        calendar: calendar(layers)?,
+        ..Settings::default()
+    };
+    if layers.get("subscribed_events").is_some() {
+        settings.subscribed_events = subscribed(layers)?.into_iter().collect();
+    }
+    Ok(settings)
+}
+
+fn zone(layers: &Layers) -> anyhow::Result<Tz> {
+    let name = layers.text("timezone")?;
+    name.parse().map_err(|_| {
+        anyhow!("{}: timezone = {name:?} is no zone of the tz database, such as America/Sao_Paulo", layers.source("timezone"))
+    })
+}
+
+fn subscribed(layers: &Layers) -> anyhow::Result<Vec<String>> {
+    let events = layers.list("subscribed_events")?;
+    for event in &events {
+        if !DOCUMENTED.contains(&event.as_str()) {
+            let near = DOCUMENTED.iter().min_by_key(|name| strsim::osa_distance(event, name));
+            let near = near.map_or("", |name| *name);
+            bail!("{}: subscribed_events: unknown event {event:?}; did you mean {near:?}?", layers.source("subscribed_events"));
+        }
+    }
+    Ok(events)
+}
+
+fn calendar(layers: &Layers) -> anyhow::Result<Option<Calendar>> {
+    let Some(value) = layers.get("business_hours") else { return Ok(None) };
+    let source = layers.source("business_hours");
+    let table = value.as_table().ok_or_else(|| layers.misfit("business_hours", value, "a table"))?;
+    let mut calendar = Calendar::default();
+    for (key, value) in table {
+        let list = strings_or_text(value)
+            .ok_or_else(|| anyhow!("{source}: business_hours.{key} = {value} is not a list of strings"))?;
+        let day = DAYS.iter().find(|(name, _)| name == key);
+        let result = match day {
+            Some((_, day)) => calendar.open(*day, &list),
+            None if key == "holidays" => list.iter().try_for_each(|holiday| calendar.close(holiday)),
+            None => bail!("{source}: unknown setting business_hours.{key}; use mon, tue, wed, thu, fri, sat, sun or holidays"),
+        };
+        result.with_context(|| format!("{source}: business_hours.{key}"))?;
+    }
+    Ok(Some(calendar))
+}
+
+/// `holidays = "BR"` stands for a list of one.
+fn strings_or_text(value: &Value) -> Option<Vec<String>> {
+    strings(value).or_else(|| value.as_str().map(|text| vec![text.to_owned()]))
+}

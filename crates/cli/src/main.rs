@@ -1,0 +1,55 @@
+//! The binary `huggy-etl`: from arguments to a command, from its result to an exit code.
+//!
+//! Exit codes: 0 done, 1 the work failed (a query, an import with rejected lines, a transform),
+//! 2 wrong usage, 3 the lake or the configuration cannot be used.
+
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod logging;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use config::Config;
+use exit::Failure;
+
+/// DataFusion allocates much and from many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    // Commands that know no lake need no configuration.
+    if let Command::Generate(generate) = &args.command {
+        return commands::generate::run(generate);
+    }
+    let config = Config::load(&args)?;
+    logging::start(&config, matches!(args.command, Command::Serve(_)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Environment(error.into()))?;
+    runtime.block_on(async {
+        match args.command {
+            Command::Serve(serve) => commands::serve::run(&serve, config).await,
+            Command::Import(import) => commands::import::run(&import, &config).await,
+            Command::Transform(transform) => commands::transform::run(&transform, &config).await,
+            Command::Query(query) => commands::query::run(&query, &config).await,
+            Command::Tables => commands::tables::run(&config).await,
+            Command::Describe { table } => commands::describe::run(&table, &config).await,
+            Command::Config => commands::config::run(&config),
+            Command::Generate(_) => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,11 @@
+//! `startedWidgetAttendance`: a visitor filled in the widget's form. Its `id` stands beside name, phone
+//! and e-mail and is the contact's; a chat is known only where the item names one.
+
+use super::{Contact, ContactSpelling, Event, Kind, Object, base, required_id};
+
+pub(super) fn parse(kind: Kind, item: Object) -> Event {
+    let contact =
+        Contact { id: required_id(item, "id"), name: item.word("name"), spelling: ContactSpelling::Customer };
+    let chat_id = item.object("chat").id("id").or_else(|| item.id("chatID"));
+    Event { chat_id, contact: Some(contact), ..base(kind, item) }
+}

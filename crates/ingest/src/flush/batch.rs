@@ -1,0 +1,130 @@
+//! Frames to rows to Arrow: the part of a flush that only computes. Blocks; runs off the async threads.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
+use events::{EventId, EventRow, Tz};
+use uuid::Uuid;
+
+use super::FlushPolicy;
+use crate::dedup::Dedup;
+use crate::metrics::{BatchCounts, Metrics};
+use crate::table::sorted_batch;
+use crate::wal::{Frame, Replayed, WalReader};
+
+/// Bodies read from the log at a time while a batch fills.
+const STEP_BYTES: u64 = 4 << 20;
+
+/// Deliveries that are to be committed together.
+pub(super) struct Batch {
+    /// The offset before the first frame looked at.
+    pub after: u64,
+    /// The offset of the last frame.
+    pub last_offset: u64,
+    /// Time spent on reading and building it.
+    pub build_time: Duration,
+    pub newest_received_at: DateTime<Utc>,
+    /// `None` when every event was a copy, or there was none.
+    pub rows: Option<RecordBatch>,
+    pub ids: Vec<(DateTime<Utc>, EventId)>,
+    pub counts: BatchCounts,
+}
+
+/// Turns the frames of one log into batches.
+pub(super) struct Batcher {
+    pub log: WalReader,
+    /// Frames up to this offset are done with.
+    pub after: u64,
+    pub dedup: Arc<Mutex<Dedup>>,
+    pub policy: FlushPolicy,
+    pub zone: Tz,
+    pub metrics: Metrics,
+}
+
+impl Batcher {
+    pub fn id(&self) -> Uuid {
+        self.log.id()
+    }
+
+    /// The next batch; `None` at the end of the log. After an error the same call finds the same deliveries again.
+    pub fn next(&mut self) -> io::Result<Option<Batch>> {
+        let batch = self.fill();
+        if batch.is_err() {
+            self.log.rewind();
+        }
+        batch
+    }
+
+    fn fill(&mut self) -> io::Result<Option<Batch>> {
+        let started = Instant::now();
+        let after = self.after;
+        let mut rows = Vec::new();
+        let (mut bytes, mut last) = (0, None);
+        while bytes < self.policy.max_bytes && rows.len() < self.policy.max_rows {
+            let Replayed { frames, damage } =
+                match self.log.read(STEP_BYTES.min(self.policy.max_bytes - bytes), self.policy.max_rows) {
+                    Ok(replayed) => replayed,
+                    // What was read before the failure is a batch all the same; the next one meets the failure again.
+                    Err(_) if last.is_some() => break,
+                    Err(error) => return Err(error),
+                };
+            if frames.is_empty() && damage.is_empty() {
+                break;
+            }
+            for damage in damage {
+                self.metrics.damage_found();
+                tracing::error!(
+                    wal = %self.log.id(), segment = damage.segment, byte_offset = damage.byte_offset,
+                    length = damage.length, kept_in = %damage.kept_in.display(),
+                    "the write-ahead log is damaged: these bytes are no delivery; check the disk"
+                );
+            }
+            for frame in frames.into_iter().filter(|frame| frame.offset > after) {
+                bytes += frame.body.len() as u64;
+                last = Some((frame.offset, frame.received_at));
+                self.read_frame(&frame, &mut rows)?;
+            }
+        }
+        let Some((last_offset, newest_received_at)) = last else { return Ok(None) };
+        let batch = self.batch(rows, last_offset, newest_received_at);
+        Ok(Some(Batch { build_time: started.elapsed(), ..batch }))
+    }
+
+    fn read_frame(&self, frame: &Frame, rows: &mut Vec<EventRow>) -> io::Result<()> {
+        match events::read_delivery(&frame.body, frame.received_at, self.zone) {
+            Ok(delivery) => rows.extend(delivery),
+            Err(error) => {
+                let kept_in = self.log.set_aside(frame)?;
+                tracing::error!(
+                    wal = %self.log.id(), offset = frame.offset, kept_in = %kept_in.display(), %error,
+                    "an accepted delivery cannot be read; it was set aside: please report this"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&self, mut rows: Vec<EventRow>, last_offset: u64, newest_received_at: DateTime<Utc>) -> Batch {
+        let mut counts = BatchCounts::default();
+        counts.duplicates = self.dedup.lock().unwrap_or_else(PoisonError::into_inner).drop_copies(&mut rows);
+        for row in &rows {
+            counts.parse_errors += u64::from(row.parse_error.is_some());
+            match counts.rows.get_mut(&row.event_type) {
+                Some(count) => *count += 1,
+                None => drop(counts.rows.insert(row.event_type.clone(), 1)),
+            }
+        }
+        Batch {
+            after: self.after,
+            last_offset,
+            build_time: Duration::ZERO,
+            newest_received_at,
+            ids: rows.iter().map(|row| (row.received_at, row.event_id)).collect(),
+            rows: (!rows.is_empty()).then(|| sorted_batch(rows)),
+            counts,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The local file system as an object store that keeps its word across power loss.
+//!
+//! `object_store`'s own local store is atomic but does not fsync. Here an object is visible only once
+//! its bytes are on disk, and acknowledged only once its directory is: staged, fsynced, linked into
+//! place, directory fsynced. Everything that only reads is passed through.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
+};
+
+#[derive(Debug)]
+pub(crate) struct DurableLocal {
+    inner: LocalFileSystem,
+    directories: Arc<Directories>,
+}
+
+impl DurableLocal {
+    pub fn new() -> Self {
+        Self { inner: LocalFileSystem::new(), directories: Arc::default() }
+    }
+}
+
+impl fmt::Display for DurableLocal {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("DurableLocal")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for DurableLocal {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let path = self.inner.path_to_filesystem(location)?;
+        let directories = self.directories.clone();
+        blocking(move || {
+            directories.create(&path)?;
+            match options.mode {
+                PutMode::Overwrite => stage(&path, &payload).and_then(|staged| fs::rename(staged, &path)),
+                PutMode::Create => stage(&path, &payload).and_then(|staged| link_new(&staged, &path)),
+                PutMode::Update(_) => Err(io::Error::new(ErrorKind::Unsupported, "no conditional update on a local disk")),
+            }
+            .and_then(|()| directories.sync(&path))
+            .map_err(|error| failed(&path, error))?;
+            Ok(PutResult { e_tag: None, version: None })
+        })
+        .await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let path = self.inner.path_to_filesystem(location)?;
+        let upload = self.inner.put_multipart_opts(location, options).await?;
+        Ok(Box::new(DurableUpload { upload, path, directories: self.directories.clone() }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await?;
+        self.sync(to).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.inner.rename_opts(from, to, options).await?;
+        self.sync(to).await
+    }
+}
+
+impl DurableLocal {
+    async fn sync(&self, location: &Path) -> Result<()> {
+        let path = self.inner.path_to_filesystem(location)?;
+        sync_file(path, self.directories.clone()).await
+    }
+}
+
+/// A multipart upload that is fsynced when it completes.
+#[derive(Debug)]
+struct DurableUpload {
+    upload: Box<dyn MultipartUpload>,
+    path: PathBuf,
+    directories: Arc<Directories>,
+}
+
+#[async_trait]
+impl MultipartUpload for DurableUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.upload.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let result = self.upload.complete().await?;
+        sync_file(self.path.clone(), self.directories.clone()).await?;
+        Ok(result)
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
+    }
+}
+
+/// Which directories are known to be linked into their parents durably.
+#[derive(Debug, Default)]
+struct Directories(Mutex<HashSet<PathBuf>>);
+
+impl Directories {
+    fn create(&self, path: &FilePath) -> Result<()> {
+        match path.parent() {
+            Some(parent) => fs::create_dir_all(parent).map_err(|error| failed(parent, error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Fsyncs the directory of `path`, and once each of its ancestors, which may be new too.
+    fn sync(&self, path: &FilePath) -> io::Result<()> {
+        for (depth, directory) in path.ancestors().skip(1).enumerate() {
+            let known = self.lock().contains(directory);
+            if depth > 0 && known {
+                break;
+            }
+            match File::open(directory).and_then(|file| file.sync_all()) {
+                // Ancestors above the lake may not be ours to open.
+                Err(error) if depth > 0 && error.kind() == ErrorKind::PermissionDenied => break,
+                result => result?,
+            }
+            self.lock().insert(directory.to_owned());
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Writes the bytes beside their destination, under a name that listings skip, and fsyncs them.
+fn stage(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
+    for attempt in 1..=u32::MAX {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!("#{attempt}"));
+        let staged = PathBuf::from(name);
+        match OpenOptions::new().write(true).create_new(true).open(&staged) {
+            Ok(mut file) => {
+                let written = payload.iter().try_for_each(|part| file.write_all(part)).and_then(|()| file.sync_all());
+                if let Err(error) = written {
+                    let _ = fs::remove_file(&staged);
+                    return Err(error);
+                }
+                return Ok(staged);
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::from(ErrorKind::AlreadyExists))
+}
+
+fn link_new(staged: &FilePath, path: &FilePath) -> io::Result<()> {
+    let linked = fs::hard_link(staged, path);
+    let _ = fs::remove_file(staged);
+    linked
+}
+
+async fn sync_file(path: PathBuf, directories: Arc<Directories>) -> Result<()> {
+    blocking(move || {
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| directories.sync(&path))
+            .map_err(|error| failed(&path, error))
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(source) => Err(Error::JoinError { source }),
+    }
+}
+
+fn failed(path: &FilePath, error: io::Error) -> Error {
+    let path = path.display().to_string();
+    match error.kind() {
+        ErrorKind::AlreadyExists => Error::AlreadyExists { path, source: error.into() },
+        ErrorKind::NotFound => Error::NotFound { path, source: error.into() },
+        ErrorKind::PermissionDenied => Error::PermissionDenied { path, source: error.into() },
+        ErrorKind::Unsupported => {
+            Error::NotImplemented { operation: error.to_string(), implementer: "DurableLocal".to_owned() }
+        }
+        _ => Error::Generic { store: "DurableLocal", source: format!("{path}: {error}").into() },
+    }
+}

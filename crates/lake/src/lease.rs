@@ -1,0 +1,137 @@
+//! A lease on a piece of work, held in the object store, with expiry.
+//!
+//! Each holder writes the next number under `_leases/<what>/`, by a put that fails if it exists; the
+//! highest number counts. This needs no conditional update, which a local disk does not have. A lease
+//! keeps two workers from wasting each other's time; what keeps them from harm is the commit's fence.
+
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use crate::error::LakeError;
+use crate::location::Lake;
+
+/// A held lease. Release it when done; if the process dies it expires.
+#[derive(Debug)]
+pub struct Lease {
+    lake: Lake,
+    what: String,
+    number: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    holder: String,
+    expires_at: DateTime<Utc>,
+}
+
+impl Lake {
+    /// Takes the lease on `what` for `duration`, or says who holds it.
+    ///
+    /// # Errors
+    /// [`LakeError::Held`] while another holder's lease runs; [`LakeError::Storage`].
+    pub async fn lease(&self, what: &str, holder: &str, duration: Duration, now: DateTime<Utc>) -> Result<Lease, LakeError> {
+        let folder = self.lease_folder(what);
+        let storage = || LakeError::storage(format!("taking the lease on {what}"));
+        let current = self.newest(&folder).await.map_err(storage())?;
+        if let Some((_, record)) = &current
+            && record.expires_at > now
+        {
+            return Err(held(what, record));
+        }
+        let number = current.map_or(1, |(number, _)| number + 1);
+        let record = Record { holder: holder.to_owned(), expires_at: now + duration };
+        let bytes = serde_json::to_vec(&record).unwrap_or_default();
+        match self.put_new(&lease_path(&folder, number), bytes).await {
+            Ok(()) => {}
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                return Err(match self.newest(&folder).await.map_err(storage())? {
+                    Some((_, record)) => held(what, &record),
+                    None => LakeError::Conflict { table: what.to_owned() },
+                });
+            }
+            Err(error) => return Err(storage()(error)),
+        }
+        if number > 1 {
+            // Forgotten numbers are only clutter.
+            let _ = self.store.delete(&lease_path(&folder, number - 1)).await;
+        }
+        Ok(Lease { lake: self.clone(), what: what.to_owned(), number })
+    }
+
+    fn lease_folder(&self, what: &str) -> Path {
+        self.prefix.clone().join("_leases").join(what)
+    }
+
+    async fn newest(&self, folder: &Path) -> object_store::Result<Option<(u64, Record)>> {
+        let objects: Vec<_> = self.store.list(Some(folder)).try_collect().await?;
+        let numbers = objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(".json")?.parse().ok());
+        let Some(number) = numbers.max() else { return Ok(None) };
+        let path = lease_path(folder, number);
+        match self.get(&path).await {
+            // A lease that cannot be read was never acknowledged: it counts as expired.
+            Ok(bytes) => Ok(Some((number, serde_json::from_slice(&bytes).unwrap_or_else(|_| expired())))),
+            Err(object_store::Error::NotFound { .. }) => Ok(Some((number, expired()))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Lease {
+    /// Extends the lease to `duration` from `now`.
+    ///
+    /// # Errors
+    /// [`LakeError::Held`] if it has expired and passed to another; [`LakeError::Storage`].
+    pub async fn renew(&mut self, holder: &str, duration: Duration, now: DateTime<Utc>) -> Result<(), LakeError> {
+        let folder = self.lake.lease_folder(&self.what);
+        let record = Record { holder: holder.to_owned(), expires_at: now + duration };
+        let bytes = serde_json::to_vec(&record).unwrap_or_default();
+        match self.lake.put_new(&lease_path(&folder, self.number + 1), bytes).await {
+            Ok(()) => {
+                let _ = self.lake.store.delete(&lease_path(&folder, self.number)).await;
+                self.number += 1;
+                Ok(())
+            }
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                let other = Record { holder: "another process".to_owned(), expires_at: now };
+                Err(held(&self.what, &other))
+            }
+            Err(error) => Err(LakeError::storage(format!("renewing the lease on {}", self.what))(error)),
+        }
+    }
+
+    /// Gives the lease back, unless it has expired and passed to another.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`]: it then expires by itself.
+    pub async fn release(self) -> Result<(), LakeError> {
+        let folder = self.lake.lease_folder(&self.what);
+        let bytes = serde_json::to_vec(&expired()).unwrap_or_default();
+        match self.lake.put_new(&lease_path(&folder, self.number + 1), bytes).await {
+            Ok(()) => {
+                let _ = self.lake.store.delete(&lease_path(&folder, self.number)).await;
+                Ok(())
+            }
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
+            Err(error) => Err(LakeError::storage(format!("releasing the lease on {}", self.what))(error)),
+        }
+    }
+}
+
+fn expired() -> Record {
+    Record { holder: "nobody".to_owned(), expires_at: DateTime::UNIX_EPOCH }
+}
+
+fn held(what: &str, record: &Record) -> LakeError {
+    LakeError::Held {
+        what: what.to_owned(),
+        holder: record.holder.clone(),
+        until: record.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    }
+}
+
+fn lease_path(folder: &Path, number: u64) -> Path {
+    folder.clone().join(format!("{number:012}.json"))
+}

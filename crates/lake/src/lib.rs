@@ -1,0 +1,22 @@
+//! Where tables live and how they change: a root on any object store, Delta tables below it.
+//!
+//! Opens, creates, appends once, rewrites by key, reads, and leases. The only user of `deltalake`.
+//! Never knows what an event or a fact is: schemas, keys and predicates come from the caller.
+
+mod changes;
+mod durable;
+mod error;
+mod lease;
+mod location;
+mod rewrite;
+mod session;
+mod table;
+mod write;
+
+pub use changes::{AddedFile, Changes};
+pub use error::LakeError;
+pub use lease::Lease;
+pub use location::Lake;
+pub use rewrite::{Rewrite, Scope};
+pub use session::{BatchStream, session};
+pub use table::{Appended, Table, TableSpec};

@@ -1,0 +1,156 @@
+//! The lake's root: from a path or URL to an object store; one arm a backend.
+
+use std::sync::{Arc, Once};
+
+use deltalake::logstore::{LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories};
+use deltalake::{DeltaResult, DeltaTableBuilder};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use url::Url;
+
+use crate::durable::DurableLocal;
+use crate::error::LakeError;
+use crate::table::{Table, TableSpec};
+
+/// A root under which tables live. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    pub(crate) root: Url,
+    /// The store at the root of its bucket or disk.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// Where the lake lies in the store.
+    pub(crate) prefix: Path,
+}
+
+const CLOUD_SCHEMES: [&str; 7] = ["s3", "s3a", "az", "abfs", "abfss", "gs", "memory"];
+
+impl Lake {
+    /// Opens the lake at `location`: a path, or a `file://`, `s3://`, `az://`, `gs://` URL.
+    /// `options` are the providers' usual variables, such as `AWS_ACCESS_KEY_ID`; unknown ones are
+    /// ignored. A local folder is created; nothing else is touched.
+    ///
+    /// # Errors
+    /// [`LakeError::Location`] if it is no usable location.
+    pub fn open(location: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Lake, LakeError> {
+        let unusable = |reason: String| LakeError::Location { location: location.to_owned(), reason };
+        register_log_stores();
+        let local = |path: &std::path::Path| {
+            std::fs::create_dir_all(path).map_err(|error| unusable(error.to_string()))?;
+            let path = path.canonicalize().map_err(|error| unusable(error.to_string()))?;
+            let root = Url::from_directory_path(&path).map_err(|()| unusable("not an absolute path".to_owned()))?;
+            let prefix = Path::from_absolute_path(&path).map_err(|error| unusable(error.to_string()))?;
+            Ok(Lake { root, store: Arc::new(DurableLocal::new()), prefix })
+        };
+        match Url::parse(location) {
+            Ok(url) if url.scheme() == "file" => {
+                let path = url.to_file_path().map_err(|()| unusable("file:// URLs need an absolute path".to_owned()))?;
+                local(&path)
+            }
+            Ok(mut url) if CLOUD_SCHEMES.contains(&url.scheme()) => {
+                let options = options.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value));
+                let (store, prefix) = object_store::parse_url_opts(&url, options)
+                    .map_err(|error| unusable(format!("{error}; are the provider's credentials in the environment?")))?;
+                let path = format!("{}/", url.path().trim_end_matches('/'));
+                url.set_path(&path);
+                Ok(Lake { root: url, store: Arc::from(store), prefix })
+            }
+            Ok(url) if location.contains("://") => {
+                Err(unusable(format!("unknown scheme {:?}; use a path, file://, s3://, az:// or gs://", url.scheme())))
+            }
+            _ => local(std::path::Path::new(location)),
+        }
+    }
+
+    /// The root as a URL without credentials.
+    pub fn url(&self) -> &str {
+        self.root.as_str()
+    }
+
+    /// Whether the storage answers.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`] if it does not.
+    pub async fn ping(&self) -> Result<(), LakeError> {
+        self.store.list_with_delimiter(Some(&self.prefix)).await.map_err(LakeError::storage("listing the lake"))?;
+        Ok(())
+    }
+
+    /// The names of the tables that exist, sorted.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`].
+    pub async fn tables(&self) -> Result<Vec<String>, LakeError> {
+        let doing = || LakeError::storage("listing the lake's tables");
+        let listing = self.store.list_with_delimiter(Some(&self.prefix)).await.map_err(doing())?;
+        let mut names = Vec::new();
+        for folder in listing.common_prefixes {
+            let mut log = self.store.list(Some(&folder.clone().join("_delta_log")));
+            if log.try_next().await.map_err(doing())?.is_some() {
+                names.extend(folder.filename().map(str::to_owned));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The table of that specification, created if it does not exist.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn table(&self, spec: &TableSpec) -> Result<Table, LakeError> {
+        Table::open_or_create(self, spec).await
+    }
+
+    /// The existing table of that name, at its newest version.
+    ///
+    /// # Errors
+    /// [`LakeError::NoSuchTable`], [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn existing(&self, name: &str) -> Result<Table, LakeError> {
+        Table::open(self, name).await
+    }
+
+    pub(crate) fn builder(&self, name: &str) -> Result<DeltaTableBuilder, LakeError> {
+        let url = self.root.join(name).map_err(|error| LakeError::Location {
+            location: self.root.to_string(),
+            reason: error.to_string(),
+        })?;
+        let builder = DeltaTableBuilder::from_url(url.clone()).map_err(LakeError::delta(name))?;
+        Ok(builder.with_storage_backend(self.store.clone(), url))
+    }
+
+    pub(crate) async fn put_new(&self, path: &Path, bytes: Vec<u8>) -> object_store::Result<()> {
+        self.store.put_opts(path, bytes.into(), object_store::PutMode::Create.into()).await.map(drop)
+    }
+
+    pub(crate) async fn get(&self, path: &Path) -> object_store::Result<Vec<u8>> {
+        Ok(self.store.get(path).await?.bytes().await?.to_vec())
+    }
+}
+
+/// Every backend commits by conditional put, so `deltalake`'s plain log store serves them all and its
+/// provider crates with their lock tables are not needed.
+fn register_log_stores() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for scheme in CLOUD_SCHEMES {
+            if let Ok(url) = Url::parse(&format!("{scheme}://")) {
+                logstore_factories().insert(url, Arc::new(PlainLogStore));
+            }
+        }
+    });
+}
+
+struct PlainLogStore;
+
+impl LogStoreFactory for PlainLogStore {
+    fn with_options(
+        &self,
+        prefixed_store: ObjectStoreRef,
+        root_store: ObjectStoreRef,
+        location: &Url,
+        options: &StorageConfig,
+    ) -> DeltaResult<Arc<dyn LogStore>> {
+        Ok(default_logstore(prefixed_store, root_store, location, options))
+    }
+}

@@ -1,0 +1,225 @@
+//! Replacing the rows of some keys, or of all, in one commit.
+//!
+//! Files are found by the key's statistics in the log; only those that really hold a touched key are
+//! rewritten, so cost follows the news. Small files are folded together as they accumulate, class by
+//! class of size, which bounds their number without a rewrite of everything. The commit fails if
+//! anybody else has committed since: a lease is not a fence, this is.
+
+use std::collections::BTreeSet;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int64Type;
+use arrow::record_batch::RecordBatch;
+use datafusion::prelude::{Expr, SessionContext, col, lit};
+use deltalake::kernel::{Action, LogicalFileView};
+use deltalake::protocol::SaveMode;
+use deltalake::writer::{DeltaWriter, RecordBatchWriter};
+use futures::TryStreamExt;
+
+use crate::error::LakeError;
+use crate::session::session;
+use crate::table::Table;
+use crate::write::file_writer;
+
+/// Memory for sorting rewritten rows; beyond it they spill to disk.
+const REWRITE_MEMORY_BYTES: usize = 512 << 20;
+/// Files below these sizes are folded together once this many of a class have gathered.
+const CLASS_BYTES: [u64; 3] = [256 << 10, 4 << 20, 32 << 20];
+const CLASS_FILES: usize = 8;
+
+/// Whose rows are replaced.
+#[derive(Debug, Clone)]
+pub enum Scope {
+    Everything,
+    /// The rows whose integer `column` is one of `keys`.
+    Keys { column: &'static str, keys: BTreeSet<i64> },
+}
+
+/// A replacement in the making.
+pub struct Rewrite<'a> {
+    table: &'a mut Table,
+    scope: Scope,
+    /// For [`Scope::Everything`], rows go to files as they come.
+    writer: Option<RecordBatchWriter>,
+    /// For [`Scope::Keys`], rows are few and wait to be sorted among the survivors.
+    rows: Vec<RecordBatch>,
+}
+
+impl Table {
+    /// Begins to replace the rows in `scope` as of this table's version.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`].
+    pub fn rewrite(&mut self, scope: Scope) -> Result<Rewrite<'_>, LakeError> {
+        let writer = match scope {
+            Scope::Everything => Some(file_writer(self, usize::MAX)?),
+            Scope::Keys { .. } => None,
+        };
+        Ok(Rewrite { table: self, scope, writer, rows: Vec::new() })
+    }
+}
+
+impl Rewrite<'_> {
+    /// Adds rows of the replacement.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`], [`LakeError::Storage`].
+    pub async fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
+        match &mut self.writer {
+            Some(writer) => writer.write(batch).await.map_err(LakeError::delta(&self.table.name)),
+            None => {
+                self.rows.push(batch);
+                Ok(())
+            }
+        }
+    }
+
+    /// Commits the replacement, recording `txns` (application ids and their versions). Where nothing
+    /// changes and `always` is false, nothing is committed.
+    ///
+    /// # Errors
+    /// [`LakeError::Conflict`] if the table has changed since; others as they come. Nothing is
+    /// replaced then, unless the store lost its answer: run again, it is harmless.
+    pub async fn commit(mut self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
+        let actions = match (self.writer.take(), &self.scope) {
+            (Some(mut writer), _) => {
+                let adds = writer.flush().await.map_err(LakeError::delta(&self.table.name))?;
+                self.table.removals(|_| true)?.into_iter().chain(adds.into_iter().map(Action::Add)).collect()
+            }
+            (None, Scope::Keys { column, keys }) => {
+                let (column, keys) = (*column, keys.clone());
+                self.replace_keys(column, &keys).await?
+            }
+            (None, Scope::Everything) => Vec::new(),
+        };
+        if actions.is_empty() && !always {
+            return Ok(());
+        }
+        self.table.commit(actions, SaveMode::Overwrite, txns, 0).await
+    }
+
+    async fn replace_keys(&mut self, column: &str, keys: &BTreeSet<i64>) -> Result<Vec<Action>, LakeError> {
+        let mut chosen = self.table.files_with(column, keys).await?;
+        chosen.extend(self.table.small_files(&chosen)?);
+        let new_rows = std::mem::take(&mut self.rows);
+        if chosen.is_empty() && new_rows.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(Vec::new());
+        }
+        let mut actions = self.table.removals(|path| chosen.contains(path))?;
+        let adds = self.table.merge(&chosen, column, keys, new_rows).await?;
+        actions.extend(adds.into_iter().map(Action::Add));
+        Ok(actions)
+    }
+}
+
+impl Table {
+    /// The paths of files that hold rows of those keys: first by statistics, then by looking.
+    async fn files_with(&self, column: &str, keys: &BTreeSet<i64>) -> Result<BTreeSet<String>, LakeError> {
+        let mut candidates = Vec::new();
+        for file in self.files()? {
+            let (low, high) = bounds(&file, column);
+            if keys.range(low..=high).next().is_some() {
+                candidates.push(file.path().into_owned());
+            }
+        }
+        let mut hit = BTreeSet::new();
+        for path in candidates {
+            if self.holds(&path, column, keys).await? {
+                hit.insert(path);
+            }
+        }
+        Ok(hit)
+    }
+
+    async fn holds(&self, path: &str, column: &str, keys: &BTreeSet<i64>) -> Result<bool, LakeError> {
+        let read = || LakeError::read(&self.name);
+        let provider = self.inner.table_provider().with_file_paths([path]).await.map_err(read())?;
+        let frame = session(REWRITE_MEMORY_BYTES).read_table(provider).map_err(read())?;
+        let mut stream = frame.select_columns(&[column]).map_err(read())?.execute_stream().await.map_err(read())?;
+        while let Some(batch) = stream.try_next().await.map_err(read())? {
+            let values = batch.column(0).as_primitive::<Int64Type>();
+            if (0..values.len()).any(|row| values.is_valid(row) && keys.contains(&values.value(row))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The files of every size class that has gathered enough of them to be folded together.
+    fn small_files(&self, chosen: &BTreeSet<String>) -> Result<BTreeSet<String>, LakeError> {
+        let mut classes: [Vec<String>; CLASS_BYTES.len()] = Default::default();
+        for file in self.files()? {
+            let class = CLASS_BYTES.iter().position(|limit| file.size().unsigned_abs() < *limit);
+            if let Some(class) = class.filter(|_| !chosen.contains(file.path().as_ref())) {
+                classes[class].push(file.path().into_owned());
+            }
+        }
+        Ok(classes.into_iter().filter(|files| files.len() >= CLASS_FILES).flatten().collect())
+    }
+
+    /// Writes the chosen files' rows of other keys together with the new rows, sorted.
+    async fn merge(
+        &self,
+        chosen: &BTreeSet<String>,
+        column: &str,
+        keys: &BTreeSet<i64>,
+        new_rows: Vec<RecordBatch>,
+    ) -> Result<crate::table::Adds, LakeError> {
+        let read = || LakeError::read(&self.name);
+        let context = session(REWRITE_MEMORY_BYTES);
+        let mut frame = context.read_batches(new_rows_or_empty(new_rows, self)?).map_err(read())?;
+        if !chosen.is_empty() {
+            let survivors = self.survivors(&context, chosen, column, keys).await?;
+            frame = survivors.union(frame).map_err(read())?;
+        }
+        let order = self.sort_columns.iter().map(|name| col(name).sort(true, false)).collect();
+        let frame = frame.sort(order).map_err(read())?;
+        let mut stream = frame.execute_stream().await.map_err(read())?;
+        let mut writer = file_writer(self, usize::MAX)?;
+        while let Some(batch) = stream.try_next().await.map_err(read())? {
+            writer.write(batch).await.map_err(LakeError::delta(&self.name))?;
+        }
+        writer.flush().await.map_err(LakeError::delta(&self.name))
+    }
+
+    async fn survivors(
+        &self,
+        context: &SessionContext,
+        chosen: &BTreeSet<String>,
+        column: &str,
+        keys: &BTreeSet<i64>,
+    ) -> Result<datafusion::prelude::DataFrame, LakeError> {
+        let read = || LakeError::read(&self.name);
+        let provider = self.inner.table_provider().with_file_paths(chosen.iter()).await.map_err(read())?;
+        let touched: Vec<Expr> = keys.iter().map(|key| lit(*key)).collect();
+        let kept = col(column).is_null().or(col(column).in_list(touched, true));
+        let frame = context.read_table(provider).map_err(read())?.filter(kept).map_err(read())?;
+        // New rows come with the caller's plain types; the scan's views must not differ from them.
+        let plain = self.describe()?.0;
+        let columns = plain.fields().iter().map(|field| {
+            datafusion::prelude::cast(col(field.name()), field.data_type().clone()).alias(field.name())
+        });
+        frame.select(columns.collect::<Vec<_>>()).map_err(read())
+    }
+
+    fn files(&self) -> Result<Vec<LogicalFileView>, LakeError> {
+        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?;
+        Ok(snapshot.log_data().iter().collect())
+    }
+
+    fn removals(&self, chosen: impl Fn(&str) -> bool) -> Result<Vec<Action>, LakeError> {
+        let files = self.files()?.into_iter().filter(|file| chosen(&file.path()));
+        Ok(files.map(|file| Action::Remove(file.remove_action(true))).collect())
+    }
+}
+
+fn new_rows_or_empty(rows: Vec<RecordBatch>, table: &Table) -> Result<Vec<RecordBatch>, LakeError> {
+    if rows.is_empty() { Ok(vec![RecordBatch::new_empty(table.describe()?.0)]) } else { Ok(rows) }
+}
+
+/// The least and greatest key of a file by the log; without statistics, any.
+fn bounds(file: &LogicalFileView, column: &str) -> (i64, i64) {
+    let stats = file.stats().and_then(|stats| serde_json::from_str::<serde_json::Value>(&stats).ok());
+    let bound = |which: &str| stats.as_ref()?.get(which)?.get(column)?.as_i64();
+    (bound("minValues").unwrap_or(i64::MIN), bound("maxValues").unwrap_or(i64::MAX))
+}

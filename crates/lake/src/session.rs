@@ -1,0 +1,31 @@
+//! DataFusion sessions for reading and rewriting: bounded memory, spilling to disk.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::Stream;
+
+use crate::error::LakeError;
+
+/// Batches as they are read.
+pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, LakeError>> + Send>>;
+
+/// A session whose operators share `memory_bytes` and spill beyond it.
+pub fn session(memory_bytes: usize) -> SessionContext {
+    let mut config = SessionConfig::new();
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
+    // A sort must be able to merge its spilled runs within a small budget.
+    options.execution.sort_spill_reservation_bytes = memory_bytes.div_ceil(32).min(10 << 20);
+    options.sql_parser.enable_ident_normalization = true;
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes)))
+        .build_arc()
+        .unwrap_or_default();
+    SessionContext::new_with_config_rt(config, runtime)
+}

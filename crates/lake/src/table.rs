@@ -1,0 +1,285 @@
+//! One Delta table: open, create, append once, read.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::{DataFrame, Expr, col};
+use deltalake::DeltaTable;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::{Action, Add, StructType, Transaction};
+use deltalake::operations::create::CreateBuilder;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use futures::TryStreamExt;
+use std::sync::Arc;
+
+use crate::error::LakeError;
+use crate::location::Lake;
+use crate::session::{BatchStream, session};
+use crate::write::write_files;
+
+/// Every so many commits the log is summed up in a checkpoint, so that opening a table stays cheap.
+const CHECKPOINT_EVERY: u64 = 100;
+/// How often an append may lose the race for a version before it gives up.
+const APPEND_RETRIES: usize = 50;
+/// Reading for bookkeeping (ids, keys) stays within this.
+const READ_MEMORY_BYTES: usize = 512 << 20;
+
+/// What a table is.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    pub name: String,
+    pub description: String,
+    /// Fields may carry their description as metadata under `comment`.
+    pub schema: SchemaRef,
+    pub partition_columns: Vec<String>,
+    /// The order of rows within files.
+    pub sort_columns: Vec<String>,
+    /// Columns with minimum and maximum in the log, by which files are found. Never personal data.
+    pub stats_columns: Vec<String>,
+    /// Columns looked up by single values.
+    pub bloom_filter_columns: Vec<String>,
+}
+
+/// An open table at one version.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub(crate) lake: Lake,
+    pub(crate) name: String,
+    pub(crate) inner: DeltaTable,
+    pub(crate) bloom_filter_columns: Vec<String>,
+    pub(crate) sort_columns: Vec<String>,
+}
+
+/// What an append wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    pub version: u64,
+    pub files: usize,
+    pub bytes: u64,
+}
+
+impl Table {
+    pub(crate) async fn open(lake: &Lake, name: &str) -> Result<Table, LakeError> {
+        let mut inner = lake.builder(name)?.build().map_err(LakeError::delta(name))?;
+        if !inner.verify_deltatable_existence().await.map_err(LakeError::delta(name))? {
+            return Err(LakeError::NoSuchTable { table: name.to_owned(), lake: lake.url().to_owned() });
+        }
+        inner.load().await.map_err(LakeError::delta(name))?;
+        Ok(Table {
+            lake: lake.clone(),
+            name: name.to_owned(),
+            inner,
+            bloom_filter_columns: Vec::new(),
+            sort_columns: Vec::new(),
+        })
+    }
+
+    pub(crate) async fn open_or_create(lake: &Lake, spec: &TableSpec) -> Result<Table, LakeError> {
+        let opened = match Table::open(lake, &spec.name).await {
+            Err(LakeError::NoSuchTable { .. }) => {
+                // Whether this creation or a racing one wins, the table exists afterwards.
+                let created = create(lake, spec).await;
+                Table::open(lake, &spec.name).await.map_err(|error| created.err().unwrap_or(error))
+            }
+            opened => opened,
+        }?;
+        Ok(Table {
+            bloom_filter_columns: spec.bloom_filter_columns.clone(),
+            sort_columns: spec.sort_columns.clone(),
+            ..opened
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn version(&self) -> u64 {
+        self.inner.version().unwrap_or_default()
+    }
+
+    /// Takes in what others have committed.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn refresh(&mut self) -> Result<(), LakeError> {
+        self.inner.update_state().await.map_err(LakeError::delta(&self.name))
+    }
+
+    /// The version last committed under `app_id`, as of this table's version.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn committed(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
+        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?;
+        let version = snapshot.transaction_version(self.inner.log_store().as_ref(), app_id).await;
+        version.map_err(LakeError::delta(&self.name))
+    }
+
+    /// Appends the rows in one commit, which also records `txn` (application id, its version).
+    ///
+    /// # Errors
+    /// An error does **not** mean "not committed": [`refresh`](Self::refresh), ask
+    /// [`committed`](Self::committed), then decide.
+    pub async fn append(
+        &mut self,
+        batches: Vec<RecordBatch>,
+        txn: Option<(&str, i64)>,
+    ) -> Result<Appended, LakeError> {
+        let adds = write_files(self, batches).await?;
+        let (files, bytes) = (adds.len(), adds.iter().map(|add| add.size.unsigned_abs()).sum());
+        let actions = adds.into_iter().map(Action::Add).collect();
+        self.commit(actions, SaveMode::Append, txn.as_slice(), APPEND_RETRIES).await?;
+        Ok(Appended { version: self.version(), files, bytes })
+    }
+
+    /// Commits against the version this table is at. With `retries` 0 any commit in between is a
+    /// [`LakeError::Conflict`]: the fence of everything that removes files.
+    pub(crate) async fn commit(
+        &mut self,
+        actions: Vec<Action>,
+        mode: SaveMode,
+        txns: &[(&str, i64)],
+        retries: usize,
+    ) -> Result<(), LakeError> {
+        let transactions = txns.iter().map(|(app_id, version)| Transaction::new(app_id, *version)).collect();
+        let properties = CommitProperties::default()
+            .with_application_transactions(transactions)
+            .with_create_checkpoint(false)
+            .with_cleanup_expired_logs(Some(false))
+            .with_max_retries(retries);
+        let operation = DeltaOperation::Write { mode, partition_by: None, predicate: None };
+        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?.snapshot().clone();
+        CommitBuilder::from(properties)
+            .with_actions(actions)
+            .build(Some(&snapshot), self.inner.log_store(), operation)
+            .await
+            .map_err(LakeError::delta(&self.name))?;
+        self.refresh().await?;
+        self.checkpoint_when_due(snapshot.version()).await;
+        Ok(())
+    }
+
+    /// A checkpoint is an optimisation: its failure is worth a line, not an error.
+    async fn checkpoint_when_due(&self, before: u64) {
+        if before / CHECKPOINT_EVERY != self.version() / CHECKPOINT_EVERY
+            && let Err(error) = deltalake::checkpoints::create_checkpoint(&self.inner, None).await
+        {
+            tracing::warn!(table = self.name, %error, "the table's log could not be summed up in a checkpoint");
+        }
+    }
+
+    /// The rows' `columns` where the SQL `predicate` over the table's columns holds.
+    ///
+    /// # Errors
+    /// [`LakeError::Read`], also in the stream.
+    pub async fn read(&self, columns: &[&str], predicate: Option<&str>) -> Result<BatchStream, LakeError> {
+        let frame = session(READ_MEMORY_BYTES).read_table(self.provider().await?).map_err(LakeError::read(&self.name))?;
+        let predicate = predicate.map(|predicate| frame.parse_sql_expr(predicate)).transpose();
+        self.stream(frame, columns, predicate.map_err(LakeError::read(&self.name))?, &[]).await
+    }
+
+    /// As [`read`](Self::read), sorted by the `order` columns within about `memory_bytes`; what does
+    /// not fit spills to disk.
+    ///
+    /// # Errors
+    /// [`LakeError::Read`], also in the stream.
+    pub async fn read_sorted(
+        &self,
+        columns: &[&str],
+        predicate: Option<Expr>,
+        order: &[&str],
+        memory_bytes: usize,
+    ) -> Result<BatchStream, LakeError> {
+        let frame = session(memory_bytes).read_table(self.provider().await?).map_err(LakeError::read(&self.name))?;
+        self.stream(frame, columns, predicate, order).await
+    }
+
+    async fn stream(
+        &self,
+        mut frame: DataFrame,
+        columns: &[&str],
+        predicate: Option<Expr>,
+        order: &[&str],
+    ) -> Result<BatchStream, LakeError> {
+        let read = || LakeError::read(&self.name);
+        if let Some(predicate) = predicate {
+            frame = frame.filter(predicate).map_err(read())?;
+        }
+        frame = frame.select_columns(columns).map_err(read())?;
+        if !order.is_empty() {
+            frame = frame.sort(order.iter().map(|name| col(*name).sort(true, false)).collect()).map_err(read())?;
+        }
+        let stream = frame.execute_stream().await.map_err(read())?;
+        let name = self.name.clone();
+        Ok(Box::pin(stream.map_err(move |error| LakeError::read(&name)(error))))
+    }
+
+    /// The table at this version for a DataFusion session.
+    ///
+    /// # Errors
+    /// [`LakeError::Read`].
+    pub async fn provider(&self) -> Result<Arc<dyn TableProvider>, LakeError> {
+        self.inner.table_provider().await.map_err(LakeError::read(&self.name))
+    }
+
+    /// Registers this table's storage with a session that reads [`provider`](Self::provider) by plan.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`].
+    pub fn register_storage(&self, state: &dyn datafusion::catalog::Session) -> Result<(), LakeError> {
+        self.inner.update_datafusion_session(state).map_err(LakeError::delta(&self.name))
+    }
+
+    /// The schema with its descriptions, and the table's own description.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`].
+    pub fn describe(&self) -> Result<(SchemaRef, Option<String>), LakeError> {
+        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?.snapshot();
+        Ok((snapshot.arrow_schema(), snapshot.metadata().description().map(str::to_owned)))
+    }
+
+    /// Rows, files and bytes by the log's statistics, without reading data.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`].
+    pub fn totals(&self) -> Result<(u64, usize, u64), LakeError> {
+        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?;
+        let log = snapshot.log_data();
+        let (mut rows, mut bytes) = (0, 0);
+        for file in log.iter() {
+            rows += file.num_records().unwrap_or_default() as u64;
+            bytes += file.size().unsigned_abs();
+        }
+        Ok((rows, log.num_files(), bytes))
+    }
+}
+
+async fn create(lake: &Lake, spec: &TableSpec) -> Result<(), LakeError> {
+    let schema: StructType = spec.schema.as_ref().try_into_kernel().map_err(|error: arrow::error::ArrowError| {
+        LakeError::read(&spec.name)(datafusion::error::DataFusionError::from(error))
+    })?;
+    let log_store = lake.builder(&spec.name)?.build_storage().map_err(LakeError::delta(&spec.name))?;
+    let properties = HashMap::from([
+        ("delta.dataSkippingStatsColumns".to_owned(), Some(spec.stats_columns.join(","))),
+        // Application ids of ended ingest processes leave the log after this.
+        ("delta.setTransactionRetentionDuration".to_owned(), Some("interval 90 days".to_owned())),
+    ]);
+    CreateBuilder::new()
+        .with_log_store(log_store)
+        .with_table_name(&spec.name)
+        .with_comment(&spec.description)
+        .with_columns(schema.fields().cloned())
+        .with_partition_columns(&spec.partition_columns)
+        .with_configuration(properties)
+        .with_raise_if_key_not_exists(false)
+        .await
+        .map_err(LakeError::delta(&spec.name))?;
+    Ok(())
+}
+
+pub(crate) type Adds = Vec<Add>;

@@ -1,0 +1,49 @@
+//! Rows to Parquet files: compression, statistics, bloom filters, file size.
+
+use arrow::record_batch::RecordBatch;
+use deltalake::kernel::Add;
+use deltalake::writer::{DeltaWriter, RecordBatchWriter};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::error::LakeError;
+use crate::table::Table;
+
+/// Files roll at about this size, so that a rewrite stays small and a scan stays parallel.
+pub(crate) const TARGET_FILE_BYTES: u64 = 64 << 20;
+const ROW_GROUP_ROWS: usize = 256 * 1024;
+
+/// Writes the batches as files of the table, uncommitted.
+pub(crate) async fn write_files(table: &Table, batches: Vec<RecordBatch>) -> Result<Vec<Add>, LakeError> {
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut writer = file_writer(table, rows)?;
+    for batch in batches {
+        writer.write(batch).await.map_err(LakeError::delta(table.name()))?;
+    }
+    writer.flush().await.map_err(LakeError::delta(table.name()))
+}
+
+/// A writer for about `rows` rows.
+pub(crate) fn file_writer(table: &Table, rows: usize) -> Result<RecordBatchWriter, LakeError> {
+    let writer = RecordBatchWriter::for_table(&table.inner).map_err(LakeError::delta(table.name()))?;
+    Ok(writer.with_writer_properties(properties(table, rows)).with_target_file_size(TARGET_FILE_BYTES))
+}
+
+fn properties(table: &Table, rows: usize) -> WriterProperties {
+    let level = ZstdLevel::try_new(3).unwrap_or_default();
+    let mut builder = WriterProperties::builder()
+        .set_created_by(concat!("huggy-etl ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+    for column in &table.bloom_filter_columns {
+        let path = ColumnPath::from(column.as_str());
+        // The default size is for a million values; a flush has far fewer.
+        builder = builder
+            .set_column_bloom_filter_enabled(path.clone(), true)
+            .set_column_bloom_filter_fpp(path.clone(), 0.01)
+            .set_column_bloom_filter_max_ndv(path, rows.clamp(100, ROW_GROUP_ROWS) as u64);
+    }
+    builder.build()
+}

@@ -1,0 +1,92 @@
+//! Sessions of a chat: a reopened chat starts the next one, with its own clocks.
+
+use chrono::{DateTime, Duration, Utc};
+use events::{EventId, Kind, Role};
+
+use super::order::ChainEvent;
+use super::turns::{Turn, turns};
+use super::walk::{Walked, walk};
+use crate::settings::Settings;
+
+/// What comes this soon after a close is its echo, not a reopening.
+const REOPEN_AFTER: Duration = Duration::seconds(5);
+
+/// One chat with everything derived from its chain.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    pub company_id: Option<i64>,
+    pub chat_id: i64,
+    pub sessions: Vec<Session>,
+}
+
+/// One session: from its opening to its close, and what trails the close.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub no: i32,
+    /// Evidence in order, what trails the close included.
+    pub events: Vec<ChainEvent>,
+    /// The place of the close in `events`.
+    pub close: Option<usize>,
+    /// Distinct events, copies of messages included.
+    pub event_count: usize,
+    pub walked: Walked,
+    pub turns: Vec<Turn>,
+}
+
+impl Session {
+    pub fn closed_at(&self) -> Option<DateTime<Utc>> {
+        self.close.map(|close| self.events[close].occurred_at)
+    }
+
+    /// The events that may change the session's state: up to its close.
+    pub fn live_events(&self) -> &[ChainEvent] {
+        match self.close {
+            Some(close) => &self.events[..=close],
+            None => &self.events,
+        }
+    }
+}
+
+pub(super) fn split(
+    company_id: Option<i64>,
+    chat_id: i64,
+    events: Vec<ChainEvent>,
+    copies: &[EventId],
+    settings: &Settings,
+) -> Chat {
+    let mut parts: Vec<(Vec<ChainEvent>, Option<usize>)> = Vec::new();
+    for event in events {
+        let reopens = match parts.last() {
+            None => true,
+            Some((part, close)) => close.is_some_and(|close| reopens(&event, part[close].occurred_at)),
+        };
+        if reopens {
+            parts.push((Vec::new(), None));
+        }
+        if let Some((part, close)) = parts.last_mut() {
+            if event.kind() == Kind::ClosedChat && close.is_none() {
+                *close = Some(part.len());
+            }
+            part.push(event);
+        }
+    }
+    let sessions = parts.into_iter().zip(1..).map(|((events, close), no)| session(no, events, close, copies, settings));
+    Chat { company_id, chat_id, sessions: sessions.collect() }
+}
+
+fn session(no: i32, events: Vec<ChainEvent>, close: Option<usize>, copies: &[EventId], settings: &Settings) -> Session {
+    let copied = |event: &ChainEvent| copies.iter().filter(|original| **original == event.event_id).count();
+    let event_count = events.len() + events.iter().map(copied).sum::<usize>();
+    let live = close.map_or(events.len(), |close| close + 1);
+    let walked = walk(&events[..live], settings);
+    let turns = turns(&events[..live], &walked);
+    Session { no, events, close, event_count, walked, turns }
+}
+
+fn reopens(event: &ChainEvent, closed_at: DateTime<Utc>) -> bool {
+    let opens = matches!(
+        event.kind(),
+        Kind::StartedChat | Kind::StartedAutomationFlow | Kind::AgentEntered | Kind::LeftQueue
+    ) || event.is_from(Role::Contact);
+    opens && event.at - closed_at > REOPEN_AFTER
+}

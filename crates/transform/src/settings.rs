@@ -1,0 +1,50 @@
+//! The settings that the rules use, and their fingerprint.
+
+use std::collections::BTreeSet;
+
+use events::{DOCUMENTED, Tz};
+
+use crate::calendar::Calendar;
+
+/// Raised whenever a rule changes what the same events become: facts are then rebuilt.
+pub const RULES_VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The business time zone, of local strings and of every local date.
+    pub zone: Tz,
+    /// The events that the webhook is set up to deliver.
+    pub subscribed_events: BTreeSet<String>,
+    /// An abandonment after less than this is a short one.
+    pub short_abandon_seconds: i64,
+    /// Opening hours; without them every measure in business seconds is NULL.
+    pub calendar: Option<Calendar>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            zone: Tz::America__Sao_Paulo,
+            subscribed_events: DOCUMENTED.iter().map(|name| (*name).to_owned()).collect(),
+            short_abandon_seconds: 10,
+            calendar: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether any of the events is expected to arrive.
+    pub fn expects(&self, events: &[&str]) -> bool {
+        events.iter().any(|event| self.subscribed_events.contains(*event))
+    }
+
+    /// A text that differs whenever rules or settings would derive other facts.
+    pub fn fingerprint(&self) -> String {
+        let text = format!("{RULES_VERSION} {self:?}");
+        // FNV-1a: stable across builds, and collisions among a handful of settings do not happen.
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}")
+    }
+}

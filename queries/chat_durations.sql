@@ -1,0 +1,45 @@
+-- How long do chats take, from start to close and in the hands of agents? By day, channel and department.
+--
+-- A row of fact_chats is one session; a chat that is reopened starts another.
+--
+-- sessions      all that began on the day:  sessions = closed + still_open
+-- closed        sessions that ended; only they have a duration
+-- handled       closed sessions in which an agent took part
+-- duration      from the session's start to its close, bot, queue and agents together
+-- TMA           tempo medio de atendimento: handle_avg_seconds, the time with agents (the sum over all
+--               agents of the session), over handled sessions: one that no agent saw is not a zero
+-- unknown       closed sessions whose duration is not known: counted, but in no average
+-- p90           nine in ten took at most so long
+--
+-- day is the date on which the session started, in the lake's business time zone; channel and
+-- department are the session's last known ones.
+-- Averages are over single sessions and cannot be averaged again: to see several days, channels or
+-- departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
+WITH sessions AS (
+    SELECT
+        started_date AS day,
+        channel,
+        department_id,
+        outcome,
+        CASE WHEN outcome <> 'open' THEN duration_seconds END AS duration_seconds,
+        CASE WHEN outcome = 'handled' THEN handle_seconds END AS handle_seconds
+    FROM fact_chats
+)
+SELECT
+    day,
+    channel,
+    department_id,
+    count(*) AS sessions,
+    count(*) FILTER (WHERE outcome <> 'open') AS closed,
+    count(*) FILTER (WHERE outcome = 'open') AS still_open,
+    count(*) FILTER (WHERE outcome = 'handled') AS handled,
+    count(*) FILTER (WHERE outcome <> 'open' AND duration_seconds IS NULL) AS unknown,
+    round(avg(duration_seconds), 1) AS duration_avg_seconds,
+    round(median(duration_seconds), 1) AS duration_median_seconds,
+    round(percentile_cont(0.9) WITHIN GROUP (ORDER BY duration_seconds), 1) AS duration_p90_seconds,
+    round(avg(handle_seconds), 1) AS handle_avg_seconds,
+    round(median(handle_seconds), 1) AS handle_median_seconds,
+    round(percentile_cont(0.9) WITHIN GROUP (ORDER BY handle_seconds), 1) AS handle_p90_seconds
+FROM sessions
+GROUP BY day, channel, department_id
+ORDER BY day, channel, department_id;
