@@ -1,7 +1,6 @@
 //! The binary `huggy-etl`: from arguments to a command, from its result to an exit code.
 //!
-//! Exit codes: 0 done, 1 the work failed (a query, an import with rejected lines, a transform),
-//! 2 wrong usage, 3 the lake or the configuration cannot be used.
+//! Exit codes: 0 done, 1 the work failed (a query, an import, a transform), 2 wrong usage, 3 the lake or the configuration cannot be used.
 
 mod args;
 mod commands;
@@ -34,6 +33,8 @@ fn run(args: Args) -> Result<(), Failure> {
     if let Command::Generate(generate) = &args.command {
         return commands::generate::run(generate);
     }
+    // Two of the libraries below bring a TLS provider each; which one counts must be said.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::load(&args)?;
     logging::start(&config, matches!(args.command, Command::Serve(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -87,7 +87,8 @@ mod tests {
     }
 
     fn row(number: u8) -> EventRow {
-        let body = format!("{{\"time\":1700000000,\"messages\":{{\"closedChat\":[{{\"chat\":{{\"id\":{number}}}}}]}}}}");
+        let body =
+            format!("{{\"time\":1700000000,\"messages\":{{\"closedChat\":[{{\"chat\":{{\"id\":{number}}}}}]}}}}");
         events::read_delivery(body.as_bytes(), at(0), events::Tz::UTC).unwrap().remove(0)
     }
 

@@ -4,6 +4,7 @@
 
 mod dedup;
 mod flush;
+mod import;
 mod metrics;
 mod server;
 mod table;
@@ -12,6 +13,7 @@ pub mod wal;
 
 pub use dedup::{Dedup, DedupLimits};
 pub use flush::{FlushPolicy, FlushStopped};
+pub use import::{ImportError, ImportReport, ImportSettings, Input, Progress, import};
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Metrics};
 pub use server::{HttpLimits, ServeConfig, ServeError, TlsFiles, serve};
 pub use table::events_table;

@@ -21,12 +21,12 @@ pub fn events_table() -> TableSpec {
 }
 
 /// The rows as one batch, in the table's order.
-pub(crate) fn sorted_batch(mut rows: Vec<EventRow>) -> RecordBatch {
+pub(crate) fn sorted_batch(rows: &mut [EventRow]) -> RecordBatch {
     rows.sort_unstable_by(|a, b| {
         let key = |row: &EventRow| (row.chat_id, row.occurred_at, row.event_id);
         a.event_type.cmp(&b.event_type).then_with(|| key(a).cmp(&key(b)))
     });
-    events::to_batch(&rows)
+    events::to_batch(rows)
 }
 
 /// The ids in a column of the table as it is read; `None` for what is no id.

@@ -264,8 +264,10 @@ async fn create(lake: &Lake, spec: &TableSpec) -> Result<(), LakeError> {
         LakeError::read(&spec.name)(datafusion::error::DataFusionError::from(error))
     })?;
     let log_store = lake.builder(&spec.name)?.build_storage().map_err(LakeError::delta(&spec.name))?;
+    // An empty list is no list of columns to Delta; without the property all are indexed.
+    let stats_columns = (!spec.stats_columns.is_empty()).then(|| spec.stats_columns.join(","));
     let properties = HashMap::from([
-        ("delta.dataSkippingStatsColumns".to_owned(), Some(spec.stats_columns.join(","))),
+        ("delta.dataSkippingStatsColumns".to_owned(), stats_columns),
         // Application ids of ended ingest processes leave the log after this.
         ("delta.setTransactionRetentionDuration".to_owned(), Some("interval 90 days".to_owned())),
     ]);

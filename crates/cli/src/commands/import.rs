@@ -1,22 +1,84 @@
-use crate::{args::Import, config::Config, exit::Failure};
+//! `huggy-etl import`: files of deliveries into the lake. Rejected lines are told and kept beside their
+//! file; they are no failure of the import.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use ingest::{ImportError, ImportReport, ImportSettings, Input, Progress};
+
+use crate::args::Import;
+use crate::config::Config;
+use crate::exit::Failure;
+
+/// More rejected lines than this are only counted on stderr; all are kept.
+const TOLD_LINES: u64 = 20;
+
 pub async fn run(args: &Import, config: &Config) -> Result<(), Failure> {
-    let lake = config.open_lake()?;
-    let spec = lake::TableSpec { name: "events".into(), description: "".into(), schema: events::schema(), partition_columns: vec!["event_date".into()],
-      sort_columns: vec![], stats_columns: vec!["chat_id".into()], bloom_filter_columns: vec!["chat_id".into()] };
-    let mut table = lake.table(&spec).await?;
-    let mut seen = std::collections::HashSet::new();
-    { use futures::TryStreamExt; use arrow::array::Array; let mut s = table.read(&["event_id"], None).await?;
-      while let Some(b) = s.try_next().await? { let c = arrow::compute::cast(b.column(0), &arrow::datatypes::DataType::Utf8).unwrap(); let c = c.as_any().downcast_ref::<arrow::array::StringArray>().unwrap().clone(); for i in 0..c.len() { seen.insert(c.value(i).to_owned()); } } }
-    let mut rows = vec![];
-    for f in &args.files {
-        for line in std::fs::read_to_string(f).unwrap().lines() {
-            let v: serde_json::Value = serde_json::from_str(line).unwrap();
-            #[derive(serde::Deserialize)] struct W<'a> { #[serde(borrow)] body: &'a serde_json::value::RawValue }
-            let w: W = serde_json::from_str(line).unwrap();
-            let at = v["received_at"].as_str().unwrap().parse().unwrap();
-            for r in events::read_delivery(w.body.get().as_bytes(), at, config.rules.zone).unwrap() { if seen.insert(r.event_id.to_string()) { rows.push(r); } }
+    let inputs: Vec<Input> = args.files.iter().map(Input::new).collect();
+    for path in args.files.iter().filter(|path| path.as_os_str() != "-" && !path.is_file()) {
+        return Err(Failure::Usage(anyhow::anyhow!("{} is not a file that can be read", path.display())));
+    }
+    let mut table = config.open_lake()?.table(&ingest::events_table()).await?;
+    let mut narrator = Narrator::new();
+    let settings = ImportSettings::new(config.rules.zone);
+    let result = ingest::import(inputs, &mut table, settings, &mut |progress| narrator.tell(progress)).await;
+    narrator.bar.finish_and_clear();
+    let report = result.map_err(failure)?;
+    eprintln!("{}", summary(&report));
+    Ok(())
+}
+
+struct Narrator {
+    bar: ProgressBar,
+    rejected: u64,
+}
+
+impl Narrator {
+    fn new() -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, rejected: 0 }
+    }
+
+    fn tell(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Began { input, bytes } => {
+                self.bar.set_message(input.to_owned());
+                self.bar.set_position(0);
+                if let Some(bytes) = bytes {
+                    self.bar.set_length(bytes);
+                }
+            }
+            Progress::Read { bytes } => self.bar.set_position(bytes),
+            Progress::Rejected { input, line, reason } => {
+                self.rejected += 1;
+                if self.rejected <= TOLD_LINES {
+                    self.bar.suspend(|| eprintln!("{input}:{line}: rejected: {reason}"));
+                }
+            }
+            Progress::Committed { .. } => {}
         }
     }
-    if !rows.is_empty() { table.append(vec![events::to_batch(&rows)], None).await?; }
-    Ok(())
+}
+
+fn summary(report: &ImportReport) -> String {
+    let ImportReport { files, deliveries, added, duplicates, rejected, parse_errors, .. } = report;
+    let mut text = format!(
+        "{files} file(s), {deliveries} deliveries: {added} events added, {duplicates} were there already or came twice"
+    );
+    if *parse_errors > 0 {
+        text.push_str(&format!(", {parse_errors} with a parse_error"));
+    }
+    if *rejected > 0 {
+        text.push_str(&format!("; {rejected} line(s) rejected, kept beside their file in .rejected.ndjson"));
+    }
+    text
+}
+
+fn failure(error: ImportError) -> Failure {
+    match error {
+        ImportError::Lake(_) => Failure::Environment(error.into()),
+        error => Failure::Work(error.into()),
+    }
 }

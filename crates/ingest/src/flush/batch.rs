@@ -108,8 +108,8 @@ impl Batcher {
     }
 
     fn batch(&self, mut rows: Vec<EventRow>, last_offset: u64, newest_received_at: DateTime<Utc>) -> Batch {
-        let mut counts = BatchCounts::default();
-        counts.duplicates = self.dedup.lock().unwrap_or_else(PoisonError::into_inner).drop_copies(&mut rows);
+        let duplicates = self.dedup.lock().unwrap_or_else(PoisonError::into_inner).drop_copies(&mut rows);
+        let mut counts = BatchCounts { duplicates, ..BatchCounts::default() };
         for row in &rows {
             counts.parse_errors += u64::from(row.parse_error.is_some());
             match counts.rows.get_mut(&row.event_type) {
@@ -123,7 +123,7 @@ impl Batcher {
             build_time: Duration::ZERO,
             newest_received_at,
             ids: rows.iter().map(|row| (row.received_at, row.event_id)).collect(),
-            rows: (!rows.is_empty()).then(|| sorted_batch(rows)),
+            rows: (!rows.is_empty()).then(|| sorted_batch(&mut rows)),
             counts,
         }
     }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::dedup::{Dedup, DedupLimits};
 use crate::metrics::Metrics;
 use crate::wal::{Opened, Wal, WalReader};
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use batch::{Batch, Batcher};
 
 /// When a batch is due, and how large it may be.
@@ -156,12 +156,7 @@ impl Flusher {
     }
 
     /// Stores what is appended, as it becomes due.
-    async fn follow(
-        &mut self,
-        wal: &Wal,
-        log: WalReader,
-        mut stop: watch::Receiver<bool>,
-    ) -> Result<(), FlushStopped> {
+    async fn follow(&mut self, wal: &Wal, log: WalReader, mut stop: watch::Receiver<bool>) -> Result<(), FlushStopped> {
         let policy = self.settings.policy.bounded();
         let tick = (policy.interval / 20).clamp(Duration::from_millis(5), Duration::from_millis(250));
         let mut batcher = self.batcher(log);

@@ -44,7 +44,9 @@ pub(super) async fn rebuild(
 
 fn entries(batch: &RecordBatch) -> Vec<(DateTime<Utc>, EventId)> {
     let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
-    event_ids(batch.column(0)).into_iter().zip(times.iter())
+    event_ids(batch.column(0))
+        .into_iter()
+        .zip(times.iter())
         .filter_map(|(id, time)| Some((DateTime::from_timestamp_micros(time?)?, id?)))
         .collect()
 }

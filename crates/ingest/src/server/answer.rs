@@ -14,16 +14,23 @@ use crate::wal::AppendError;
 pub(super) enum Answer {
     Stored,
     /// The handshake: the bare token back.
-    Token { token: String, newly_paired: bool },
+    Token {
+        token: String,
+        newly_paired: bool,
+    },
     Refused(Refusal),
 }
 
 /// Why a request is not accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Refusal {
-    WrongPath { webhook: String },
+    WrongPath {
+        webhook: String,
+    },
     WrongMethod,
-    TooLarge { limit_bytes: usize },
+    TooLarge {
+        limit_bytes: usize,
+    },
     TooSlow,
     /// The client went away, or its framing is broken.
     BrokenBody,

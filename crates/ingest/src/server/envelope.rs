@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_place_where_a_body_stops_being_json_is_told() {
-        let cases: [(&[u8], (usize, usize, bool)); 5] = [
+        let cases: [(&[u8], _); 5] = [
             (b"{\"token\":\n  nope}", (2, 4, false)),
             (b"{\"token\":\"a\"", (1, 12, true)),
             (b"", (1, 0, true)),

@@ -35,7 +35,7 @@ pub use config::{HttpLimits, ServeConfig, TlsFiles};
 use connections::Connections;
 use webhook::Webhook;
 
-/// What remains for flushing at a stop, however long the connections took.
+/// What remains of the grace for flushing at a stop, however long the connections took.
 const LEAST_FLUSH_GRACE: Duration = Duration::from_secs(5);
 
 /// Why the service did not start, or ended other than by a stop.
@@ -93,7 +93,8 @@ pub async fn serve(
         grace: config.shutdown_grace,
     };
     let webhook = tokio::spawn(serve_webhook(&config, tokens, &wal, connections.clone(), listener));
-    let admin_connections = Connections { tls: None, stop: stop.admin.subscribe(), grace: Duration::ZERO, ..connections };
+    let admin_connections =
+        Connections { tls: None, stop: stop.admin.subscribe(), grace: Duration::ZERO, ..connections };
     let admin = tokio::spawn(serve_admin(&config, &lake, &wal, &stop, admin_connections, admin_listener));
     let flusher = tokio::spawn(flush::run(flush_settings(&config, lake), opened, stop.flushing.subscribe()));
     tracing::info!(%address, %admin_address, path = config.path, "ready for deliveries");
@@ -155,7 +156,7 @@ impl Running {
     }
 
     async fn finish_flushing(&mut self, deadline: Instant) -> Result<(), ServeError> {
-        let deadline = deadline.max(Instant::now() + LEAST_FLUSH_GRACE);
+        let deadline = deadline.max(Instant::now() + LEAST_FLUSH_GRACE.min(self.grace));
         self.stop.flushing.send_replace(true);
         tokio::select! {
             biased;

@@ -1,0 +1,50 @@
+# huggy-etl: `make demo` shows it at work, `make test` proves it. Needs cargo, a C compiler and make.
+.DEFAULT_GOAL := help
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET)/debug/huggy-etl
+RELEASE := $(TARGET)/release/huggy-etl
+VENV := $(TARGET)/readers
+READERS := duckdb==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
+
+.PHONY: help build demo run test check format lint test-readers bench clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
+
+build: ## Build the binary for development
+	cargo build --workspace
+
+demo: ## Start the service, post made-up traffic to it, print the answers of the saved queries
+	cargo build --workspace --examples
+	$(TARGET)/debug/examples/demo $(BINARY)
+
+run: build ## Run the service with the settings of ./huggy-etl.toml, the environment, and ARGS
+	$(BINARY) serve $(ARGS)
+
+test: ## Run all tests
+	cargo test --workspace
+
+check: ## What CI runs: format, lints, tests
+	cargo fmt --all --check
+	$(MAKE) lint
+	$(MAKE) test
+
+format: ## Format the code
+	cargo fmt --all
+
+lint:
+	cargo clippy --workspace --all-targets -- -D warnings
+
+$(VENV)/ready: Makefile
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --only-binary=:all: $(READERS)
+	touch $@
+
+test-readers: build $(VENV)/ready ## Compare what DuckDB, Polars and we read from one lake; needs Python 3
+	$(VENV)/bin/python tests/readers.py $(BINARY)
+
+bench: ## Measure serving, storing, importing and transforming, against references in the same run
+	cargo bench -p huggy-etl
+
+clean: ## Remove everything built
+	cargo clean

@@ -1,0 +1,9 @@
+//! The product as its users meet it: the real binary, on a real disk, over real HTTP.
+
+mod cases;
+mod import;
+mod query;
+mod serve;
+mod settings;
+mod support;
+mod truth;

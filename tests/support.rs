@@ -1,0 +1,221 @@
+//! Running the binary: commands with their output, and the service with its addresses.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const TOKEN: &str = "5e8b9943da099dbd05c53c48662c31ab";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a lake of its own.
+pub struct Desk {
+    folder: TempDir,
+}
+
+/// What a command printed.
+pub struct Printed {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: Option<i32>,
+}
+
+impl Desk {
+    pub fn new() -> Desk {
+        Desk { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        fs::write(self.path(name), text).expect("writing a file of the test");
+        self.path(name)
+    }
+
+    /// The command with the desk's lake, run in the desk's folder.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_huggy-etl"));
+        command.current_dir(self.folder.path()).env_clear().arg("--lake").arg(self.path("lake")).args(args);
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Printed {
+        Printed::from(self.command(args).output().expect("running the binary"))
+    }
+
+    /// Runs the command, which must succeed, and gives its stdout.
+    #[track_caller]
+    pub fn ok(&self, args: &[&str]) -> String {
+        let printed = self.run(args);
+        assert_eq!(printed.code, Some(0), "{args:?}: {}", printed.stderr);
+        printed.stdout
+    }
+
+    /// The rows of a query, each as its values in order.
+    #[track_caller]
+    pub fn rows(&self, sql: &str) -> Value {
+        self.rows_with(&[], sql)
+    }
+
+    /// As [`rows`](Self::rows), with arguments before the command.
+    #[track_caller]
+    pub fn rows_with(&self, global: &[&str], sql: &str) -> Value {
+        let json = self.ok(&[global, &["query", "-c", sql, "--format", "ndjson"]].concat());
+        json.lines().map(values).collect()
+    }
+
+    /// A query of one row and one column.
+    #[track_caller]
+    pub fn number(&self, sql: &str) -> i64 {
+        self.rows(sql)[0][0].as_i64().unwrap_or_else(|| panic!("{sql} gives no number"))
+    }
+
+    pub fn generate(&self, name: &str, args: &[&str]) -> PathBuf {
+        let lines = self.ok(&[&["generate"], args].concat());
+        self.write(name, lines)
+    }
+
+    /// Starts the service on free ports.
+    pub fn serve(&self, args: &[&str]) -> Service {
+        let number = (1..).find(|number| !self.path(&format!("serve-{number}.log")).exists()).unwrap_or(1);
+        let log = self.path(&format!("serve-{number}.log"));
+        let common = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"];
+        let mut command = self.command(&common);
+        command.args(args).stdin(Stdio::null()).stderr(File::create(&log).expect("a log file"));
+        Service::start(command.spawn().expect("starting the service"), log)
+    }
+}
+
+impl From<Output> for Printed {
+    fn from(output: Output) -> Self {
+        Printed {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            code: output.status.code(),
+        }
+    }
+}
+
+/// The values of a JSON object in the order they are written, which a parsed map would forget.
+fn values(line: &str) -> Value {
+    let mut keys = serde_json::Deserializer::from_str(line);
+    serde::de::Deserializer::deserialize_map(&mut keys, InOrder).expect("an object a line")
+}
+
+struct InOrder;
+
+impl<'de> serde::de::Visitor<'de> for InOrder {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some((_, value)) = map.next_entry::<String, Value>()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+}
+
+/// A running service; killed when dropped.
+pub struct Service {
+    child: Child,
+    log: PathBuf,
+    pub webhook: String,
+    pub admin: String,
+}
+
+impl Service {
+    fn start(child: Child, log: PathBuf) -> Service {
+        let mut service = Service { child, log, webhook: String::new(), admin: String::new() };
+        wait("the service to say its addresses", || {
+            if let Some(status) = service.child.try_wait().expect("asking for the service's state") {
+                panic!("the service ended with {status}: {}", service.log());
+            }
+            let ready = service.entries().into_iter().find(|entry| entry["address"].is_string());
+            if let Some(ready) = &ready {
+                service.webhook = format!("http://{}/webhook", ready["address"].as_str().unwrap_or_default());
+                service.admin = format!("http://{}", ready["admin_address"].as_str().unwrap_or_default());
+            }
+            ready.is_some()
+        });
+        service
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn entries(&self) -> Vec<Value> {
+        let lines = BufReader::new(File::open(&self.log).expect("the service's log")).lines();
+        lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect()
+    }
+
+    /// Status and body of a POST to the webhook.
+    pub fn post(&self, body: impl AsRef<[u8]>) -> (u16, String) {
+        post(&self.webhook, body.as_ref()).expect("the service answers")
+    }
+
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let agent = agent();
+        let mut response = agent.get(format!("{}{path}", self.admin)).call().expect("the admin address answers");
+        (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().expect("the service ends").code()
+    }
+
+    /// SIGKILL: no destructor, no flush.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killing the service");
+        self.child.wait().expect("the service ends");
+    }
+
+    fn signal(&self, signal: &str) {
+        Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("sending a signal");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
+}
+
+pub fn post(url: &str, body: &[u8]) -> Result<(u16, String), ureq::Error> {
+    let mut response = agent().post(url).header("Content-Type", "application/json; charset=UTF-8").send(body)?;
+    let status = response.status().as_u16();
+    Ok((status, response.body_mut().read_to_string()?))
+}
+
+/// Waits until it is so; fails the test if it does not become so.
+#[track_caller]
+pub fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < give_up, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
