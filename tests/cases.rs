@@ -36,7 +36,8 @@ fn check_all(arrival: Arrival) {
     let mut checked = 0;
     for entry in fs::read_dir(repository().join("tests/cases")).expect("the folder of cases") {
         let path = entry.expect("an entry of the folder of cases").path();
-        let case: Value = serde_json::from_slice(&fs::read(&path).expect("a case")).expect("a case is JSON");
+        let case: Value =
+            serde_json::from_slice(&fs::read(&path).expect("a case")).expect("a case is JSON");
         check(&case, arrival);
         checked += 1;
     }
@@ -51,12 +52,20 @@ fn check(case: &Value, arrival: Arrival) {
         desk.write("case.toml", settings);
         global.extend(["--config", "case.toml"]);
     }
-    let mut deliveries: Vec<String> =
-        case["deliveries"].as_array().expect("deliveries").iter().map(Value::to_string).collect();
+    let mut deliveries: Vec<String> = case["deliveries"]
+        .as_array()
+        .expect("deliveries")
+        .iter()
+        .map(Value::to_string)
+        .collect();
     if let Arrival::Shuffled(seed) = arrival {
         shuffle(&mut deliveries, seed);
     }
-    let size = if matches!(arrival, Arrival::OneByOne) { 1 } else { deliveries.len() };
+    let size = if matches!(arrival, Arrival::OneByOne) {
+        1
+    } else {
+        deliveries.len()
+    };
     for group in deliveries.chunks(size) {
         desk.write("deliveries.ndjson", group.join("\n"));
         desk.ok(&[global.as_slice(), &["import", "deliveries.ndjson"]].concat());
@@ -64,7 +73,11 @@ fn check(case: &Value, arrival: Arrival) {
     }
     for expected in case["expect"].as_array().expect("expectations") {
         let sql = expected["sql"].as_str().expect("an expectation has SQL");
-        assert_eq!(desk.rows_with(&global, sql), expected["rows"], "{name}: {sql}");
+        assert_eq!(
+            desk.rows_with(&global, sql),
+            expected["rows"],
+            "{name}: {sql}"
+        );
     }
 }
 
@@ -72,7 +85,9 @@ fn check(case: &Value, arrival: Arrival) {
 fn shuffle(items: &mut [String], seed: u64) {
     let mut state = seed;
     for last in (1..items.len()).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         items.swap(last, (state >> 33) as usize % (last + 1));
     }
 }

@@ -5,14 +5,29 @@ use crate::support::{Desk, TOKEN};
 #[test]
 fn flags_go_over_environment_over_file_over_defaults() {
     let desk = Desk::new();
-    desk.write("huggy-etl.toml", "timezone = \"America/Bahia\"\nflush_interval = \"3s\"\nlisten = \"127.0.0.1:1\"\n");
+    desk.write(
+        "huggy-etl.toml",
+        "timezone = \"America/Bahia\"\nflush_interval = \"3s\"\nlisten = \"127.0.0.1:1\"\n",
+    );
     let mut command = desk.command(&["config"]);
-    let output = command.env("HUGGY_ETL_FLUSH_INTERVAL", "4s").env("HUGGY_ETL_TOKEN", TOKEN).output().expect("config");
+    let output = command
+        .env("HUGGY_ETL_FLUSH_INTERVAL", "4s")
+        .env("HUGGY_ETL_TOKEN", TOKEN)
+        .output()
+        .expect("config");
     let printed = String::from_utf8_lossy(&output.stdout);
-    for line in ["timezone = \"America/Bahia\"", "flush_interval = \"4s\"", "listen = \"127.0.0.1:1\"", "tokens = \"***\""] {
+    for line in [
+        "timezone = \"America/Bahia\"",
+        "flush_interval = \"4s\"",
+        "listen = \"127.0.0.1:1\"",
+        "tokens = \"***\"",
+    ] {
         assert!(printed.contains(line), "{line} is not in {printed}");
     }
-    assert!(printed.contains(&format!("lake = {:?}", desk.path("lake"))), "{printed}");
+    assert!(
+        printed.contains(&format!("lake = {:?}", desk.path("lake"))),
+        "{printed}"
+    );
     assert!(!printed.contains(TOKEN), "{printed}");
 }
 
@@ -24,14 +39,27 @@ fn mistakes_name_their_source_and_the_nearest_key() {
         let printed = desk.run(&["config"]);
         assert_eq!(printed.code, Some(3), "{settings}");
         for part in expected {
-            assert!(printed.stderr.contains(part), "{settings}: {part:?} is not in {}", printed.stderr);
+            assert!(
+                printed.stderr.contains(part),
+                "{settings}: {part:?} is not in {}",
+                printed.stderr
+            );
         }
     };
-    check("flush_intervall = \"3s\"", &["huggy-etl.toml", "flush_intervall", "flush_interval"]);
+    check(
+        "flush_intervall = \"3s\"",
+        &["huggy-etl.toml", "flush_intervall", "flush_interval"],
+    );
     check("flush_interval = \"soon\"", &["flush_interval", "duration"]);
     check("timezone = \"Brazil\"", &["timezone", "tz database"]);
-    check("subscribed_events = [\"startChat\"]", &["startChat", "startedChat"]);
-    check("[business_hours]\nmon = [\"8-12\"]", &["business_hours.mon", "08:00-12:00"]);
+    check(
+        "subscribed_events = [\"startChat\"]",
+        &["startChat", "startedChat"],
+    );
+    check(
+        "[business_hours]\nmon = [\"8-12\"]",
+        &["business_hours.mon", "08:00-12:00"],
+    );
     check("[business_hours]\nmonday = []", &["business_hours.monday"]);
     check("lake = ", &["huggy-etl.toml"]);
 }
@@ -42,7 +70,11 @@ fn a_lake_that_cannot_be_is_an_environment_error() {
     let printed = desk.run(&["--lake", "ftp://somewhere/lake", "tables"]);
     // The desk's own --lake comes first: the last one counts or clap refuses; either way it is said.
     assert_ne!(printed.code, Some(0));
-    let output = desk.command(&["tables"]).env("HUGGY_ETL_LAKE_URL", "x").output().expect("tables");
+    let output = desk
+        .command(&["tables"])
+        .env("HUGGY_ETL_LAKE_URL", "x")
+        .output()
+        .expect("tables");
     assert_eq!(output.status.code(), Some(3));
 }
 
@@ -55,6 +87,10 @@ fn changed_settings_rebuild_the_facts_and_say_so() {
     assert!(desk.run(&["transform"]).stderr.contains("up to date"));
     desk.write("huggy-etl.toml", "timezone = \"America/Manaus\"\n");
     let printed = desk.run(&["transform"]);
-    assert!(printed.stderr.contains("settings have changed"), "{}", printed.stderr);
+    assert!(
+        printed.stderr.contains("settings have changed"),
+        "{}",
+        printed.stderr
+    );
     assert!(desk.run(&["transform"]).stderr.contains("up to date"));
 }

@@ -27,7 +27,9 @@ pub struct Printed {
 
 impl Desk {
     pub fn new() -> Desk {
-        Desk { folder: tempfile::tempdir().expect("a temporary folder") }
+        Desk {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -42,7 +44,12 @@ impl Desk {
     /// The command with the desk's lake, run in the desk's folder.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_huggy-etl"));
-        command.current_dir(self.folder.path()).env_clear().arg("--lake").arg(self.path("lake")).args(args);
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .arg("--lake")
+            .arg(self.path("lake"))
+            .args(args);
         command
     }
 
@@ -74,7 +81,9 @@ impl Desk {
     /// A query of one row and one column.
     #[track_caller]
     pub fn number(&self, sql: &str) -> i64 {
-        self.rows(sql)[0][0].as_i64().unwrap_or_else(|| panic!("{sql} gives no number"))
+        self.rows(sql)[0][0]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{sql} gives no number"))
     }
 
     pub fn generate(&self, name: &str, args: &[&str]) -> PathBuf {
@@ -84,11 +93,24 @@ impl Desk {
 
     /// Starts the service on free ports.
     pub fn serve(&self, args: &[&str]) -> Service {
-        let number = (1..).find(|number| !self.path(&format!("serve-{number}.log")).exists()).unwrap_or(1);
+        let number = (1..)
+            .find(|number| !self.path(&format!("serve-{number}.log")).exists())
+            .unwrap_or(1);
         let log = self.path(&format!("serve-{number}.log"));
-        let common = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"];
+        let common = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+        ];
         let mut command = self.command(&common);
-        command.args(args).stdin(Stdio::null()).stderr(File::create(&log).expect("a log file"));
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .stderr(File::create(&log).expect("a log file"));
         Service::start(command.spawn().expect("starting the service"), log)
     }
 }
@@ -137,15 +159,33 @@ pub struct Service {
 
 impl Service {
     fn start(child: Child, log: PathBuf) -> Service {
-        let mut service = Service { child, log, webhook: String::new(), admin: String::new() };
+        let mut service = Service {
+            child,
+            log,
+            webhook: String::new(),
+            admin: String::new(),
+        };
         wait("the service to say its addresses", || {
-            if let Some(status) = service.child.try_wait().expect("asking for the service's state") {
+            if let Some(status) = service
+                .child
+                .try_wait()
+                .expect("asking for the service's state")
+            {
                 panic!("the service ended with {status}: {}", service.log());
             }
-            let ready = service.entries().into_iter().find(|entry| entry["address"].is_string());
+            let ready = service
+                .entries()
+                .into_iter()
+                .find(|entry| entry["address"].is_string());
             if let Some(ready) = &ready {
-                service.webhook = format!("http://{}/webhook", ready["address"].as_str().unwrap_or_default());
-                service.admin = format!("http://{}", ready["admin_address"].as_str().unwrap_or_default());
+                service.webhook = format!(
+                    "http://{}/webhook",
+                    ready["address"].as_str().unwrap_or_default()
+                );
+                service.admin = format!(
+                    "http://{}",
+                    ready["admin_address"].as_str().unwrap_or_default()
+                );
             }
             ready.is_some()
         });
@@ -158,7 +198,10 @@ impl Service {
 
     fn entries(&self) -> Vec<Value> {
         let lines = BufReader::new(File::open(&self.log).expect("the service's log")).lines();
-        lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect()
+        lines
+            .map_while(Result::ok)
+            .filter_map(|line| serde_json::from_str(&line).ok())
+            .collect()
     }
 
     /// Status and body of a POST to the webhook.
@@ -168,8 +211,14 @@ impl Service {
 
     pub fn get(&self, path: &str) -> (u16, String) {
         let agent = agent();
-        let mut response = agent.get(format!("{}{path}", self.admin)).call().expect("the admin address answers");
-        (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
+        let mut response = agent
+            .get(format!("{}{path}", self.admin))
+            .call()
+            .expect("the admin address answers");
+        (
+            response.status().as_u16(),
+            response.body_mut().read_to_string().expect("text"),
+        )
     }
 
     /// SIGTERM, and the exit code.
@@ -185,7 +234,10 @@ impl Service {
     }
 
     fn signal(&self, signal: &str) {
-        Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("sending a signal");
+        Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .expect("sending a signal");
     }
 }
 
@@ -197,11 +249,18 @@ impl Drop for Service {
 }
 
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into()
 }
 
 pub fn post(url: &str, body: &[u8]) -> Result<(u16, String), ureq::Error> {
-    let mut response = agent().post(url).header("Content-Type", "application/json; charset=UTF-8").send(body)?;
+    let mut response = agent()
+        .post(url)
+        .header("Content-Type", "application/json; charset=UTF-8")
+        .send(body)?;
     let status = response.status().as_u16();
     Ok((status, response.body_mut().read_to_string()?))
 }

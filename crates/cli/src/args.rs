@@ -45,7 +45,9 @@ pub enum Command {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  huggy-etl serve --listen 0.0.0.0:8080 --token 380c4e73... --flush-interval 10s")]
+#[command(
+    after_help = "Example:\n  huggy-etl serve --listen 0.0.0.0:8080 --token 380c4e73... --flush-interval 10s"
+)]
 pub struct Serve {
     /// Address of the webhook [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
@@ -84,7 +86,9 @@ pub struct Serve {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  huggy-etl import march.ndjson.zst april.ndjson.gz\n  zcat old.gz | huggy-etl import -")]
+#[command(
+    after_help = "Example:\n  huggy-etl import march.ndjson.zst april.ndjson.gz\n  zcat old.gz | huggy-etl import -"
+)]
 pub struct Import {
     /// NDJSON files, one delivery a line, bare or as {"received_at", "body"}; `-` is stdin
     #[arg(required = true, value_name = "FILE")]
@@ -99,10 +103,16 @@ pub struct Transform {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  huggy-etl query queries/wait_times.sql\n  huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1' --format csv")]
+#[command(
+    after_help = "Examples:\n  huggy-etl query queries/wait_times.sql\n  huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1' --format csv"
+)]
 pub struct Query {
     /// A file of SQL statements
-    #[arg(value_name = "FILE.sql", required_unless_present = "sql", conflicts_with = "sql")]
+    #[arg(
+        value_name = "FILE.sql",
+        required_unless_present = "sql",
+        conflicts_with = "sql"
+    )]
     pub file: Option<PathBuf>,
     /// SQL statements
     #[arg(short = 'c', long = "command", value_name = "SQL")]
@@ -113,7 +123,9 @@ pub struct Query {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  huggy-etl generate --chats 1000 --days 7 --seed 1 | huggy-etl import -")]
+#[command(
+    after_help = "Example:\n  huggy-etl generate --chats 1000 --days 7 --seed 1 | huggy-etl import -"
+)]
 pub struct Generate {
     /// How many chats
     #[arg(long, default_value_t = 1000)]
@@ -140,7 +152,11 @@ impl Args {
     pub fn settings(&self) -> Vec<(&'static str, toml::Value)> {
         let mut settings = Vec::new();
         let mut set = |key, value: &Option<String>| {
-            settings.extend(value.as_ref().map(|value| (key, toml::Value::String(value.clone()))));
+            settings.extend(
+                value
+                    .as_ref()
+                    .map(|value| (key, toml::Value::String(value.clone()))),
+            );
         };
         set("lake", &self.lake);
         if let Command::Serve(serve) = &self.command {
@@ -154,7 +170,12 @@ impl Args {
             set("transform_every", &serve.transform_every);
             set("log_format", &serve.log_format);
             if !serve.tokens.is_empty() {
-                let tokens = serve.tokens.iter().cloned().map(toml::Value::String).collect();
+                let tokens = serve
+                    .tokens
+                    .iter()
+                    .cloned()
+                    .map(toml::Value::String)
+                    .collect();
                 settings.push(("tokens", toml::Value::Array(tokens)));
             }
         }

@@ -15,7 +15,11 @@ pub struct LocalTimeError(pub String);
 /// The instant that `local` names in `zone`. In an hour that daylight saving repeats, the reading
 /// nearest to `near` wins; in an hour that it skips, the offset before the gap holds.
 /// A string that carries its own offset (RFC 3339) is taken at its word.
-pub fn instant(local: &str, zone: Tz, near: DateTime<Utc>) -> Result<DateTime<Utc>, LocalTimeError> {
+pub fn instant(
+    local: &str,
+    zone: Tz,
+    near: DateTime<Utc>,
+) -> Result<DateTime<Utc>, LocalTimeError> {
     let text = local.trim();
     for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"] {
         if let Ok(naive) = NaiveDateTime::parse_from_str(text, format) {
@@ -32,7 +36,11 @@ fn resolve(naive: NaiveDateTime, zone: Tz, near: DateTime<Utc>) -> DateTime<Utc>
         LocalResult::Single(instant) => instant.with_timezone(&Utc),
         LocalResult::Ambiguous(first, second) => {
             let (first, second) = (first.with_timezone(&Utc), second.with_timezone(&Utc));
-            if (near - first).abs() <= (near - second).abs() { first } else { second }
+            if (near - first).abs() <= (near - second).abs() {
+                first
+            } else {
+                second
+            }
         }
         LocalResult::None => before_the_gap(naive, zone),
     }
@@ -60,37 +68,73 @@ mod tests {
     fn check(local: &str, near: &str, expected: &str) {
         let near = near.parse().expect("test instant");
         let found = instant(local, Tz::America__Sao_Paulo, near).expect("a local time");
-        assert_eq!(found.to_rfc3339(), expected.replace('Z', "+00:00"), "{local}");
+        assert_eq!(
+            found.to_rfc3339(),
+            expected.replace('Z', "+00:00"),
+            "{local}"
+        );
     }
 
     #[test]
     fn local_time_follows_the_tz_database() {
-        check("2024-02-29 22:21:47", "2024-03-01T01:21:48Z", "2024-03-01T01:21:47Z");
-        check("2018-12-10 12:00:00", "2018-12-10T14:00:01Z", "2018-12-10T14:00:00Z");
+        check(
+            "2024-02-29 22:21:47",
+            "2024-03-01T01:21:48Z",
+            "2024-03-01T01:21:47Z",
+        );
+        check(
+            "2018-12-10 12:00:00",
+            "2018-12-10T14:00:01Z",
+            "2018-12-10T14:00:00Z",
+        );
     }
 
     #[test]
     fn a_repeated_hour_takes_the_reading_nearest_to_the_delivery() {
         // Clocks went back on 2018-02-18 at 00:00 to 23:00 of the 17th.
-        check("2018-02-17 23:30:00", "2018-02-18T01:30:01Z", "2018-02-18T01:30:00Z");
-        check("2018-02-17 23:30:00", "2018-02-18T02:30:01Z", "2018-02-18T02:30:00Z");
+        check(
+            "2018-02-17 23:30:00",
+            "2018-02-18T01:30:01Z",
+            "2018-02-18T01:30:00Z",
+        );
+        check(
+            "2018-02-17 23:30:00",
+            "2018-02-18T02:30:01Z",
+            "2018-02-18T02:30:00Z",
+        );
     }
 
     #[test]
     fn a_skipped_hour_takes_the_offset_before_it() {
         // Clocks went forward on 2018-11-04 at 00:00 to 01:00.
-        check("2018-11-04 00:30:00", "2018-11-04T03:30:00Z", "2018-11-04T03:30:00Z");
+        check(
+            "2018-11-04 00:30:00",
+            "2018-11-04T03:30:00Z",
+            "2018-11-04T03:30:00Z",
+        );
     }
 
     #[test]
     fn an_explicit_offset_is_taken_at_its_word() {
-        check("2024-03-01T10:00:00-05:00", "2024-03-01T15:00:00Z", "2024-03-01T15:00:00Z");
+        check(
+            "2024-03-01T10:00:00-05:00",
+            "2024-03-01T15:00:00Z",
+            "2024-03-01T15:00:00Z",
+        );
     }
 
     #[test]
     fn what_is_no_time_is_an_error() {
-        for text in ["", "yesterday", "0000-00-00 00:00:00", "2024-13-01 00:00:00"] {
-            assert!(instant(text, Tz::America__Sao_Paulo, DateTime::UNIX_EPOCH).is_err(), "{text}");
+        for text in [
+            "",
+            "yesterday",
+            "0000-00-00 00:00:00",
+            "2024-13-01 00:00:00",
+        ] {
+            assert!(
+                instant(text, Tz::America__Sao_Paulo, DateTime::UNIX_EPOCH).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ use serde_json::value::RawValue;
 pub enum BadDelivery {
     #[error("not JSON: {0}")]
     NotJson(String),
-    #[error("a delivery is a JSON object such as {{\"time\", \"messages\", \"token\"}}; this is not one")]
+    #[error(
+        "a delivery is a JSON object such as {{\"time\", \"messages\", \"token\"}}; this is not one"
+    )]
     NotAnObject,
 }
 
@@ -28,7 +30,10 @@ pub(crate) struct Envelope<'a> {
 
 /// One event of a delivery, unread.
 pub(crate) enum Item<'a> {
-    Event { event_type: String, payload: &'a str },
+    Event {
+        event_type: String,
+        payload: &'a str,
+    },
     /// A part of the delivery that is no event; kept with the reason.
     Misfit { payload: &'a str, reason: String },
 }
@@ -41,7 +46,8 @@ pub fn envelope_time(body: &[u8]) -> Option<DateTime<Utc>> {
 }
 
 pub(crate) fn split(text: &str) -> Result<Envelope<'_>, BadDelivery> {
-    let raw: &RawValue = serde_json::from_str(text).map_err(|error| BadDelivery::NotJson(error.to_string()))?;
+    let raw: &RawValue =
+        serde_json::from_str(text).map_err(|error| BadDelivery::NotJson(error.to_string()))?;
     if !raw.get().starts_with('{') {
         return Err(BadDelivery::NotAnObject);
     }
@@ -51,9 +57,16 @@ pub(crate) fn split(text: &str) -> Result<Envelope<'_>, BadDelivery> {
     let mut items = Vec::new();
     match last(&entries, "messages") {
         Some(messages) => split_messages(messages, &mut items),
-        None => items.push(Item::Misfit { payload: "null", reason: "the delivery has no `messages`".to_owned() }),
+        None => items.push(Item::Misfit {
+            payload: "null",
+            reason: "the delivery has no `messages`".to_owned(),
+        }),
     }
-    Ok(Envelope { time_text, time: plausible_time(time_text), items })
+    Ok(Envelope {
+        time_text,
+        time: plausible_time(time_text),
+        items,
+    })
 }
 
 fn split_messages<'a>(messages: &'a str, items: &mut Vec<Item<'a>>) {
@@ -70,7 +83,10 @@ fn split_messages<'a>(messages: &'a str, items: &mut Vec<Item<'a>>) {
                         split_items(&event_type, value.get(), items);
                     }
                 }
-                Err(_) => items.push(misfit(part.get(), "an element of `messages` is no object of events")),
+                Err(_) => items.push(misfit(
+                    part.get(),
+                    "an element of `messages` is no object of events",
+                )),
             }
         }
     } else if messages != "null" {
@@ -80,7 +96,10 @@ fn split_messages<'a>(messages: &'a str, items: &mut Vec<Item<'a>>) {
 
 /// The array of items; a bare item where the array should be stands for an array of one.
 fn split_items<'a>(event_type: &str, value: &'a str, items: &mut Vec<Item<'a>>) {
-    let event = |payload| Item::Event { event_type: event_type.to_owned(), payload };
+    let event = |payload| Item::Event {
+        event_type: event_type.to_owned(),
+        payload,
+    };
     match serde_json::from_str::<Vec<&'a RawValue>>(value) {
         Ok(list) => items.extend(list.into_iter().map(|item| event(item.get()))),
         Err(_) => items.push(event(value)),
@@ -88,20 +107,30 @@ fn split_items<'a>(event_type: &str, value: &'a str, items: &mut Vec<Item<'a>>) 
 }
 
 fn misfit<'a>(payload: &'a str, reason: &str) -> Item<'a> {
-    Item::Misfit { payload, reason: reason.to_owned() }
+    Item::Misfit {
+        payload,
+        reason: reason.to_owned(),
+    }
 }
 
 /// Unix seconds, as a number or a string of digits, between 2010 and 2100: milliseconds, zero and
 /// other accidents fall outside.
 fn plausible_time(text: &str) -> Option<DateTime<Utc>> {
     let seconds: i64 = text.trim_matches('"').parse().ok()?;
-    let year = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(|date| date.and_time(chrono::NaiveTime::MIN).and_utc());
+    let year = |year| {
+        NaiveDate::from_ymd_opt(year, 1, 1)
+            .map(|date| date.and_time(chrono::NaiveTime::MIN).and_utc())
+    };
     let time = DateTime::from_timestamp(seconds, 0)?;
     (time >= year(2010)? && time < year(2100)?).then_some(time)
 }
 
 fn last<'a>(entries: &[(String, &'a RawValue)], key: &str) -> Option<&'a str> {
-    entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.get())
+    entries
+        .iter()
+        .rev()
+        .find(|(name, _)| name == key)
+        .map(|(_, value)| value.get())
 }
 
 /// A JSON object as its entries in order, repeated keys included, values unread.

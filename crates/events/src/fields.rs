@@ -36,8 +36,16 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    pub fn new(fields: Option<&'a Map<String, Value>>, path: &'a str, problems: &'a Problems) -> Self {
-        Self { fields, path, problems }
+    pub fn new(
+        fields: Option<&'a Map<String, Value>>,
+        path: &'a str,
+        problems: &'a Problems,
+    ) -> Self {
+        Self {
+            fields,
+            path,
+            problems,
+        }
     }
 
     pub fn is_present(&self) -> bool {
@@ -159,7 +167,10 @@ impl<'a> Object<'a> {
     fn misfit<T>(&self, key: &str, expected: &str) -> Option<T> {
         let found = self.get(key).map_or("nothing", kind_of);
         let dot = if self.path.is_empty() { "" } else { "." };
-        self.note(format!("{}{dot}{key}: expected {expected}, found {found}", self.path));
+        self.note(format!(
+            "{}{dot}{key}: expected {expected}, found {found}",
+            self.path
+        ));
         None
     }
 

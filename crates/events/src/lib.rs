@@ -18,8 +18,8 @@ pub use clock::{LocalTimeError, instant, local_date};
 pub use envelope::{BadDelivery, envelope_time};
 pub use fields::{Channel, Department};
 pub use kinds::{
-    AgentStatus, Contact, ContactSpelling, Customer, DOCUMENTED, Detail, Event, Flow, Kind, Message, Person, Role,
-    Tabulation, WorkflowStep, parse_item,
+    AgentStatus, Contact, ContactSpelling, Customer, DOCUMENTED, Detail, Event, Flow, Kind,
+    Message, Person, Role, Tabulation, WorkflowStep, parse_item,
 };
 pub use row::{EventId, EventRow, TimeSource, occurred, read_delivery};
 pub use table::{PARTITION_COLUMN, TABLE, TABLE_DESCRIPTION, schema, to_batch};

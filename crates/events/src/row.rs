@@ -22,7 +22,9 @@ impl EventId {
     fn of(parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+            hasher
+                .update(&(part.len() as u64).to_le_bytes())
+                .update(part);
         }
         let mut id = [0; 16];
         id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
@@ -32,7 +34,9 @@ impl EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 
@@ -46,8 +50,12 @@ impl FromStr for EventId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let value = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32);
-        value.map(|value| Self(value.to_be_bytes())).ok_or_else(|| format!("{text:?} is no event id of 32 hex digits"))
+        let value = u128::from_str_radix(text, 16)
+            .ok()
+            .filter(|_| text.len() == 32);
+        value
+            .map(|value| Self(value.to_be_bytes()))
+            .ok_or_else(|| format!("{text:?} is no event id of 32 hex digits"))
     }
 }
 
@@ -100,16 +108,30 @@ pub struct EventRow {
 
 /// When an event occurred: a message's `send_at`, a close's `closed_at`, else the delivery's time.
 /// The third part says why a local string was passed over.
-pub fn occurred(event: &Event, delivered_at: DateTime<Utc>, zone: Tz) -> (DateTime<Utc>, TimeSource, Option<String>) {
+pub fn occurred(
+    event: &Event,
+    delivered_at: DateTime<Utc>,
+    zone: Tz,
+) -> (DateTime<Utc>, TimeSource, Option<String>) {
     let (name, local, source) = match &event.detail {
         Detail::Message(message) => ("send_at", message.send_at.as_deref(), TimeSource::SendAt),
-        Detail::Closed { closed_at, .. } => ("closed_at", closed_at.as_deref(), TimeSource::ClosedAt),
+        Detail::Closed { closed_at, .. } => {
+            ("closed_at", closed_at.as_deref(), TimeSource::ClosedAt)
+        }
         _ => return (delivered_at, TimeSource::Time, None),
     };
     match local.map(|local| clock::instant(local, zone, delivered_at)) {
         Some(Ok(instant)) => (instant, source, None),
-        Some(Err(error)) => (delivered_at, TimeSource::Time, Some(format!("{name}: {error}"))),
-        None => (delivered_at, TimeSource::Time, Some(format!("{name} is missing"))),
+        Some(Err(error)) => (
+            delivered_at,
+            TimeSource::Time,
+            Some(format!("{name}: {error}")),
+        ),
+        None => (
+            delivered_at,
+            TimeSource::Time,
+            Some(format!("{name} is missing")),
+        ),
     }
 }
 
@@ -117,7 +139,11 @@ pub fn occurred(event: &Event, delivered_at: DateTime<Utc>, zone: Tz) -> (DateTi
 ///
 /// # Errors
 /// Only when the body is not a JSON object. Whatever else is odd becomes a row with `parse_error`.
-pub fn read_delivery(body: &[u8], received_at: DateTime<Utc>, zone: Tz) -> Result<Vec<EventRow>, BadDelivery> {
+pub fn read_delivery(
+    body: &[u8],
+    received_at: DateTime<Utc>,
+    zone: Tz,
+) -> Result<Vec<EventRow>, BadDelivery> {
     let text: Cow<str> = String::from_utf8_lossy(body);
     let envelope = split(&text)?;
     let delivery = Delivery {
@@ -127,7 +153,11 @@ pub fn read_delivery(body: &[u8], received_at: DateTime<Utc>, zone: Tz) -> Resul
         received_at,
         zone,
     };
-    let rows = envelope.items.into_iter().zip(0..).map(|(item, index)| delivery.row(item, index));
+    let rows = envelope
+        .items
+        .into_iter()
+        .zip(0..)
+        .map(|(item, index)| delivery.row(item, index));
     Ok(rows.collect())
 }
 
@@ -142,15 +172,25 @@ struct Delivery<'a> {
 impl Delivery<'_> {
     fn row(&self, item: Item, chain_index: i32) -> EventRow {
         let (event_type, payload, reason) = match item {
-            Item::Event { event_type, payload } => (Some(event_type), payload, None),
+            Item::Event {
+                event_type,
+                payload,
+            } => (Some(event_type), payload, None),
             Item::Misfit { payload, reason } => (None, payload, Some(reason)),
         };
         let name = event_type.as_deref().unwrap_or_default();
         let event = match reason {
             None => parse_item(name, payload),
-            Some(reason) => Event { problems: vec![reason], ..parse_item(name, "{}") },
+            Some(reason) => Event {
+                problems: vec![reason],
+                ..parse_item(name, "{}")
+            },
         };
-        let event_id = EventId::of(&[name.as_bytes(), self.time_text.as_bytes(), payload.as_bytes()]);
+        let event_id = EventId::of(&[
+            name.as_bytes(),
+            self.time_text.as_bytes(),
+            payload.as_bytes(),
+        ]);
         self.fill(event_id, event, event_type, payload, chain_index)
     }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -12,7 +13,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::row::EventRow;
 
 pub const TABLE: &str = "events";
-pub const TABLE_DESCRIPTION: &str = "Every event of every delivery, as sent; one row per event, append-only.";
+pub const TABLE_DESCRIPTION: &str =
+    "Every event of every delivery, as sent; one row per event, append-only.";
 /// UTC date of `delivered_at`: all copies of an event share one.
 pub const PARTITION_COLUMN: &str = "event_date";
 
@@ -22,7 +24,8 @@ const INSTANT: fn() -> DataType = || DataType::Timestamp(TimeUnit::Microsecond, 
 pub fn schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         let fields = columns().into_iter().map(|(name, kind, comment)| {
-            Field::new(name, kind, true).with_metadata(HashMap::from([("comment".to_owned(), comment.to_owned())]))
+            Field::new(name, kind, true)
+                .with_metadata(HashMap::from([("comment".to_owned(), comment.to_owned())]))
         });
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     });
@@ -32,28 +35,100 @@ pub fn schema() -> SchemaRef {
 fn columns() -> Vec<(&'static str, DataType, &'static str)> {
     use DataType::{Boolean, Date32, Int32, Int64, Utf8};
     vec![
-        ("event_id", Utf8, "Content hash (128 bits, hex) of event type, envelope time and the item's bytes; a redelivered event has the same id"),
-        ("delivery_id", Utf8, "Content hash (128 bits, hex) of the delivery the event came in"),
-        ("chain_index", Int32, "Place of the event in its delivery, from 0"),
-        ("event_type", Utf8, "Event name as sent; NULL for a part of a delivery that is no event"),
-        ("occurred_at", INSTANT(), "When it happened: send_at of messages, closed_at of closedChat, else the envelope's time"),
-        ("occurred_at_source", Utf8, "Where occurred_at comes from: send_at, closed_at, time, received_at"),
-        ("delivered_at", INSTANT(), "Envelope time: when the platform dispatched the delivery"),
-        ("received_at", INSTANT(), "When this system accepted the delivery; for imported files the file's received_at, else delivered_at"),
-        ("company_id", Int64, "Company of the platform the event belongs to"),
-        ("chat_id", Int64, "Chat the event belongs to, where it names one"),
+        (
+            "event_id",
+            Utf8,
+            "Content hash (128 bits, hex) of event type, envelope time and the item's bytes; a redelivered event has the same id",
+        ),
+        (
+            "delivery_id",
+            Utf8,
+            "Content hash (128 bits, hex) of the delivery the event came in",
+        ),
+        (
+            "chain_index",
+            Int32,
+            "Place of the event in its delivery, from 0",
+        ),
+        (
+            "event_type",
+            Utf8,
+            "Event name as sent; NULL for a part of a delivery that is no event",
+        ),
+        (
+            "occurred_at",
+            INSTANT(),
+            "When it happened: send_at of messages, closed_at of closedChat, else the envelope's time",
+        ),
+        (
+            "occurred_at_source",
+            Utf8,
+            "Where occurred_at comes from: send_at, closed_at, time, received_at",
+        ),
+        (
+            "delivered_at",
+            INSTANT(),
+            "Envelope time: when the platform dispatched the delivery",
+        ),
+        (
+            "received_at",
+            INSTANT(),
+            "When this system accepted the delivery; for imported files the file's received_at, else delivered_at",
+        ),
+        (
+            "company_id",
+            Int64,
+            "Company of the platform the event belongs to",
+        ),
+        (
+            "chat_id",
+            Int64,
+            "Chat the event belongs to, where it names one",
+        ),
         ("contact_id", Int64, "Contact (contato) the event names"),
-        ("agent_id", Int64, "Agent (agente) the event names; for a message its writer, else its receiver"),
+        (
+            "agent_id",
+            Int64,
+            "Agent (agente) the event names; for a message its writer, else its receiver",
+        ),
         ("message_id", Int64, "Message id of message events"),
         ("flow_id", Int64, "Flow (fluxo) of flow events"),
-        ("department_id", Int64, "Department (departamento) the chat is in according to the event"),
-        ("channel", Utf8, "Channel (canal) of the chat: its word, else the channel object's type in lower case"),
-        ("situation", Utf8, "Situation of the chat: auto, wait_for_chat, in_chat, finishing, or as sent"),
-        ("sender_type", Utf8, "senderType of message events: agent, virtual_agent, else the contact's channel"),
-        ("is_internal", Boolean, "Whether a message is a note among agents; NULL for other events"),
+        (
+            "department_id",
+            Int64,
+            "Department (departamento) the chat is in according to the event",
+        ),
+        (
+            "channel",
+            Utf8,
+            "Channel (canal) of the chat: its word, else the channel object's type in lower case",
+        ),
+        (
+            "situation",
+            Utf8,
+            "Situation of the chat: auto, wait_for_chat, in_chat, finishing, or as sent",
+        ),
+        (
+            "sender_type",
+            Utf8,
+            "senderType of message events: agent, virtual_agent, else the contact's channel",
+        ),
+        (
+            "is_internal",
+            Boolean,
+            "Whether a message is a note among agents; NULL for other events",
+        ),
         ("payload", Utf8, "The item's JSON, byte for byte"),
-        ("parse_error", Utf8, "Why a typed column could not be filled; NULL when clean"),
-        (PARTITION_COLUMN, Date32, "UTC date of delivered_at; the partition"),
+        (
+            "parse_error",
+            Utf8,
+            "Why a typed column could not be filled; NULL when clean",
+        ),
+        (
+            PARTITION_COLUMN,
+            Date32,
+            "UTC date of delivered_at; the partition",
+        ),
     ]
 }
 
@@ -62,7 +137,9 @@ pub fn to_batch(rows: &[EventRow]) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         text(rows, |row| Some(row.event_id.to_string())),
         text(rows, |row| Some(row.delivery_id.to_string())),
-        Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.chain_index))),
+        Arc::new(Int32Array::from_iter_values(
+            rows.iter().map(|row| row.chain_index),
+        )),
         text(rows, |row| row.event_type.as_deref()),
         instants(rows, |row| row.occurred_at),
         text(rows, |row| Some(row.occurred_at_source.as_str())),
@@ -78,15 +155,25 @@ pub fn to_batch(rows: &[EventRow]) -> RecordBatch {
         text(rows, |row| row.channel.as_deref()),
         text(rows, |row| row.situation.as_deref()),
         text(rows, |row| row.sender_type.as_deref()),
-        Arc::new(rows.iter().map(|row| row.is_internal).collect::<BooleanArray>()),
+        Arc::new(
+            rows.iter()
+                .map(|row| row.is_internal)
+                .collect::<BooleanArray>(),
+        ),
         text(rows, |row| Some(row.payload.as_str())),
         text(rows, |row| row.parse_error.as_deref()),
-        Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| days_since_epoch(row.event_date)))),
+        Arc::new(Date32Array::from_iter_values(
+            rows.iter().map(|row| days_since_epoch(row.event_date)),
+        )),
     ];
-    RecordBatch::try_new(schema(), columns).expect("the columns are built in the schema's order and types")
+    RecordBatch::try_new(schema(), columns)
+        .expect("the columns are built in the schema's order and types")
 }
 
-fn text<'a, T: AsRef<str>>(rows: &'a [EventRow], value: impl Fn(&'a EventRow) -> Option<T>) -> ArrayRef {
+fn text<'a, T: AsRef<str>>(
+    rows: &'a [EventRow],
+    value: impl Fn(&'a EventRow) -> Option<T>,
+) -> ArrayRef {
     Arc::new(rows.iter().map(value).collect::<StringArray>())
 }
 

@@ -18,7 +18,10 @@ pub struct DedupLimits {
 
 impl Default for DedupLimits {
     fn default() -> Self {
-        Self { window: Duration::from_secs(24 * 60 * 60), max_ids: 4_000_000 }
+        Self {
+            window: Duration::from_secs(24 * 60 * 60),
+            max_ids: 4_000_000,
+        }
     }
 }
 
@@ -35,7 +38,12 @@ pub struct Dedup {
 impl Dedup {
     /// An empty window.
     pub fn new(limits: DedupLimits) -> Self {
-        Self { limits, seen: HashSet::new(), order: VecDeque::new(), newest: DateTime::<Utc>::MIN_UTC }
+        Self {
+            limits,
+            seen: HashSet::new(),
+            order: VecDeque::new(),
+            newest: DateTime::<Utc>::MIN_UTC,
+        }
     }
 
     /// Removes rows that are in the window and copies within `rows`, of which the first stays. Returns how many went.
@@ -87,9 +95,12 @@ mod tests {
     }
 
     fn row(number: u8) -> EventRow {
-        let body =
-            format!("{{\"time\":1700000000,\"messages\":{{\"closedChat\":[{{\"chat\":{{\"id\":{number}}}}}]}}}}");
-        events::read_delivery(body.as_bytes(), at(0), events::Tz::UTC).unwrap().remove(0)
+        let body = format!(
+            "{{\"time\":1700000000,\"messages\":{{\"closedChat\":[{{\"chat\":{{\"id\":{number}}}}}]}}}}"
+        );
+        events::read_delivery(body.as_bytes(), at(0), events::Tz::UTC)
+            .unwrap()
+            .remove(0)
     }
 
     fn id(number: u8) -> EventId {
@@ -99,7 +110,11 @@ mod tests {
     /// Which of the rows numbered `offered` pass a window of `limits` after the `committed` (second, number) ones.
     fn check(limits: DedupLimits, committed: &[(i64, u8)], offered: &[u8], expected: &[u8]) {
         let mut dedup = Dedup::new(limits);
-        dedup.remember(committed.iter().map(|(second, number)| (at(*second), id(*number))));
+        dedup.remember(
+            committed
+                .iter()
+                .map(|(second, number)| (at(*second), id(*number))),
+        );
         let mut rows: Vec<EventRow> = offered.iter().copied().map(row).collect();
         let dropped = dedup.drop_copies(&mut rows);
         let left: Vec<EventId> = rows.iter().map(|row| row.event_id).collect();
@@ -107,7 +122,10 @@ mod tests {
         assert_eq!(dropped as usize, offered.len() - expected.len());
     }
 
-    const HOUR: DedupLimits = DedupLimits { window: Duration::from_secs(3600), max_ids: 3 };
+    const HOUR: DedupLimits = DedupLimits {
+        window: Duration::from_secs(3600),
+        max_ids: 3,
+    };
 
     #[test]
     fn committed_events_and_copies_within_a_batch_are_dropped() {

@@ -111,7 +111,11 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("huggy_etl");
         let r = &mut registry;
-        let deliveries = labelled(r, "deliveries", "Requests to the webhook, by how they ended");
+        let deliveries = labelled(
+            r,
+            "deliveries",
+            "Requests to the webhook, by how they ended",
+        );
         let events = labelled(r, "events", "Events written to the lake, by type");
         let of_type = |name| (name, events.get_or_create_owned(&[("event_type", name)]));
         let inner = Inner {
@@ -119,21 +123,62 @@ impl Metrics {
                 .iter()
                 .map(|(_, name)| deliveries.get_or_create_owned(&[("result", name)]))
                 .collect(),
-            events: DOCUMENTED.iter().copied().chain([OTHER]).map(of_type).collect(),
-            duplicates: counter(r, "duplicates", "Events dropped because they were already stored"),
+            events: DOCUMENTED
+                .iter()
+                .copied()
+                .chain([OTHER])
+                .map(of_type)
+                .collect(),
+            duplicates: counter(
+                r,
+                "duplicates",
+                "Events dropped because they were already stored",
+            ),
             parse_errors: counter(r, "parse_errors", "Events stored with a parse_error"),
             flushed_rows: counter(r, "flushed_rows", "Rows committed to the events table"),
-            flush_failures: counter(r, "flush_failures", "Failed attempts to bring deliveries to the lake"),
-            damage: counter(r, "wal_damage", "Damaged stretches found in the write-ahead log and set aside"),
-            connections_refused: counter(r, "connections_refused", "Connections turned away at the limit"),
-            flush_seconds: histogram(r, "flush_duration_seconds", "From reading a batch to its commit, in seconds"),
-            commit_seconds: histogram(r, "commit_duration_seconds", "Writing and committing a batch, in seconds"),
+            flush_failures: counter(
+                r,
+                "flush_failures",
+                "Failed attempts to bring deliveries to the lake",
+            ),
+            damage: counter(
+                r,
+                "wal_damage",
+                "Damaged stretches found in the write-ahead log and set aside",
+            ),
+            connections_refused: counter(
+                r,
+                "connections_refused",
+                "Connections turned away at the limit",
+            ),
+            flush_seconds: histogram(
+                r,
+                "flush_duration_seconds",
+                "From reading a batch to its commit, in seconds",
+            ),
+            commit_seconds: histogram(
+                r,
+                "commit_duration_seconds",
+                "Writing and committing a batch, in seconds",
+            ),
             wal_bytes: gauge(r, "wal_bytes", "Bytes of the write-ahead log on disk"),
-            unflushed_age_seconds: gauge(r, "unflushed_age_seconds", "Age of the oldest delivery not in the lake"),
+            unflushed_age_seconds: gauge(
+                r,
+                "unflushed_age_seconds",
+                "Age of the oldest delivery not in the lake",
+            ),
             oldest_unflushed_us: AtomicI64::new(0),
-            transform_seconds: histogram(r, "transform_duration_seconds", "Duration of a transform run, in seconds"),
+            transform_seconds: histogram(
+                r,
+                "transform_duration_seconds",
+                "Duration of a transform run, in seconds",
+            ),
             transform_failures: counter(r, "transform_failures", "Transform runs that failed"),
-            lake_lag_seconds: gauge(r, "lake_lag_seconds", "How far the facts are behind the events"),
+            lake_lag_seconds: gauge(
+                r,
+                "lake_lag_seconds",
+                "How far the facts are behind the events",
+            ),
             registry,
         };
         Self(Arc::new(inner))
@@ -153,10 +198,15 @@ impl Metrics {
     /// All metrics as text, in the format of [`CONTENT_TYPE`].
     pub fn render(&self, now: DateTime<Utc>) -> String {
         let oldest = self.0.oldest_unflushed_us.load(Ordering::Relaxed);
-        let age_us = if oldest == 0 { 0 } else { (now.timestamp_micros() - oldest).max(0) };
+        let age_us = if oldest == 0 {
+            0
+        } else {
+            (now.timestamp_micros() - oldest).max(0)
+        };
         self.0.unflushed_age_seconds.set(age_us as f64 / 1e6);
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.0.registry).expect("writing to a string succeeds");
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)
+            .expect("writing to a string succeeds");
         text
     }
 
@@ -167,7 +217,9 @@ impl Metrics {
     pub(crate) fn batch_committed(&self, counts: &BatchCounts) {
         let inner = &self.0;
         for (event_type, rows) in &counts.rows {
-            let known = event_type.as_deref().and_then(|name| inner.events.get(name));
+            let known = event_type
+                .as_deref()
+                .and_then(|name| inner.events.get(name));
             if let Some(counter) = known.or_else(|| inner.events.get(OTHER)) {
                 counter.inc_by(*rows);
             }
@@ -198,11 +250,16 @@ impl Metrics {
     }
 
     pub(crate) fn set_wal_bytes(&self, bytes: u64) {
-        self.0.wal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.0
+            .wal_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn set_oldest_unflushed(&self, oldest: Option<DateTime<Utc>>) {
-        self.0.oldest_unflushed_us.store(oldest.map_or(0, |oldest| oldest.timestamp_micros()), Ordering::Relaxed);
+        self.0.oldest_unflushed_us.store(
+            oldest.map_or(0, |oldest| oldest.timestamp_micros()),
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -253,11 +310,23 @@ mod tests {
     fn event_names_that_are_not_documented_share_one_label() {
         let metrics = Metrics::new();
         let names = [Some("closedChat"), Some("somebody@example.com"), None];
-        let rows = names.into_iter().map(|name| (name.map(str::to_owned), 2)).collect();
-        metrics.batch_committed(&BatchCounts { rows, ..BatchCounts::default() });
+        let rows = names
+            .into_iter()
+            .map(|name| (name.map(str::to_owned), 2))
+            .collect();
+        metrics.batch_committed(&BatchCounts {
+            rows,
+            ..BatchCounts::default()
+        });
         let text = metrics.render(Utc::now());
-        assert!(text.contains("huggy_etl_events_total{event_type=\"closedChat\"} 2\n"), "{text}");
-        assert!(text.contains("huggy_etl_events_total{event_type=\"other\"} 4\n"), "{text}");
+        assert!(
+            text.contains("huggy_etl_events_total{event_type=\"closedChat\"} 2\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("huggy_etl_events_total{event_type=\"other\"} 4\n"),
+            "{text}"
+        );
         assert!(!text.contains("example.com"));
     }
 
@@ -267,8 +336,15 @@ mod tests {
         let then = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         metrics.set_oldest_unflushed(Some(then));
         let text = metrics.render(then + Duration::from_millis(2500));
-        assert!(text.contains("huggy_etl_unflushed_age_seconds 2.5\n"), "{text}");
+        assert!(
+            text.contains("huggy_etl_unflushed_age_seconds 2.5\n"),
+            "{text}"
+        );
         metrics.set_oldest_unflushed(None);
-        assert!(metrics.render(then).contains("huggy_etl_unflushed_age_seconds 0.0\n"));
+        assert!(
+            metrics
+                .render(then)
+                .contains("huggy_etl_unflushed_age_seconds 0.0\n")
+        );
     }
 }

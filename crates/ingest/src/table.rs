@@ -15,7 +15,13 @@ pub fn events_table() -> TableSpec {
         schema: events::schema(),
         partition_columns: columns(&[events::PARTITION_COLUMN]),
         sort_columns: columns(&["event_type", "chat_id", "occurred_at"]),
-        stats_columns: columns(&["event_type", "chat_id", "occurred_at", "delivered_at", "received_at"]),
+        stats_columns: columns(&[
+            "event_type",
+            "chat_id",
+            "occurred_at",
+            "delivered_at",
+            "received_at",
+        ]),
         bloom_filter_columns: columns(&["chat_id"]),
     }
 }
@@ -24,7 +30,9 @@ pub fn events_table() -> TableSpec {
 pub(crate) fn sorted_batch(rows: &mut [EventRow]) -> RecordBatch {
     rows.sort_unstable_by(|a, b| {
         let key = |row: &EventRow| (row.chat_id, row.occurred_at, row.event_id);
-        a.event_type.cmp(&b.event_type).then_with(|| key(a).cmp(&key(b)))
+        a.event_type
+            .cmp(&b.event_type)
+            .then_with(|| key(a).cmp(&key(b)))
     });
     events::to_batch(rows)
 }
@@ -32,6 +40,10 @@ pub(crate) fn sorted_batch(rows: &mut [EventRow]) -> RecordBatch {
 /// The ids in a column of the table as it is read; `None` for what is no id.
 pub(crate) fn event_ids(column: &ArrayRef) -> Vec<Option<EventId>> {
     // Reading may give any of Arrow's text layouts.
-    let text = arrow::compute::cast(column, &DataType::Utf8).expect("event_id is text, and text casts to text");
-    text.as_string::<i32>().iter().map(|id| id?.parse().ok()).collect()
+    let text = arrow::compute::cast(column, &DataType::Utf8)
+        .expect("event_id is text, and text casts to text");
+    text.as_string::<i32>()
+        .iter()
+        .map(|id| id?.parse().ok())
+        .collect()
 }

@@ -21,7 +21,9 @@ pub struct Token(Box<str>);
 
 /// A text that cannot be a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a token is 1 to {MAX_TOKEN_BYTES} bytes of text without spaces at its ends and without control characters")]
+#[error(
+    "a token is 1 to {MAX_TOKEN_BYTES} bytes of text without spaces at its ends and without control characters"
+)]
 pub struct InvalidToken;
 
 /// Why the paired token cannot be used.
@@ -69,7 +71,10 @@ impl Tokens {
     /// an earlier pairing, the first handshake's token is accepted too.
     pub fn load(configured: Vec<Token>, pair: bool, dir: &Path) -> Result<Self, PairedTokenError> {
         let file = dir.join(PAIRED_FILE);
-        let unusable = |reason: String| PairedTokenError { path: file.clone(), reason };
+        let unusable = |reason: String| PairedTokenError {
+            path: file.clone(),
+            reason,
+        };
         let paired = match fs::read_to_string(&file) {
             Ok(text) => {
                 let token = Token::new(text.strip_suffix('\n').unwrap_or(&text));
@@ -81,14 +86,21 @@ impl Tokens {
         if pair && paired.get().is_some() {
             tracing::info!(file = %file.display(), "already paired; to pair again, stop, remove the file, and start");
         }
-        Ok(Self { configured, paired, pairing: pair.then(Mutex::default), file })
+        Ok(Self {
+            configured,
+            paired,
+            pairing: pair.then(Mutex::default),
+            file,
+        })
     }
 
     /// Compares with every token, in time that does not depend on how much of one is right.
     pub fn accepts(&self, candidate: &str) -> bool {
         let equal = |token: &Token| token.0.as_bytes().ct_eq(candidate.as_bytes());
         let known = self.configured.iter().chain(self.paired.get());
-        known.fold(Choice::from(0), |any, token| any | equal(token)).into()
+        known
+            .fold(Choice::from(0), |any, token| any | equal(token))
+            .into()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -104,11 +116,15 @@ impl Tokens {
     /// # Errors
     /// It could not be stored durably; pairing stays open.
     pub async fn pair(&self, token: Token) -> io::Result<bool> {
-        let Some(pairing) = &self.pairing else { return Ok(false) };
+        let Some(pairing) = &self.pairing else {
+            return Ok(false);
+        };
         let _one_at_a_time = pairing.lock().await;
         if self.paired.get().is_none() {
             let (file, stored) = (self.file.clone(), token.clone());
-            tokio::task::spawn_blocking(move || store(&file, &stored)).await.map_err(io::Error::other)??;
+            tokio::task::spawn_blocking(move || store(&file, &stored))
+                .await
+                .map_err(io::Error::other)??;
             tracing::warn!(
                 file = %self.file.display(),
                 "paired: the token of this handshake is stored and accepted from now on; pairing is closed"
@@ -155,7 +171,13 @@ mod tests {
     fn every_configured_token_is_accepted_and_nothing_else() {
         let dir = TempDir::new().unwrap();
         let tokens = Tokens::load(vec![token("one"), token("two")], false, dir.path()).unwrap();
-        for (candidate, accepted) in [("one", true), ("two", true), ("on", false), ("onee", false), ("", false)] {
+        for (candidate, accepted) in [
+            ("one", true),
+            ("two", true),
+            ("on", false),
+            ("onee", false),
+            ("", false),
+        ] {
             assert_eq!(tokens.accepts(candidate), accepted, "{candidate}");
         }
         assert!(!tokens.pairing_is_open());
@@ -171,7 +193,9 @@ mod tests {
         assert!(!tokens.pairing_is_open());
         for pair in [false, true] {
             let tokens = Tokens::load(vec![], pair, dir.path()).unwrap();
-            assert!(tokens.accepts("first") && !tokens.accepts("second") && !tokens.pairing_is_open());
+            assert!(
+                tokens.accepts("first") && !tokens.accepts("second") && !tokens.pairing_is_open()
+            );
         }
     }
 
@@ -180,8 +204,15 @@ mod tests {
     async fn only_the_owner_may_read_the_stored_token() {
         use std::os::unix::fs::PermissionsExt;
         let dir = TempDir::new().unwrap();
-        Tokens::load(vec![], true, dir.path()).unwrap().pair(token("first")).await.unwrap();
-        let mode = fs::metadata(dir.path().join(PAIRED_FILE)).unwrap().permissions().mode();
+        Tokens::load(vec![], true, dir.path())
+            .unwrap()
+            .pair(token("first"))
+            .await
+            .unwrap();
+        let mode = fs::metadata(dir.path().join(PAIRED_FILE))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

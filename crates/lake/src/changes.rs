@@ -37,7 +37,11 @@ impl Table {
         let log = self.inner.log_store();
         let mut files = Vec::new();
         for version in version + 1..=self.version() {
-            let Some(bytes) = log.read_commit_entry(version).await.map_err(LakeError::delta(&self.name))? else {
+            let Some(bytes) = log
+                .read_commit_entry(version)
+                .await
+                .map_err(LakeError::delta(&self.name))?
+            else {
                 return Ok(Changes::Unknown);
             };
             let actions = get_actions(version, &bytes).map_err(LakeError::delta(&self.name))?;
@@ -62,12 +66,24 @@ impl Table {
     ///
     /// # Errors
     /// [`LakeError::Storage`] if it is gone, [`LakeError::Read`] if it cannot be read.
-    pub async fn read_file(&self, file: &AddedFile, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
-        let object = self.lake.get(&file.path).await.map_err(LakeError::storage(format!("reading {}", file.path)))?;
-        let unreadable = |error: parquet::errors::ParquetError| LakeError::read(&self.name)(error.into());
-        let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(object)).map_err(unreadable)?;
+    pub async fn read_file(
+        &self,
+        file: &AddedFile,
+        columns: &[&str],
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        let object = self
+            .lake
+            .get(&file.path)
+            .await
+            .map_err(LakeError::storage(format!("reading {}", file.path)))?;
+        let unreadable =
+            |error: parquet::errors::ParquetError| LakeError::read(&self.name)(error.into());
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(Bytes::from(object)).map_err(unreadable)?;
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         let reader = builder.with_projection(mask).build().map_err(unreadable)?;
-        reader.collect::<Result<_, _>>().map_err(|error| LakeError::read(&self.name)(error.into()))
+        reader
+            .collect::<Result<_, _>>()
+            .map_err(|error| LakeError::read(&self.name)(error.into()))
     }
 }

@@ -18,8 +18,9 @@ use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    Result, UploadPart,
 };
 
 #[derive(Debug)]
@@ -30,7 +31,10 @@ pub(crate) struct DurableLocal {
 
 impl DurableLocal {
     pub fn new() -> Self {
-        Self { inner: LocalFileSystem::new(), directories: Arc::default() }
+        Self {
+            inner: LocalFileSystem::new(),
+            directories: Arc::default(),
+        }
     }
 }
 
@@ -42,19 +46,34 @@ impl fmt::Display for DurableLocal {
 
 #[async_trait]
 impl ObjectStore for DurableLocal {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
         let path = self.inner.path_to_filesystem(location)?;
         let directories = self.directories.clone();
         blocking(move || {
             directories.create(&path)?;
             match options.mode {
-                PutMode::Overwrite => stage(&path, &payload).and_then(|staged| fs::rename(staged, &path)),
-                PutMode::Create => stage(&path, &payload).and_then(|staged| link_new(&staged, &path)),
-                PutMode::Update(_) => Err(io::Error::new(ErrorKind::Unsupported, "no conditional update on a local disk")),
+                PutMode::Overwrite => {
+                    stage(&path, &payload).and_then(|staged| fs::rename(staged, &path))
+                }
+                PutMode::Create => {
+                    stage(&path, &payload).and_then(|staged| link_new(&staged, &path))
+                }
+                PutMode::Update(_) => Err(io::Error::new(
+                    ErrorKind::Unsupported,
+                    "no conditional update on a local disk",
+                )),
             }
             .and_then(|()| directories.sync(&path))
             .map_err(|error| failed(&path, error))?;
-            Ok(PutResult { e_tag: None, version: None })
+            Ok(PutResult {
+                e_tag: None,
+                version: None,
+            })
         })
         .await
     }
@@ -66,7 +85,11 @@ impl ObjectStore for DurableLocal {
     ) -> Result<Box<dyn MultipartUpload>> {
         let path = self.inner.path_to_filesystem(location)?;
         let upload = self.inner.put_multipart_opts(location, options).await?;
-        Ok(Box::new(DurableUpload { upload, path, directories: self.directories.clone() }))
+        Ok(Box::new(DurableUpload {
+            upload,
+            path,
+            directories: self.directories.clone(),
+        }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -77,7 +100,10 @@ impl ObjectStore for DurableLocal {
         self.inner.get_ranges(location, ranges).await
     }
 
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
         self.inner.delete_stream(locations)
     }
 
@@ -85,7 +111,11 @@ impl ObjectStore for DurableLocal {
         self.inner.list(prefix)
     }
 
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         self.inner.list_with_offset(prefix, offset)
     }
 
@@ -166,7 +196,9 @@ impl Directories {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -176,9 +208,16 @@ fn stage(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
         let mut name = path.as_os_str().to_owned();
         name.push(format!("#{attempt}"));
         let staged = PathBuf::from(name);
-        match OpenOptions::new().write(true).create_new(true).open(&staged) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&staged)
+        {
             Ok(mut file) => {
-                let written = payload.iter().try_for_each(|part| file.write_all(part)).and_then(|()| file.sync_all());
+                let written = payload
+                    .iter()
+                    .try_for_each(|part| file.write_all(part))
+                    .and_then(|()| file.sync_all());
                 if let Err(error) = written {
                     let _ = fs::remove_file(&staged);
                     return Err(error);
@@ -208,7 +247,9 @@ async fn sync_file(path: PathBuf, directories: Arc<Directories>) -> Result<()> {
     .await
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(source) => Err(Error::JoinError { source }),
@@ -218,12 +259,25 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 fn failed(path: &FilePath, error: io::Error) -> Error {
     let path = path.display().to_string();
     match error.kind() {
-        ErrorKind::AlreadyExists => Error::AlreadyExists { path, source: error.into() },
-        ErrorKind::NotFound => Error::NotFound { path, source: error.into() },
-        ErrorKind::PermissionDenied => Error::PermissionDenied { path, source: error.into() },
-        ErrorKind::Unsupported => {
-            Error::NotImplemented { operation: error.to_string(), implementer: "DurableLocal".to_owned() }
-        }
-        _ => Error::Generic { store: "DurableLocal", source: format!("{path}: {error}").into() },
+        ErrorKind::AlreadyExists => Error::AlreadyExists {
+            path,
+            source: error.into(),
+        },
+        ErrorKind::NotFound => Error::NotFound {
+            path,
+            source: error.into(),
+        },
+        ErrorKind::PermissionDenied => Error::PermissionDenied {
+            path,
+            source: error.into(),
+        },
+        ErrorKind::Unsupported => Error::NotImplemented {
+            operation: error.to_string(),
+            implementer: "DurableLocal".to_owned(),
+        },
+        _ => Error::Generic {
+            store: "DurableLocal",
+            source: format!("{path}: {error}").into(),
+        },
     }
 }

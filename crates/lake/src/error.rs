@@ -11,29 +11,46 @@ pub enum LakeError {
 
     /// The store refused or did not answer: try again later.
     #[error("the lake's storage failed while {doing}: {source}")]
-    Storage { doing: String, source: object_store::Error },
+    Storage {
+        doing: String,
+        source: object_store::Error,
+    },
 
     /// Somebody else changed the table first: read it anew and decide again.
     #[error("table {table} was changed by another process meanwhile")]
     Conflict { table: String },
 
     /// Another process holds the lease: wait, or ask it to stop.
-    #[error("{what} is held by {holder} until {until}; it is released when that process ends its run, or expires then")]
-    Held { what: String, holder: String, until: String },
+    #[error(
+        "{what} is held by {holder} until {until}; it is released when that process ends its run, or expires then"
+    )]
+    Held {
+        what: String,
+        holder: String,
+        until: String,
+    },
 
     #[error("table {table} does not exist in the lake {lake}")]
     NoSuchTable { table: String, lake: String },
 
     /// Anything else that Delta reports. After a commit this does not mean "not committed".
     #[error("table {table}: {source}")]
-    Delta { table: String, source: Box<DeltaTableError> },
+    Delta {
+        table: String,
+        source: Box<DeltaTableError>,
+    },
 
     #[error("table {table}: reading failed: {source}")]
-    Read { table: String, source: datafusion::error::DataFusionError },
+    Read {
+        table: String,
+        source: datafusion::error::DataFusionError,
+    },
 }
 
 impl LakeError {
-    pub(crate) fn storage(doing: impl Into<String>) -> impl FnOnce(object_store::Error) -> LakeError {
+    pub(crate) fn storage(
+        doing: impl Into<String>,
+    ) -> impl FnOnce(object_store::Error) -> LakeError {
         let doing = doing.into();
         move |source| LakeError::Storage { doing, source }
     }
@@ -45,12 +62,20 @@ impl LakeError {
             | DeltaTableError::Transaction {
                 source: TransactionError::CommitConflict(_) | TransactionError::MaxCommitAttempts(_),
             } => LakeError::Conflict { table },
-            DeltaTableError::ObjectStore { source } => LakeError::Storage { doing: format!("using table {table}"), source },
-            source => LakeError::Delta { table, source: Box::new(source) },
+            DeltaTableError::ObjectStore { source } => LakeError::Storage {
+                doing: format!("using table {table}"),
+                source,
+            },
+            source => LakeError::Delta {
+                table,
+                source: Box::new(source),
+            },
         }
     }
 
-    pub(crate) fn read(table: &str) -> impl FnOnce(datafusion::error::DataFusionError) -> LakeError {
+    pub(crate) fn read(
+        table: &str,
+    ) -> impl FnOnce(datafusion::error::DataFusionError) -> LakeError {
         let table = table.to_owned();
         move |source| LakeError::Read { table, source }
     }

@@ -32,7 +32,13 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::Held`] while another holder's lease runs; [`LakeError::Storage`].
-    pub async fn lease(&self, what: &str, holder: &str, duration: Duration, now: DateTime<Utc>) -> Result<Lease, LakeError> {
+    pub async fn lease(
+        &self,
+        what: &str,
+        holder: &str,
+        duration: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Lease, LakeError> {
         let folder = self.lease_folder(what);
         let storage = || LakeError::storage(format!("taking the lease on {what}"));
         let current = self.newest(&folder).await.map_err(storage())?;
@@ -42,14 +48,22 @@ impl Lake {
             return Err(held(what, record));
         }
         let number = current.map_or(1, |(number, _)| number + 1);
-        let record = Record { holder: holder.to_owned(), expires_at: now + duration };
+        let record = Record {
+            holder: holder.to_owned(),
+            expires_at: now + duration,
+        };
         let bytes = serde_json::to_vec(&record).unwrap_or_default();
         match self.put_new(&lease_path(&folder, number), bytes).await {
             Ok(()) => {}
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => {
                 return Err(match self.newest(&folder).await.map_err(storage())? {
                     Some((_, record)) => held(what, &record),
-                    None => LakeError::Conflict { table: what.to_owned() },
+                    None => LakeError::Conflict {
+                        table: what.to_owned(),
+                    },
                 });
             }
             Err(error) => return Err(storage()(error)),
@@ -58,7 +72,11 @@ impl Lake {
             // Forgotten numbers are only clutter.
             let _ = self.store.delete(&lease_path(&folder, number - 1)).await;
         }
-        Ok(Lease { lake: self.clone(), what: what.to_owned(), number })
+        Ok(Lease {
+            lake: self.clone(),
+            what: what.to_owned(),
+            number,
+        })
     }
 
     fn lease_folder(&self, what: &str) -> Path {
@@ -67,12 +85,24 @@ impl Lake {
 
     async fn newest(&self, folder: &Path) -> object_store::Result<Option<(u64, Record)>> {
         let objects: Vec<_> = self.store.list(Some(folder)).try_collect().await?;
-        let numbers = objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(".json")?.parse().ok());
-        let Some(number) = numbers.max() else { return Ok(None) };
+        let numbers = objects.iter().filter_map(|object| {
+            object
+                .location
+                .filename()?
+                .strip_suffix(".json")?
+                .parse()
+                .ok()
+        });
+        let Some(number) = numbers.max() else {
+            return Ok(None);
+        };
         let path = lease_path(folder, number);
         match self.get(&path).await {
             // A lease that cannot be read was never acknowledged: it counts as expired.
-            Ok(bytes) => Ok(Some((number, serde_json::from_slice(&bytes).unwrap_or_else(|_| expired())))),
+            Ok(bytes) => Ok(Some((
+                number,
+                serde_json::from_slice(&bytes).unwrap_or_else(|_| expired()),
+            ))),
             Err(object_store::Error::NotFound { .. }) => Ok(Some((number, expired()))),
             Err(error) => Err(error),
         }
@@ -84,21 +114,46 @@ impl Lease {
     ///
     /// # Errors
     /// [`LakeError::Held`] if it has expired and passed to another; [`LakeError::Storage`].
-    pub async fn renew(&mut self, holder: &str, duration: Duration, now: DateTime<Utc>) -> Result<(), LakeError> {
+    pub async fn renew(
+        &mut self,
+        holder: &str,
+        duration: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<(), LakeError> {
         let folder = self.lake.lease_folder(&self.what);
-        let record = Record { holder: holder.to_owned(), expires_at: now + duration };
+        let record = Record {
+            holder: holder.to_owned(),
+            expires_at: now + duration,
+        };
         let bytes = serde_json::to_vec(&record).unwrap_or_default();
-        match self.lake.put_new(&lease_path(&folder, self.number + 1), bytes).await {
+        match self
+            .lake
+            .put_new(&lease_path(&folder, self.number + 1), bytes)
+            .await
+        {
             Ok(()) => {
-                let _ = self.lake.store.delete(&lease_path(&folder, self.number)).await;
+                let _ = self
+                    .lake
+                    .store
+                    .delete(&lease_path(&folder, self.number))
+                    .await;
                 self.number += 1;
                 Ok(())
             }
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                let other = Record { holder: "another process".to_owned(), expires_at: now };
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => {
+                let other = Record {
+                    holder: "another process".to_owned(),
+                    expires_at: now,
+                };
                 Err(held(&self.what, &other))
             }
-            Err(error) => Err(LakeError::storage(format!("renewing the lease on {}", self.what))(error)),
+            Err(error) => Err(LakeError::storage(format!(
+                "renewing the lease on {}",
+                self.what
+            ))(error)),
         }
     }
 
@@ -109,19 +164,36 @@ impl Lease {
     pub async fn release(self) -> Result<(), LakeError> {
         let folder = self.lake.lease_folder(&self.what);
         let bytes = serde_json::to_vec(&expired()).unwrap_or_default();
-        match self.lake.put_new(&lease_path(&folder, self.number + 1), bytes).await {
+        match self
+            .lake
+            .put_new(&lease_path(&folder, self.number + 1), bytes)
+            .await
+        {
             Ok(()) => {
-                let _ = self.lake.store.delete(&lease_path(&folder, self.number)).await;
+                let _ = self
+                    .lake
+                    .store
+                    .delete(&lease_path(&folder, self.number))
+                    .await;
                 Ok(())
             }
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
-            Err(error) => Err(LakeError::storage(format!("releasing the lease on {}", self.what))(error)),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Ok(()),
+            Err(error) => Err(LakeError::storage(format!(
+                "releasing the lease on {}",
+                self.what
+            ))(error)),
         }
     }
 }
 
 fn expired() -> Record {
-    Record { holder: "nobody".to_owned(), expires_at: DateTime::UNIX_EPOCH }
+    Record {
+        holder: "nobody".to_owned(),
+        expires_at: DateTime::UNIX_EPOCH,
+    }
 }
 
 fn held(what: &str, record: &Record) -> LakeError {

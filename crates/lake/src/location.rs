@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Once};
 
-use deltalake::logstore::{LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories};
+use deltalake::logstore::{
+    LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
+};
 use deltalake::{DeltaResult, DeltaTableBuilder};
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -32,32 +34,59 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::Location`] if it is no usable location.
-    pub fn open(location: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Lake, LakeError> {
-        let unusable = |reason: String| LakeError::Location { location: location.to_owned(), reason };
+    pub fn open(
+        location: &str,
+        options: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Lake, LakeError> {
+        let unusable = |reason: String| LakeError::Location {
+            location: location.to_owned(),
+            reason,
+        };
         register_log_stores();
         let local = |path: &std::path::Path| {
             std::fs::create_dir_all(path).map_err(|error| unusable(error.to_string()))?;
-            let path = path.canonicalize().map_err(|error| unusable(error.to_string()))?;
-            let root = Url::from_directory_path(&path).map_err(|()| unusable("not an absolute path".to_owned()))?;
-            let prefix = Path::from_absolute_path(&path).map_err(|error| unusable(error.to_string()))?;
-            Ok(Lake { root, store: Arc::new(DurableLocal::new()), prefix })
+            let path = path
+                .canonicalize()
+                .map_err(|error| unusable(error.to_string()))?;
+            let root = Url::from_directory_path(&path)
+                .map_err(|()| unusable("not an absolute path".to_owned()))?;
+            let prefix =
+                Path::from_absolute_path(&path).map_err(|error| unusable(error.to_string()))?;
+            Ok(Lake {
+                root,
+                store: Arc::new(DurableLocal::new()),
+                prefix,
+            })
         };
         match Url::parse(location) {
             Ok(url) if url.scheme() == "file" => {
-                let path = url.to_file_path().map_err(|()| unusable("file:// URLs need an absolute path".to_owned()))?;
+                let path = url
+                    .to_file_path()
+                    .map_err(|()| unusable("file:// URLs need an absolute path".to_owned()))?;
                 local(&path)
             }
             Ok(mut url) if CLOUD_SCHEMES.contains(&url.scheme()) => {
-                let options = options.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value));
-                let (store, prefix) = object_store::parse_url_opts(&url, options)
-                    .map_err(|error| unusable(format!("{error}; are the provider's credentials in the environment?")))?;
+                let options = options
+                    .into_iter()
+                    .map(|(key, value)| (key.to_ascii_lowercase(), value));
+                let (store, prefix) =
+                    object_store::parse_url_opts(&url, options).map_err(|error| {
+                        unusable(format!(
+                            "{error}; are the provider's credentials in the environment?"
+                        ))
+                    })?;
                 let path = format!("{}/", url.path().trim_end_matches('/'));
                 url.set_path(&path);
-                Ok(Lake { root: url, store: Arc::from(store), prefix })
+                Ok(Lake {
+                    root: url,
+                    store: Arc::from(store),
+                    prefix,
+                })
             }
-            Ok(url) if location.contains("://") => {
-                Err(unusable(format!("unknown scheme {:?}; use a path, file://, s3://, az:// or gs://", url.scheme())))
-            }
+            Ok(url) if location.contains("://") => Err(unusable(format!(
+                "unknown scheme {:?}; use a path, file://, s3://, az:// or gs://",
+                url.scheme()
+            ))),
             _ => local(std::path::Path::new(location)),
         }
     }
@@ -72,7 +101,10 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Storage`] if it does not.
     pub async fn ping(&self) -> Result<(), LakeError> {
-        self.store.list_with_delimiter(Some(&self.prefix)).await.map_err(LakeError::storage("listing the lake"))?;
+        self.store
+            .list_with_delimiter(Some(&self.prefix))
+            .await
+            .map_err(LakeError::storage("listing the lake"))?;
         Ok(())
     }
 
@@ -82,7 +114,11 @@ impl Lake {
     /// [`LakeError::Storage`].
     pub async fn tables(&self) -> Result<Vec<String>, LakeError> {
         let doing = || LakeError::storage("listing the lake's tables");
-        let listing = self.store.list_with_delimiter(Some(&self.prefix)).await.map_err(doing())?;
+        let listing = self
+            .store
+            .list_with_delimiter(Some(&self.prefix))
+            .await
+            .map_err(doing())?;
         let mut names = Vec::new();
         for folder in listing.common_prefixes {
             let mut log = self.store.list(Some(&folder.clone().join("_delta_log")));
@@ -120,7 +156,10 @@ impl Lake {
     }
 
     pub(crate) async fn put_new(&self, path: &Path, bytes: Vec<u8>) -> object_store::Result<()> {
-        self.store.put_opts(path, bytes.into(), object_store::PutMode::Create.into()).await.map(drop)
+        self.store
+            .put_opts(path, bytes.into(), object_store::PutMode::Create.into())
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn get(&self, path: &Path) -> object_store::Result<Vec<u8>> {
@@ -151,6 +190,11 @@ impl LogStoreFactory for PlainLogStore {
         location: &Url,
         options: &StorageConfig,
     ) -> DeltaResult<Arc<dyn LogStore>> {
-        Ok(default_logstore(prefixed_store, root_store, location, options))
+        Ok(default_logstore(
+            prefixed_store,
+            root_store,
+            location,
+            options,
+        ))
     }
 }

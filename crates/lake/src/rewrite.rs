@@ -32,7 +32,10 @@ const CLASS_FILES: usize = 8;
 pub enum Scope {
     Everything,
     /// The rows whose integer `column` is one of `keys`.
-    Keys { column: &'static str, keys: BTreeSet<i64> },
+    Keys {
+        column: &'static str,
+        keys: BTreeSet<i64>,
+    },
 }
 
 /// A replacement in the making.
@@ -55,7 +58,12 @@ impl Table {
             Scope::Everything => Some(file_writer(self, usize::MAX)?),
             Scope::Keys { .. } => None,
         };
-        Ok(Rewrite { table: self, scope, writer, rows: Vec::new() })
+        Ok(Rewrite {
+            table: self,
+            scope,
+            writer,
+            rows: Vec::new(),
+        })
     }
 }
 
@@ -66,7 +74,10 @@ impl Rewrite<'_> {
     /// [`LakeError::Delta`], [`LakeError::Storage`].
     pub async fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
         match &mut self.writer {
-            Some(writer) => writer.write(batch).await.map_err(LakeError::delta(&self.table.name)),
+            Some(writer) => writer
+                .write(batch)
+                .await
+                .map_err(LakeError::delta(&self.table.name)),
             None => {
                 self.rows.push(batch);
                 Ok(())
@@ -83,8 +94,15 @@ impl Rewrite<'_> {
     pub async fn commit(mut self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
         let actions = match (self.writer.take(), &self.scope) {
             (Some(mut writer), _) => {
-                let adds = writer.flush().await.map_err(LakeError::delta(&self.table.name))?;
-                self.table.removals(|_| true)?.into_iter().chain(adds.into_iter().map(Action::Add)).collect()
+                let adds = writer
+                    .flush()
+                    .await
+                    .map_err(LakeError::delta(&self.table.name))?;
+                self.table
+                    .removals(|_| true)?
+                    .into_iter()
+                    .chain(adds.into_iter().map(Action::Add))
+                    .collect()
             }
             (None, Scope::Keys { column, keys }) => {
                 let (column, keys) = (*column, keys.clone());
@@ -95,10 +113,16 @@ impl Rewrite<'_> {
         if actions.is_empty() && !always {
             return Ok(());
         }
-        self.table.commit(actions, SaveMode::Overwrite, txns, 0).await
+        self.table
+            .commit(actions, SaveMode::Overwrite, txns, 0)
+            .await
     }
 
-    async fn replace_keys(&mut self, column: &str, keys: &BTreeSet<i64>) -> Result<Vec<Action>, LakeError> {
+    async fn replace_keys(
+        &mut self,
+        column: &str,
+        keys: &BTreeSet<i64>,
+    ) -> Result<Vec<Action>, LakeError> {
         let mut chosen = self.table.files_with(column, keys).await?;
         chosen.extend(self.table.small_files(&chosen)?);
         let new_rows = std::mem::take(&mut self.rows);
@@ -114,7 +138,11 @@ impl Rewrite<'_> {
 
 impl Table {
     /// The paths of files that hold rows of those keys: first by statistics, then by looking.
-    async fn files_with(&self, column: &str, keys: &BTreeSet<i64>) -> Result<BTreeSet<String>, LakeError> {
+    async fn files_with(
+        &self,
+        column: &str,
+        keys: &BTreeSet<i64>,
+    ) -> Result<BTreeSet<String>, LakeError> {
         let mut candidates = Vec::new();
         for file in self.files()? {
             let (low, high) = bounds(&file, column);
@@ -131,14 +159,33 @@ impl Table {
         Ok(hit)
     }
 
-    async fn holds(&self, path: &str, column: &str, keys: &BTreeSet<i64>) -> Result<bool, LakeError> {
+    async fn holds(
+        &self,
+        path: &str,
+        column: &str,
+        keys: &BTreeSet<i64>,
+    ) -> Result<bool, LakeError> {
         let read = || LakeError::read(&self.name);
-        let provider = self.inner.table_provider().with_file_paths([path]).await.map_err(read())?;
-        let frame = session(REWRITE_MEMORY_BYTES).read_table(provider).map_err(read())?;
-        let mut stream = frame.select_columns(&[column]).map_err(read())?.execute_stream().await.map_err(read())?;
+        let provider = self
+            .inner
+            .table_provider()
+            .with_file_paths([path])
+            .await
+            .map_err(read())?;
+        let frame = session(REWRITE_MEMORY_BYTES)
+            .read_table(provider)
+            .map_err(read())?;
+        let mut stream = frame
+            .select_columns(&[column])
+            .map_err(read())?
+            .execute_stream()
+            .await
+            .map_err(read())?;
         while let Some(batch) = stream.try_next().await.map_err(read())? {
             let values = batch.column(0).as_primitive::<Int64Type>();
-            if (0..values.len()).any(|row| values.is_valid(row) && keys.contains(&values.value(row))) {
+            if (0..values.len())
+                .any(|row| values.is_valid(row) && keys.contains(&values.value(row)))
+            {
                 return Ok(true);
             }
         }
@@ -149,12 +196,18 @@ impl Table {
     fn small_files(&self, chosen: &BTreeSet<String>) -> Result<BTreeSet<String>, LakeError> {
         let mut classes: [Vec<String>; CLASS_BYTES.len()] = Default::default();
         for file in self.files()? {
-            let class = CLASS_BYTES.iter().position(|limit| file.size().unsigned_abs() < *limit);
+            let class = CLASS_BYTES
+                .iter()
+                .position(|limit| file.size().unsigned_abs() < *limit);
             if let Some(class) = class.filter(|_| !chosen.contains(file.path().as_ref())) {
                 classes[class].push(file.path().into_owned());
             }
         }
-        Ok(classes.into_iter().filter(|files| files.len() >= CLASS_FILES).flatten().collect())
+        Ok(classes
+            .into_iter()
+            .filter(|files| files.len() >= CLASS_FILES)
+            .flatten()
+            .collect())
     }
 
     /// Writes the chosen files' rows of other keys together with the new rows, sorted.
@@ -167,17 +220,26 @@ impl Table {
     ) -> Result<crate::table::Adds, LakeError> {
         let read = || LakeError::read(&self.name);
         let context = session(REWRITE_MEMORY_BYTES);
-        let mut frame = context.read_batches(new_rows_or_empty(new_rows, self)?).map_err(read())?;
+        let mut frame = context
+            .read_batches(new_rows_or_empty(new_rows, self)?)
+            .map_err(read())?;
         if !chosen.is_empty() {
             let survivors = self.survivors(&context, chosen, column, keys).await?;
             frame = survivors.union(frame).map_err(read())?;
         }
-        let order = self.sort_columns.iter().map(|name| col(name).sort(true, false)).collect();
+        let order = self
+            .sort_columns
+            .iter()
+            .map(|name| col(name).sort(true, false))
+            .collect();
         let frame = frame.sort(order).map_err(read())?;
         let mut stream = frame.execute_stream().await.map_err(read())?;
         let mut writer = file_writer(self, usize::MAX)?;
         while let Some(batch) = stream.try_next().await.map_err(read())? {
-            writer.write(batch).await.map_err(LakeError::delta(&self.name))?;
+            writer
+                .write(batch)
+                .await
+                .map_err(LakeError::delta(&self.name))?;
         }
         writer.flush().await.map_err(LakeError::delta(&self.name))
     }
@@ -190,36 +252,63 @@ impl Table {
         keys: &BTreeSet<i64>,
     ) -> Result<datafusion::prelude::DataFrame, LakeError> {
         let read = || LakeError::read(&self.name);
-        let provider = self.inner.table_provider().with_file_paths(chosen.iter()).await.map_err(read())?;
+        let provider = self
+            .inner
+            .table_provider()
+            .with_file_paths(chosen.iter())
+            .await
+            .map_err(read())?;
         let touched: Vec<Expr> = keys.iter().map(|key| lit(*key)).collect();
         let kept = col(column).is_null().or(col(column).in_list(touched, true));
-        let frame = context.read_table(provider).map_err(read())?.filter(kept).map_err(read())?;
+        let frame = context
+            .read_table(provider)
+            .map_err(read())?
+            .filter(kept)
+            .map_err(read())?;
         // New rows come with the caller's plain types; the scan's views must not differ from them.
         let plain = self.describe()?.0;
         let columns = plain.fields().iter().map(|field| {
-            datafusion::prelude::cast(col(field.name()), field.data_type().clone()).alias(field.name())
+            datafusion::prelude::cast(col(field.name()), field.data_type().clone())
+                .alias(field.name())
         });
         frame.select(columns.collect::<Vec<_>>()).map_err(read())
     }
 
     fn files(&self) -> Result<Vec<LogicalFileView>, LakeError> {
-        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?;
+        let snapshot = self
+            .inner
+            .snapshot()
+            .map_err(LakeError::delta(&self.name))?;
         Ok(snapshot.log_data().iter().collect())
     }
 
     fn removals(&self, chosen: impl Fn(&str) -> bool) -> Result<Vec<Action>, LakeError> {
-        let files = self.files()?.into_iter().filter(|file| chosen(&file.path()));
-        Ok(files.map(|file| Action::Remove(file.remove_action(true))).collect())
+        let files = self
+            .files()?
+            .into_iter()
+            .filter(|file| chosen(&file.path()));
+        Ok(files
+            .map(|file| Action::Remove(file.remove_action(true)))
+            .collect())
     }
 }
 
 fn new_rows_or_empty(rows: Vec<RecordBatch>, table: &Table) -> Result<Vec<RecordBatch>, LakeError> {
-    if rows.is_empty() { Ok(vec![RecordBatch::new_empty(table.describe()?.0)]) } else { Ok(rows) }
+    if rows.is_empty() {
+        Ok(vec![RecordBatch::new_empty(table.describe()?.0)])
+    } else {
+        Ok(rows)
+    }
 }
 
 /// The least and greatest key of a file by the log; without statistics, any.
 fn bounds(file: &LogicalFileView, column: &str) -> (i64, i64) {
-    let stats = file.stats().and_then(|stats| serde_json::from_str::<serde_json::Value>(&stats).ok());
+    let stats = file
+        .stats()
+        .and_then(|stats| serde_json::from_str::<serde_json::Value>(&stats).ok());
     let bound = |which: &str| stats.as_ref()?.get(which)?.get(column)?.as_i64();
-    (bound("minValues").unwrap_or(i64::MIN), bound("maxValues").unwrap_or(i64::MAX))
+    (
+        bound("minValues").unwrap_or(i64::MIN),
+        bound("maxValues").unwrap_or(i64::MAX),
+    )
 }

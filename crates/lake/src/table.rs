@@ -63,9 +63,19 @@ pub struct Appended {
 
 impl Table {
     pub(crate) async fn open(lake: &Lake, name: &str) -> Result<Table, LakeError> {
-        let mut inner = lake.builder(name)?.build().map_err(LakeError::delta(name))?;
-        if !inner.verify_deltatable_existence().await.map_err(LakeError::delta(name))? {
-            return Err(LakeError::NoSuchTable { table: name.to_owned(), lake: lake.url().to_owned() });
+        let mut inner = lake
+            .builder(name)?
+            .build()
+            .map_err(LakeError::delta(name))?;
+        if !inner
+            .verify_deltatable_existence()
+            .await
+            .map_err(LakeError::delta(name))?
+        {
+            return Err(LakeError::NoSuchTable {
+                table: name.to_owned(),
+                lake: lake.url().to_owned(),
+            });
         }
         inner.load().await.map_err(LakeError::delta(name))?;
         Ok(Table {
@@ -82,7 +92,9 @@ impl Table {
             Err(LakeError::NoSuchTable { .. }) => {
                 // Whether this creation or a racing one wins, the table exists afterwards.
                 let created = create(lake, spec).await;
-                Table::open(lake, &spec.name).await.map_err(|error| created.err().unwrap_or(error))
+                Table::open(lake, &spec.name)
+                    .await
+                    .map_err(|error| created.err().unwrap_or(error))
             }
             opened => opened,
         }?;
@@ -106,7 +118,10 @@ impl Table {
     /// # Errors
     /// [`LakeError::Storage`], [`LakeError::Delta`].
     pub async fn refresh(&mut self) -> Result<(), LakeError> {
-        self.inner.update_state().await.map_err(LakeError::delta(&self.name))
+        self.inner
+            .update_state()
+            .await
+            .map_err(LakeError::delta(&self.name))
     }
 
     /// The version last committed under `app_id`, as of this table's version.
@@ -114,8 +129,13 @@ impl Table {
     /// # Errors
     /// [`LakeError::Storage`], [`LakeError::Delta`].
     pub async fn committed(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
-        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?;
-        let version = snapshot.transaction_version(self.inner.log_store().as_ref(), app_id).await;
+        let snapshot = self
+            .inner
+            .snapshot()
+            .map_err(LakeError::delta(&self.name))?;
+        let version = snapshot
+            .transaction_version(self.inner.log_store().as_ref(), app_id)
+            .await;
         version.map_err(LakeError::delta(&self.name))
     }
 
@@ -130,10 +150,18 @@ impl Table {
         txn: Option<(&str, i64)>,
     ) -> Result<Appended, LakeError> {
         let adds = write_files(self, batches).await?;
-        let (files, bytes) = (adds.len(), adds.iter().map(|add| add.size.unsigned_abs()).sum());
+        let (files, bytes) = (
+            adds.len(),
+            adds.iter().map(|add| add.size.unsigned_abs()).sum(),
+        );
         let actions = adds.into_iter().map(Action::Add).collect();
-        self.commit(actions, SaveMode::Append, txn.as_slice(), APPEND_RETRIES).await?;
-        Ok(Appended { version: self.version(), files, bytes })
+        self.commit(actions, SaveMode::Append, txn.as_slice(), APPEND_RETRIES)
+            .await?;
+        Ok(Appended {
+            version: self.version(),
+            files,
+            bytes,
+        })
     }
 
     /// Commits against the version this table is at. With `retries` 0 any commit in between is a
@@ -145,14 +173,26 @@ impl Table {
         txns: &[(&str, i64)],
         retries: usize,
     ) -> Result<(), LakeError> {
-        let transactions = txns.iter().map(|(app_id, version)| Transaction::new(app_id, *version)).collect();
+        let transactions = txns
+            .iter()
+            .map(|(app_id, version)| Transaction::new(app_id, *version))
+            .collect();
         let properties = CommitProperties::default()
             .with_application_transactions(transactions)
             .with_create_checkpoint(false)
             .with_cleanup_expired_logs(Some(false))
             .with_max_retries(retries);
-        let operation = DeltaOperation::Write { mode, partition_by: None, predicate: None };
-        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?.snapshot().clone();
+        let operation = DeltaOperation::Write {
+            mode,
+            partition_by: None,
+            predicate: None,
+        };
+        let snapshot = self
+            .inner
+            .snapshot()
+            .map_err(LakeError::delta(&self.name))?
+            .snapshot()
+            .clone();
         CommitBuilder::from(properties)
             .with_actions(actions)
             .build(Some(&snapshot), self.inner.log_store(), operation)
@@ -176,10 +216,24 @@ impl Table {
     ///
     /// # Errors
     /// [`LakeError::Read`], also in the stream.
-    pub async fn read(&self, columns: &[&str], predicate: Option<&str>) -> Result<BatchStream, LakeError> {
-        let frame = session(READ_MEMORY_BYTES).read_table(self.provider().await?).map_err(LakeError::read(&self.name))?;
-        let predicate = predicate.map(|predicate| frame.parse_sql_expr(predicate)).transpose();
-        self.stream(frame, columns, predicate.map_err(LakeError::read(&self.name))?, &[]).await
+    pub async fn read(
+        &self,
+        columns: &[&str],
+        predicate: Option<&str>,
+    ) -> Result<BatchStream, LakeError> {
+        let frame = session(READ_MEMORY_BYTES)
+            .read_table(self.provider().await?)
+            .map_err(LakeError::read(&self.name))?;
+        let predicate = predicate
+            .map(|predicate| frame.parse_sql_expr(predicate))
+            .transpose();
+        self.stream(
+            frame,
+            columns,
+            predicate.map_err(LakeError::read(&self.name))?,
+            &[],
+        )
+        .await
     }
 
     /// As [`read`](Self::read), sorted by the `order` columns within about `memory_bytes`; what does
@@ -194,7 +248,9 @@ impl Table {
         order: &[&str],
         memory_bytes: usize,
     ) -> Result<BatchStream, LakeError> {
-        let frame = session(memory_bytes).read_table(self.provider().await?).map_err(LakeError::read(&self.name))?;
+        let frame = session(memory_bytes)
+            .read_table(self.provider().await?)
+            .map_err(LakeError::read(&self.name))?;
         self.stream(frame, columns, predicate, order).await
     }
 
@@ -211,11 +267,20 @@ impl Table {
         }
         frame = frame.select_columns(columns).map_err(read())?;
         if !order.is_empty() {
-            frame = frame.sort(order.iter().map(|name| col(*name).sort(true, false)).collect()).map_err(read())?;
+            frame = frame
+                .sort(
+                    order
+                        .iter()
+                        .map(|name| col(*name).sort(true, false))
+                        .collect(),
+                )
+                .map_err(read())?;
         }
         let stream = frame.execute_stream().await.map_err(read())?;
         let name = self.name.clone();
-        Ok(Box::pin(stream.map_err(move |error| LakeError::read(&name)(error))))
+        Ok(Box::pin(
+            stream.map_err(move |error| LakeError::read(&name)(error)),
+        ))
     }
 
     /// The table at this version for a DataFusion session.
@@ -223,15 +288,23 @@ impl Table {
     /// # Errors
     /// [`LakeError::Read`].
     pub async fn provider(&self) -> Result<Arc<dyn TableProvider>, LakeError> {
-        self.inner.table_provider().await.map_err(LakeError::read(&self.name))
+        self.inner
+            .table_provider()
+            .await
+            .map_err(LakeError::read(&self.name))
     }
 
     /// Registers this table's storage with a session that reads [`provider`](Self::provider) by plan.
     ///
     /// # Errors
     /// [`LakeError::Delta`].
-    pub fn register_storage(&self, state: &dyn datafusion::catalog::Session) -> Result<(), LakeError> {
-        self.inner.update_datafusion_session(state).map_err(LakeError::delta(&self.name))
+    pub fn register_storage(
+        &self,
+        state: &dyn datafusion::catalog::Session,
+    ) -> Result<(), LakeError> {
+        self.inner
+            .update_datafusion_session(state)
+            .map_err(LakeError::delta(&self.name))
     }
 
     /// The schema with its descriptions, and the table's own description.
@@ -239,8 +312,15 @@ impl Table {
     /// # Errors
     /// [`LakeError::Delta`].
     pub fn describe(&self) -> Result<(SchemaRef, Option<String>), LakeError> {
-        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?.snapshot();
-        Ok((snapshot.arrow_schema(), snapshot.metadata().description().map(str::to_owned)))
+        let snapshot = self
+            .inner
+            .snapshot()
+            .map_err(LakeError::delta(&self.name))?
+            .snapshot();
+        Ok((
+            snapshot.arrow_schema(),
+            snapshot.metadata().description().map(str::to_owned),
+        ))
     }
 
     /// Rows, files and bytes by the log's statistics, without reading data.
@@ -248,7 +328,10 @@ impl Table {
     /// # Errors
     /// [`LakeError::Delta`].
     pub fn totals(&self) -> Result<(u64, usize, u64), LakeError> {
-        let snapshot = self.inner.snapshot().map_err(LakeError::delta(&self.name))?;
+        let snapshot = self
+            .inner
+            .snapshot()
+            .map_err(LakeError::delta(&self.name))?;
         let log = snapshot.log_data();
         let (mut rows, mut bytes) = (0, 0);
         for file in log.iter() {
@@ -260,16 +343,26 @@ impl Table {
 }
 
 async fn create(lake: &Lake, spec: &TableSpec) -> Result<(), LakeError> {
-    let schema: StructType = spec.schema.as_ref().try_into_kernel().map_err(|error: arrow::error::ArrowError| {
-        LakeError::read(&spec.name)(datafusion::error::DataFusionError::from(error))
-    })?;
-    let log_store = lake.builder(&spec.name)?.build_storage().map_err(LakeError::delta(&spec.name))?;
+    let schema: StructType =
+        spec.schema
+            .as_ref()
+            .try_into_kernel()
+            .map_err(|error: arrow::error::ArrowError| {
+                LakeError::read(&spec.name)(datafusion::error::DataFusionError::from(error))
+            })?;
+    let log_store = lake
+        .builder(&spec.name)?
+        .build_storage()
+        .map_err(LakeError::delta(&spec.name))?;
     // An empty list is no list of columns to Delta; without the property all are indexed.
     let stats_columns = (!spec.stats_columns.is_empty()).then(|| spec.stats_columns.join(","));
     let properties = HashMap::from([
         ("delta.dataSkippingStatsColumns".to_owned(), stats_columns),
         // Application ids of ended ingest processes leave the log after this.
-        ("delta.setTransactionRetentionDuration".to_owned(), Some("interval 90 days".to_owned())),
+        (
+            "delta.setTransactionRetentionDuration".to_owned(),
+            Some("interval 90 days".to_owned()),
+        ),
     ]);
     CreateBuilder::new()
         .with_log_store(log_store)

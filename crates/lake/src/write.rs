@@ -15,19 +15,28 @@ pub(crate) const TARGET_FILE_BYTES: u64 = 64 << 20;
 const ROW_GROUP_ROWS: usize = 256 * 1024;
 
 /// Writes the batches as files of the table, uncommitted.
-pub(crate) async fn write_files(table: &Table, batches: Vec<RecordBatch>) -> Result<Vec<Add>, LakeError> {
+pub(crate) async fn write_files(
+    table: &Table,
+    batches: Vec<RecordBatch>,
+) -> Result<Vec<Add>, LakeError> {
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut writer = file_writer(table, rows)?;
     for batch in batches {
-        writer.write(batch).await.map_err(LakeError::delta(table.name()))?;
+        writer
+            .write(batch)
+            .await
+            .map_err(LakeError::delta(table.name()))?;
     }
     writer.flush().await.map_err(LakeError::delta(table.name()))
 }
 
 /// A writer for about `rows` rows.
 pub(crate) fn file_writer(table: &Table, rows: usize) -> Result<RecordBatchWriter, LakeError> {
-    let writer = RecordBatchWriter::for_table(&table.inner).map_err(LakeError::delta(table.name()))?;
-    Ok(writer.with_writer_properties(properties(table, rows)).with_target_file_size(TARGET_FILE_BYTES))
+    let writer =
+        RecordBatchWriter::for_table(&table.inner).map_err(LakeError::delta(table.name()))?;
+    Ok(writer
+        .with_writer_properties(properties(table, rows))
+        .with_target_file_size(TARGET_FILE_BYTES))
 }
 
 fn properties(table: &Table, rows: usize) -> WriterProperties {

@@ -41,7 +41,12 @@ pub(crate) struct LakeSchema {
 
 impl LakeSchema {
     pub fn new(lake: Lake, state: SessionState) -> Self {
-        Self { lake, state, opened: Mutex::default(), names: RwLock::default() }
+        Self {
+            lake,
+            state,
+            opened: Mutex::default(),
+            names: RwLock::default(),
+        }
     }
 
     /// Lists the lake, for statements that ask which tables there are.
@@ -65,7 +70,10 @@ impl LakeSchema {
 impl SchemaProvider for LakeSchema {
     /// As last listed: listing is asynchronous, this is not.
     fn table_names(&self) -> Vec<String> {
-        self.names.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -77,7 +85,10 @@ impl SchemaProvider for LakeSchema {
         if let Some(table) = opened.get(&name) {
             return Ok(table.clone());
         }
-        let table = self.open(&name).await.map_err(|error| DataFusionError::External(error.into()))?;
+        let table = self
+            .open(&name)
+            .await
+            .map_err(|error| DataFusionError::External(error.into()))?;
         opened.insert(name, table.clone());
         Ok(table)
     }
@@ -88,11 +99,16 @@ impl SchemaProvider for LakeSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.table_names().iter().any(|known| known.eq_ignore_ascii_case(name))
+        self.table_names()
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
 /// A name becomes part of a location, so nothing that could lead out of the lake passes.
 pub(crate) fn is_table_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

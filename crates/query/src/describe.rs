@@ -33,25 +33,46 @@ pub struct ColumnInfo {
 
 pub(crate) async fn list_tables(lake: &Lake) -> Result<Vec<TableInfo>, LakeError> {
     let names = lake.tables().await?;
-    stream::iter(names).map(|name| table_info(lake, name)).buffered(OPENED_AT_ONCE).try_collect().await
+    stream::iter(names)
+        .map(|name| table_info(lake, name))
+        .buffered(OPENED_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 async fn table_info(lake: &Lake, name: String) -> Result<TableInfo, LakeError> {
     let table = lake.existing(&name).await?;
     let (_, description) = table.describe()?;
     let (rows, files, bytes) = table.totals()?;
-    Ok(TableInfo { name, description, rows, files, bytes })
+    Ok(TableInfo {
+        name,
+        description,
+        rows,
+        files,
+        bytes,
+    })
 }
 
 /// The table of that name, if there is one.
-pub(crate) async fn describe_table(lake: &Lake, name: &str) -> Result<Option<TableDescription>, LakeError> {
+pub(crate) async fn describe_table(
+    lake: &Lake,
+    name: &str,
+) -> Result<Option<TableDescription>, LakeError> {
     let table = match lake.existing(name).await {
         Err(LakeError::NoSuchTable { .. }) => return Ok(None),
         table => table?,
     };
     let (schema, description) = table.describe()?;
-    let columns = schema.fields().iter().map(|field| column_info(field)).collect();
-    Ok(Some(TableDescription { name: name.to_owned(), description, columns }))
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| column_info(field))
+        .collect();
+    Ok(Some(TableDescription {
+        name: name.to_owned(),
+        description,
+        columns,
+    }))
 }
 
 fn column_info(field: &Field) -> ColumnInfo {
@@ -74,11 +95,15 @@ fn sql_type(data_type: &DataType) -> String {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "TEXT".to_owned(),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "BYTEA".to_owned(),
         DataType::Date32 => "DATE".to_owned(),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "TIMESTAMP WITH TIME ZONE".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            "TIMESTAMP WITH TIME ZONE".to_owned()
+        }
         DataType::Timestamp(TimeUnit::Microsecond, None) => "TIMESTAMP".to_owned(),
         DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
         DataType::Dictionary(_, values) => sql_type(values),
-        DataType::List(item) | DataType::LargeList(item) => format!("{}[]", sql_type(item.data_type())),
+        DataType::List(item) | DataType::LargeList(item) => {
+            format!("{}[]", sql_type(item.data_type()))
+        }
         other => other.to_string(),
     }
 }
@@ -91,12 +116,22 @@ mod tests {
 
     #[test]
     fn types_read_as_sql() {
-        let check = |data_type: DataType, expected: &str| assert_eq!(sql_type(&data_type), expected);
+        let check =
+            |data_type: DataType, expected: &str| assert_eq!(sql_type(&data_type), expected);
         check(DataType::Int64, "BIGINT");
         check(DataType::Utf8View, "TEXT");
-        check(DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Date32)), "DATE");
-        check(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), "TIMESTAMP WITH TIME ZONE");
+        check(
+            DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Date32)),
+            "DATE",
+        );
+        check(
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            "TIMESTAMP WITH TIME ZONE",
+        );
         check(DataType::Decimal128(10, 2), "DECIMAL(10, 2)");
-        check(DataType::List(Arc::new(Field::new("item", DataType::Int32, true))), "INT[]");
+        check(
+            DataType::List(Arc::new(Field::new("item", DataType::Int32, true))),
+            "INT[]",
+        );
     }
 }

@@ -41,8 +41,14 @@ impl Engine {
         settings.execution.time_zone = Some("UTC".to_owned());
         // Errors name the line and column they are about.
         settings.sql_parser.collect_spans = true;
-        let state = SessionStateBuilder::new_from_existing(state).with_config(config).build();
-        Engine { lake, state, derived_tables: options.derived_tables }
+        let state = SessionStateBuilder::new_from_existing(state)
+            .with_config(config)
+            .build();
+        Engine {
+            lake,
+            state,
+            derived_tables: options.derived_tables,
+        }
     }
 
     /// Runs the statements of `sql` in order, up to the first error, writing each result to `out`.
@@ -51,19 +57,28 @@ impl Engine {
     /// # Errors
     /// Every [`QueryError`]. What was written before one is whole for the statements before, and may be
     /// part of a result for the statement that failed.
-    pub async fn run<W: Write + ?Sized>(&self, sql: &str, format: Format, out: &mut W) -> Result<Summary, QueryError> {
+    pub async fn run<W: Write + ?Sized>(
+        &self,
+        sql: &str,
+        format: Format,
+        out: &mut W,
+    ) -> Result<Summary, QueryError> {
         let session = RunSession::new(&self.lake, &self.state);
         let statements = session.parse(sql)?;
         let mut summary = Summary::default();
         for statement in statements {
             let rows = match session.execute(statement).await {
                 Ok(rows) => rows,
-                Err(mistake) => return Err(mistake.explain(&self.lake, &self.derived_tables).await),
+                Err(mistake) => {
+                    return Err(mistake.explain(&self.lake, &self.derived_tables).await);
+                }
             };
             if !summary.results.is_empty() {
                 out.write_all(format.separator())?;
             }
-            summary.results.push(write_result(rows, format, format.row_limit(), out).await?);
+            summary
+                .results
+                .push(write_result(rows, format, format.row_limit(), out).await?);
         }
         out.flush()?;
         Ok(summary)
@@ -83,7 +98,11 @@ impl Engine {
     /// [`QueryError::Sql`] if there is no such table, [`QueryError::Lake`].
     pub async fn describe(&self, table: &str) -> Result<TableDescription, QueryError> {
         let name = table.to_ascii_lowercase();
-        let description = if is_table_name(&name) { describe_table(&self.lake, &name).await? } else { None };
+        let description = if is_table_name(&name) {
+            describe_table(&self.lake, &name).await?
+        } else {
+            None
+        };
         match description {
             Some(description) => Ok(description),
             None => Err(unknown_table(&name, &self.lake, &self.derived_tables).await),

@@ -30,7 +30,11 @@ impl Mistake {
 }
 
 /// The error for a table that does not exist.
-pub(crate) async fn unknown_table(name: &str, lake: &Lake, derived_tables: &[String]) -> QueryError {
+pub(crate) async fn unknown_table(
+    name: &str,
+    lake: &Lake,
+    derived_tables: &[String],
+) -> QueryError {
     let existing = match lake.tables().await {
         Ok(names) => names,
         Err(error) => return error.into(),
@@ -40,8 +44,11 @@ pub(crate) async fn unknown_table(name: &str, lake: &Lake, derived_tables: &[Str
     } else if existing.is_empty() {
         "; the lake has no tables yet".to_owned()
     } else {
-        did_you_mean(name, existing.iter().chain(derived_tables).map(String::as_str))
-            .unwrap_or_else(|| "; `huggy-etl tables` lists those that do".to_owned())
+        did_you_mean(
+            name,
+            existing.iter().chain(derived_tables).map(String::as_str),
+        )
+        .unwrap_or_else(|| "; `huggy-etl tables` lists those that do".to_owned())
     };
     QueryError::Sql(format!("table {name} does not exist in the lake{advice}"))
 }
@@ -50,10 +57,12 @@ impl From<DataFusionError> for Mistake {
     fn from(error: DataFusionError) -> Self {
         let place = place(&error);
         match error {
-            DataFusionError::External(source) => Mistake::Known(match source.downcast::<LakeError>() {
-                Ok(error) => QueryError::Lake(*error),
-                Err(source) => QueryError::Failed(source.to_string()),
-            }),
+            DataFusionError::External(source) => {
+                Mistake::Known(match source.downcast::<LakeError>() {
+                    Ok(error) => QueryError::Lake(*error),
+                    Err(source) => QueryError::Failed(source.to_string()),
+                })
+            }
             error => classify(error.find_root(), &place),
         }
     }
@@ -81,7 +90,9 @@ impl From<DataFusionError> for QueryError {
 impl From<Mistake> for QueryError {
     fn from(mistake: Mistake) -> Self {
         match mistake {
-            Mistake::UnknownTable { name } => QueryError::Sql(format!("table {name} does not exist in the lake")),
+            Mistake::UnknownTable { name } => {
+                QueryError::Sql(format!("table {name} does not exist in the lake"))
+            }
             Mistake::Known(error) => error,
         }
     }
@@ -91,7 +102,11 @@ fn classify(error: &DataFusionError, place: &str) -> Mistake {
     let wrong = |what: &dyn Display| QueryError::Sql(format!("{what}{place}"));
     Mistake::Known(match error {
         DataFusionError::Plan(message) => match missing_table(message) {
-            Some(name) => return Mistake::UnknownTable { name: name.to_owned() },
+            Some(name) => {
+                return Mistake::UnknownTable {
+                    name: name.to_owned(),
+                };
+            }
             None => wrong(&plain_words(message)),
         },
         DataFusionError::SQL(error, _) => match error.as_ref() {
@@ -101,13 +116,22 @@ fn classify(error: &DataFusionError, place: &str) -> Mistake {
             ParserError::RecursionLimitExceeded => wrong(&"the statement is nested too deeply"),
         },
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
-            SchemaError::FieldNotFound { field, valid_fields } => wrong(&unknown_column(field, valid_fields)),
+            SchemaError::FieldNotFound {
+                field,
+                valid_fields,
+            } => wrong(&unknown_column(field, valid_fields)),
             error => wrong(error),
         },
-        DataFusionError::NotImplemented(message) => wrong(&format!("not supported: {}", plain_words(message))),
-        DataFusionError::Configuration(message) | DataFusionError::Execution(message) => wrong(&plain_words(message)),
+        DataFusionError::NotImplemented(message) => {
+            wrong(&format!("not supported: {}", plain_words(message)))
+        }
+        DataFusionError::Configuration(message) | DataFusionError::Execution(message) => {
+            wrong(&plain_words(message))
+        }
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
-            ArrowError::IoError(..) | ArrowError::ExternalError(_) => QueryError::Failed(error.to_string()),
+            ArrowError::IoError(..) | ArrowError::ExternalError(_) => {
+                QueryError::Failed(error.to_string())
+            }
             error => wrong(&error),
         },
         DataFusionError::ResourcesExhausted(message) => QueryError::Memory(message.clone()),
@@ -118,23 +142,38 @@ fn classify(error: &DataFusionError, place: &str) -> Mistake {
 
 /// The table's name in DataFusion's sentence about it, which is all it gives.
 fn missing_table(message: &str) -> Option<&str> {
-    let name = message.strip_prefix("table '")?.strip_suffix("' not found")?;
-    Some(name.strip_prefix(&format!("{CATALOG}.{SCHEMA}.")).unwrap_or(name))
+    let name = message
+        .strip_prefix("table '")?
+        .strip_suffix("' not found")?;
+    Some(
+        name.strip_prefix(&format!("{CATALOG}.{SCHEMA}."))
+            .unwrap_or(name),
+    )
 }
 
 fn unknown_column(field: &Column, valid_fields: &[Column]) -> String {
-    let tables = valid_fields.iter().filter_map(|valid| valid.relation.as_ref()).map(|table| table.table());
+    let tables = valid_fields
+        .iter()
+        .filter_map(|valid| valid.relation.as_ref())
+        .map(|table| table.table());
     let table = field.relation.as_ref().map(|table| table.table());
     // Under an alias of its own a column is looked for there, without one everywhere.
     let candidates = valid_fields.iter().filter(|valid| {
-        table.is_none_or(|table| valid.relation.as_ref().is_some_and(|relation| relation.table() == table))
+        table.is_none_or(|table| {
+            valid
+                .relation
+                .as_ref()
+                .is_some_and(|relation| relation.table() == table)
+        })
     });
     let name = match table {
         Some(table) => format!("{table}.{}", field.name),
         None => field.name.clone(),
     };
     if table.is_some_and(|table| !tables.clone().any(|known| known == table)) {
-        let advice = table.and_then(|table| did_you_mean(table, tables)).unwrap_or_default();
+        let advice = table
+            .and_then(|table| did_you_mean(table, tables))
+            .unwrap_or_default();
         return format!("column {name}: the statement names no such table{advice}");
     }
     let advice = did_you_mean(&field.name, candidates.map(|column| column.name.as_str()))
@@ -147,7 +186,9 @@ fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<
     let (_, nearest) = names
         .map(|candidate| (likeness(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= LIKENESS)
-        .max_by(|(one, first), (other, second)| one.total_cmp(other).then(second.len().cmp(&first.len())))?;
+        .max_by(|(one, first), (other, second)| {
+            one.total_cmp(other).then(second.len().cmp(&first.len()))
+        })?;
     Some(format!("; did you mean {nearest}?"))
 }
 
@@ -155,7 +196,9 @@ fn likeness(name: &str, candidate: &str) -> f64 {
     let name = name.to_lowercase();
     let edits = strsim::normalized_damerau_levenshtein(&name, &candidate.to_lowercase());
     // `chats` for `fact_chats`: too many edits, yet plainly meant.
-    let part = name.len() > 3 && candidate.split('_').count() > 1 && candidate.to_lowercase().contains(&name);
+    let part = name.len() > 3
+        && candidate.split('_').count() > 1
+        && candidate.to_lowercase().contains(&name);
     if part { edits.max(LIKENESS) } else { edits }
 }
 
@@ -176,13 +219,20 @@ fn place(error: &DataFusionError) -> String {
 /// The message without the kinds that nested errors repeat in their text, and without the list of
 /// attempts that precedes what is wrong with a function's arguments.
 fn plain_words(message: &str) -> String {
-    const PREFIXES: [&str; 4] =
-        ["Error during planning: ", "Execution error: ", "This feature is not implemented: ", "Schema error: "];
+    const PREFIXES: [&str; 4] = [
+        "Error during planning: ",
+        "Execution error: ",
+        "This feature is not implemented: ",
+        "Schema error: ",
+    ];
     let mut message = message.trim();
     if let Some(start) = message.find("No function matches the given name") {
         message = &message[start..];
     }
-    while let Some(rest) = PREFIXES.iter().find_map(|prefix| message.strip_prefix(prefix)) {
+    while let Some(rest) = PREFIXES
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix))
+    {
         message = rest;
     }
     message.replace("\nDid you mean", " Did you mean")

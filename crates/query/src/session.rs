@@ -26,12 +26,23 @@ impl RunSession {
         let schema = Arc::new(LakeSchema::new(lake.clone(), state.clone()));
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(LakeCatalog(schema.clone())));
-        let state = SessionStateBuilder::new_from_existing(state.clone()).with_catalog_list(Arc::new(catalogs)).build();
-        Self { context: SessionContext::new_with_state(state), schema }
+        let state = SessionStateBuilder::new_from_existing(state.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
+        Self {
+            context: SessionContext::new_with_state(state),
+            schema,
+        }
     }
 
     pub fn parse(&self, sql: &str) -> Result<VecDeque<Statement>, QueryError> {
-        let recursion_limit = self.context.copied_config().options().sql_parser.recursion_limit.get();
+        let recursion_limit = self
+            .context
+            .copied_config()
+            .options()
+            .sql_parser
+            .recursion_limit
+            .get();
         let statements = DFParserBuilder::new(sql)
             .with_dialect(&GenericDialect {})
             .with_recursion_limit(recursion_limit)
@@ -46,18 +57,32 @@ impl RunSession {
         }
     }
 
-    pub async fn execute(&self, statement: Statement) -> Result<SendableRecordBatchStream, Mistake> {
+    pub async fn execute(
+        &self,
+        statement: Statement,
+    ) -> Result<SendableRecordBatchStream, Mistake> {
         let state = self.context.state();
         let references = state.resolve_table_references(&statement)?;
-        if references.iter().any(|reference| reference.schema() == Some("information_schema")) {
+        if references
+            .iter()
+            .any(|reference| reference.schema() == Some("information_schema"))
+        {
             self.schema.list().await?;
         }
         let words = first_words(&statement);
         let plan = state.statement_to_plan(statement).await?;
         // The guarantee; the statement's kind was only the polite way to say it early.
-        let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let reading = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
         reading.verify_plan(&plan).map_err(|_| read_only(&words))?;
-        Ok(self.context.execute_logical_plan(plan).await?.execute_stream().await?)
+        Ok(self
+            .context
+            .execute_logical_plan(plan)
+            .await?
+            .execute_stream()
+            .await?)
     }
 }
 

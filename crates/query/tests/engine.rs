@@ -15,8 +15,18 @@ async fn lake_with_chats() -> TestLake {
     let columns = vec![
         ("chat_id", longs([Some(1), Some(2), Some(3)])),
         ("channel", texts([Some("whatsapp"), Some("widget"), None])),
-        ("started_at", instants([Some(1_704_067_200_000_000), Some(1_704_067_201_250_000), None])),
-        ("started_date", days([Some(19_723), Some(19_723), Some(19_724)])),
+        (
+            "started_at",
+            instants([
+                Some(1_704_067_200_000_000),
+                Some(1_704_067_201_250_000),
+                None,
+            ]),
+        ),
+        (
+            "started_date",
+            days([Some(19_723), Some(19_723), Some(19_724)]),
+        ),
         ("duration_seconds", longs([Some(10), Some(21), None])),
     ];
     lake.add("fact_chats", Some("started_date"), columns).await;
@@ -25,7 +35,10 @@ async fn lake_with_chats() -> TestLake {
 
 /// Expects the result as NDJSON.
 async fn check(lake: &TestLake, sql: &str, expected: &str) {
-    let (text, _) = lake.run(sql, Format::Ndjson).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let (text, _) = lake
+        .run(sql, Format::Ndjson)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     assert_eq!(text.trim_end(), expected, "{sql}");
 }
 
@@ -57,8 +70,18 @@ async fn rows_come_as_selected_with_partition_columns_and_nulls() {
 #[tokio::test]
 async fn names_are_case_insensitive_and_may_be_qualified() {
     let lake = lake_with_chats().await;
-    for table in ["FACT_CHATS", "\"Fact_Chats\"", "public.fact_chats", "lake.public.fact_chats"] {
-        check(&lake, &format!("SELECT count(*) AS n FROM {table}"), r#"{"n":3}"#).await;
+    for table in [
+        "FACT_CHATS",
+        "\"Fact_Chats\"",
+        "public.fact_chats",
+        "lake.public.fact_chats",
+    ] {
+        check(
+            &lake,
+            &format!("SELECT count(*) AS n FROM {table}"),
+            r#"{"n":3}"#,
+        )
+        .await;
     }
 }
 
@@ -99,17 +122,33 @@ async fn what_analysts_reach_for_is_there() {
         r#"{"h":"2024-01-01T00:00:00Z","local":"2023-12-31T21:00:00-03:00"}"#,
     )
     .await;
-    check(&lake, "SELECT arrow_typeof(now()) AS t", r#"{"t":"Timestamp(ns, \"UTC\")"}"#).await;
+    check(
+        &lake,
+        "SELECT arrow_typeof(now()) AS t",
+        r#"{"t":"Timestamp(ns, \"UTC\")"}"#,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn statements_run_in_order_and_results_stand_apart() {
     let lake = lake_with_chats().await;
-    let sql = "-- two\nSELECT 1 AS a; ; SELECT chat_id FROM fact_chats WHERE chat_id > 1 ORDER BY 1;";
+    let sql =
+        "-- two\nSELECT 1 AS a; ; SELECT chat_id FROM fact_chats WHERE chat_id > 1 ORDER BY 1;";
     let (text, summary) = lake.run(sql, Format::Csv).await.unwrap();
     assert_eq!(text, "a\n1\n\nchat_id\n2\n3\n");
-    assert_eq!(summary.results.iter().map(|result| result.rows).collect::<Vec<_>>(), [1, 2]);
-    let (text, _) = lake.run("SELECT 1 AS a; SELECT 2 AS b WHERE false", Format::Json).await.unwrap();
+    assert_eq!(
+        summary
+            .results
+            .iter()
+            .map(|result| result.rows)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
+    let (text, _) = lake
+        .run("SELECT 1 AS a; SELECT 2 AS b WHERE false", Format::Json)
+        .await
+        .unwrap();
     assert_eq!(text, "[{\"a\":1}]\n[]\n");
 }
 
@@ -118,7 +157,11 @@ async fn a_failing_statement_ends_the_run_after_those_before_it() {
     let lake = lake_with_chats().await;
     let mut out = Vec::new();
     let sql = "SELECT 1 AS a; SELECT CAST('x' AS INT); SELECT 3 AS c";
-    let error = lake.engine().run(sql, Format::Ndjson, &mut out).await.unwrap_err();
+    let error = lake
+        .engine()
+        .run(sql, Format::Ndjson, &mut out)
+        .await
+        .unwrap_err();
     assert!(matches!(error, QueryError::Sql(_)), "{error:?}");
     assert_eq!(String::from_utf8(out).unwrap(), "{\"a\":1}\n");
 }
@@ -130,16 +173,33 @@ async fn tables_can_be_discovered_in_sql() {
     check(&lake, sql, r#"{"table_name":"fact_chats"}"#).await;
     let (text, _) = lake.run("DESCRIBE fact_chats", Format::Csv).await.unwrap();
     assert!(text.contains("duration_seconds,Int64"), "{text}");
-    for sql in ["SHOW TABLES", "SHOW COLUMNS FROM fact_chats", "EXPLAIN SELECT * FROM fact_chats"] {
-        assert!(lake.run(sql, Format::Table).await.unwrap().0.contains("fact_chats"), "{sql}");
+    for sql in [
+        "SHOW TABLES",
+        "SHOW COLUMNS FROM fact_chats",
+        "EXPLAIN SELECT * FROM fact_chats",
+    ] {
+        assert!(
+            lake.run(sql, Format::Table)
+                .await
+                .unwrap()
+                .0
+                .contains("fact_chats"),
+            "{sql}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_table_truncates_aloud() {
     let lake = TestLake::new();
-    let (text, summary) = lake.run("SELECT value FROM generate_series(1, 10001)", Format::Table).await.unwrap();
-    assert_eq!((summary.results[0].rows, summary.results[0].truncated), (10_000, true));
+    let (text, summary) = lake
+        .run("SELECT value FROM generate_series(1, 10001)", Format::Table)
+        .await
+        .unwrap();
+    assert_eq!(
+        (summary.results[0].rows, summary.results[0].truncated),
+        (10_000, true)
+    );
     assert_eq!(text.lines().count(), 10_000 + 4);
 }
 
@@ -150,7 +210,11 @@ fn files(lake: &TestLake) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
         }
     }
     found.sort();
@@ -179,7 +243,10 @@ async fn whatever_would_write_is_refused_and_writes_nothing() {
     ] {
         match lake.run(sql, Format::Ndjson).await {
             Err(QueryError::Sql(message)) => {
-                assert!(message.contains("is refused: queries only read"), "{sql}: {message}")
+                assert!(
+                    message.contains("is refused: queries only read"),
+                    "{sql}: {message}"
+                )
             }
             other => panic!("{sql}: {other:?}"),
         }
@@ -190,8 +257,18 @@ async fn whatever_would_write_is_refused_and_writes_nothing() {
 #[tokio::test]
 async fn nothing_outside_the_lake_can_be_named() {
     let lake = lake_with_chats().await;
-    for name in ["../lake/fact_chats", "fact_chats/", "/etc/passwd", "file:///etc/passwd", "s3://other/table", ""] {
-        let error = lake.run(&format!("SELECT * FROM \"{name}\""), Format::Json).await.unwrap_err();
+    for name in [
+        "../lake/fact_chats",
+        "fact_chats/",
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "s3://other/table",
+        "",
+    ] {
+        let error = lake
+            .run(&format!("SELECT * FROM \"{name}\""), Format::Json)
+            .await
+            .unwrap_err();
         assert!(matches!(error, QueryError::Sql(_)), "{name}: {error:?}");
         assert!(lake.engine().describe(name).await.is_err(), "{name}");
     }
@@ -201,16 +278,31 @@ async fn nothing_outside_the_lake_can_be_named() {
 async fn mistakes_are_told_with_the_likely_name_and_the_place() {
     let lake = lake_with_chats().await;
     let check = async |sql, expected| check_mistake(&lake, sql, expected).await;
-    check("SELECT 1 FROM fact_chat", "table fact_chat does not exist in the lake; did you mean fact_chats?").await;
-    check("SELECT 1 FROM chats", "table chats does not exist in the lake; did you mean fact_chats?").await;
-    check("SELECT 1 FROM zzz", "table zzz does not exist in the lake; `huggy-etl tables` lists those that do").await;
+    check(
+        "SELECT 1 FROM fact_chat",
+        "table fact_chat does not exist in the lake; did you mean fact_chats?",
+    )
+    .await;
+    check(
+        "SELECT 1 FROM chats",
+        "table chats does not exist in the lake; did you mean fact_chats?",
+    )
+    .await;
+    check(
+        "SELECT 1 FROM zzz",
+        "table zzz does not exist in the lake; `huggy-etl tables` lists those that do",
+    )
+    .await;
     check(
         "SELECT 1 FROM Fact_Messages",
         "table fact_messages does not exist in the lake; run `huggy-etl transform` first",
     )
     .await;
-    check("SELECT\n  chanel FROM fact_chats", "there is no column chanel; did you mean channel? (line 2, column 3)")
-        .await;
+    check(
+        "SELECT\n  chanel FROM fact_chats",
+        "there is no column chanel; did you mean channel? (line 2, column 3)",
+    )
+    .await;
     check(
         "SELECT c.zzz FROM fact_chats c",
         "there is no column c.zzz; `huggy-etl describe TABLE` lists a table's columns (line 1, column 8)",
@@ -229,31 +321,55 @@ async fn mistakes_are_told_with_the_likely_name_and_the_place() {
     check("SELECT 1 / 0", "Divide by zero error").await;
     check("", "there is no statement to run").await;
     check("-- nothing\n;", "there is no statement to run").await;
-    check("SELEC 1", "syntax error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1").await;
+    check(
+        "SELEC 1",
+        "syntax error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn misfit_arguments_are_told_without_internals() {
     let lake = lake_with_chats().await;
-    let error = lake.run("SELECT sum(channel) FROM fact_chats", Format::Json).await.unwrap_err().to_string();
-    assert!(error.starts_with("No function matches the given name and argument types 'sum("), "{error}");
+    let error = lake
+        .run("SELECT sum(channel) FROM fact_chats", Format::Json)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("No function matches the given name and argument types 'sum("),
+        "{error}"
+    );
     assert!(!error.contains("bug"), "{error}");
 }
 
 #[tokio::test]
 async fn a_query_beyond_its_memory_is_told_apart() {
     let lake = TestLake::new();
-    let engine = Engine::new(lake.lake.clone(), EngineOptions { memory_bytes: 4 << 20, derived_tables: Vec::new() });
+    let engine = Engine::new(
+        lake.lake.clone(),
+        EngineOptions {
+            memory_bytes: 4 << 20,
+            derived_tables: Vec::new(),
+        },
+    );
     let sql = "SELECT median(value) FROM generate_series(1, 2000000)";
-    let error = engine.run(sql, Format::Json, &mut io::sink()).await.unwrap_err();
+    let error = engine
+        .run(sql, Format::Json, &mut io::sink())
+        .await
+        .unwrap_err();
     assert!(matches!(error, QueryError::Memory(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn an_empty_lake_says_so() {
     let lake = TestLake::new();
-    check_mistake(&lake, "SELECT 1 FROM events", "table events does not exist in the lake; the lake has no tables yet")
-        .await;
+    check_mistake(
+        &lake,
+        "SELECT 1 FROM events",
+        "table events does not exist in the lake; the lake has no tables yet",
+    )
+    .await;
     assert_eq!(lake.engine().tables().await.unwrap(), []);
 }
 
@@ -263,7 +379,10 @@ async fn the_lake_describes_itself() {
     let tables = lake.engine().tables().await.unwrap();
     assert_eq!(tables.len(), 1);
     let table = &tables[0];
-    assert_eq!((table.name.as_str(), table.rows, table.files), ("fact_chats", 3, 2));
+    assert_eq!(
+        (table.name.as_str(), table.rows, table.files),
+        ("fact_chats", 3, 2)
+    );
     assert_eq!(table.description.as_deref(), Some("what fact_chats holds"));
     assert!(table.bytes > 0);
 
@@ -273,7 +392,10 @@ async fn the_lake_describes_itself() {
         sql_type: sql_type.to_owned(),
         description: Some(format!("the {name} of a row")),
     };
-    assert_eq!(described.description.as_deref(), Some("what fact_chats holds"));
+    assert_eq!(
+        described.description.as_deref(),
+        Some("what fact_chats holds")
+    );
     let mut columns = described.columns;
     columns.sort_by(|one, other| one.name.cmp(&other.name));
     let expected = [
@@ -286,7 +408,10 @@ async fn the_lake_describes_itself() {
     assert_eq!(columns, expected);
 
     let error = lake.engine().describe("fact_messages").await.unwrap_err();
-    assert_eq!(error.to_string(), "table fact_messages does not exist in the lake; run `huggy-etl transform` first");
+    assert_eq!(
+        error.to_string(),
+        "table fact_messages does not exist in the lake; run `huggy-etl transform` first"
+    );
 }
 
 #[tokio::test]
@@ -295,7 +420,14 @@ async fn a_run_sees_what_was_committed_before_it_and_the_next_sees_more() {
     let engine = lake.engine();
     let count = async || {
         let mut out = Vec::new();
-        engine.run("SELECT count(*) AS n FROM fact_chats", Format::Ndjson, &mut out).await.unwrap();
+        engine
+            .run(
+                "SELECT count(*) AS n FROM fact_chats",
+                Format::Ndjson,
+                &mut out,
+            )
+            .await
+            .unwrap();
         String::from_utf8(out).unwrap()
     };
     assert_eq!(count().await, "{\"n\":3}\n");
@@ -323,7 +455,11 @@ async fn a_closed_pipe_is_told_apart() {
     }
     let lake = TestLake::new();
     for format in Format::ALL {
-        let error = lake.engine().run("SELECT 1", format, &mut Closed).await.unwrap_err();
+        let error = lake
+            .engine()
+            .run("SELECT 1", format, &mut Closed)
+            .await
+            .unwrap_err();
         assert!(error.is_closed_pipe(), "{format}: {error:?}");
     }
 }
@@ -334,7 +470,10 @@ async fn runs_can_be_spawned_and_write_to_any_output() {
     let engine = lake.engine();
     let run = tokio::spawn(async move {
         let mut out: Box<dyn Write + Send> = Box::new(io::sink());
-        engine.run("SELECT * FROM fact_chats", Format::Json, &mut out).await.map(|summary| summary.results.len())
+        engine
+            .run("SELECT * FROM fact_chats", Format::Json, &mut out)
+            .await
+            .map(|summary| summary.results.len())
     });
     assert_eq!(run.await.unwrap().unwrap(), 1);
 }

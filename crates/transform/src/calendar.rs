@@ -18,11 +18,15 @@ pub struct Calendar {
 /// A calendar entry that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {
-    #[error("{0:?} is no opening interval; write it as \"08:00-12:00\", the end after the start, at most 24:00")]
+    #[error(
+        "{0:?} is no opening interval; write it as \"08:00-12:00\", the end after the start, at most 24:00"
+    )]
     Interval(String),
     #[error("opening intervals {0:?} overlap")]
     Overlap(Vec<String>),
-    #[error("{0:?} is no holiday; write a date such as \"2024-03-29\", or \"BR\" for the national ones")]
+    #[error(
+        "{0:?} is no holiday; write a date such as \"2024-03-29\", or \"BR\" for the national ones"
+    )]
     Holiday(String),
 }
 
@@ -32,12 +36,16 @@ impl Calendar {
     /// # Errors
     /// [`CalendarError::Interval`], [`CalendarError::Overlap`].
     pub fn open(&mut self, day: Weekday, intervals: &[String]) -> Result<(), CalendarError> {
-        let mut parsed = intervals.iter().map(|text| interval(text)).collect::<Result<Vec<_>, _>>()?;
+        let mut parsed = intervals
+            .iter()
+            .map(|text| interval(text))
+            .collect::<Result<Vec<_>, _>>()?;
         parsed.sort_unstable();
         if parsed.windows(2).any(|pair| pair[1].0 < pair[0].1) {
             return Err(CalendarError::Overlap(intervals.to_vec()));
         }
-        self.intervals.insert(day.num_days_from_monday() as u8, parsed);
+        self.intervals
+            .insert(day.num_days_from_monday() as u8, parsed);
         Ok(())
     }
 
@@ -50,7 +58,9 @@ impl Calendar {
             self.brazil = true;
             return Ok(());
         }
-        let date = holiday.parse().map_err(|_| CalendarError::Holiday(holiday.to_owned()))?;
+        let date = holiday
+            .parse()
+            .map_err(|_| CalendarError::Holiday(holiday.to_owned()))?;
         self.holidays.insert(date);
         Ok(())
     }
@@ -66,7 +76,9 @@ impl Calendar {
                 let close = at(day, *close, zone).min(to);
                 total += (close - open).num_seconds().max(0);
             }
-            let Some(next) = day.checked_add_days(Days::new(1)) else { break };
+            let Some(next) = day.checked_add_days(Days::new(1)) else {
+                break;
+            };
             day = next;
         }
         total
@@ -84,7 +96,9 @@ impl Calendar {
 /// The instant of a second of a local day; times that daylight saving skips move past the gap.
 fn at(day: NaiveDate, second: u32, zone: Tz) -> DateTime<Utc> {
     let midnight = day.and_time(NaiveTime::MIN);
-    let local = (midnight + chrono::Duration::seconds(i64::from(second))).format("%Y-%m-%d %H:%M:%S").to_string();
+    let local = (midnight + chrono::Duration::seconds(i64::from(second)))
+        .format("%Y-%m-%d %H:%M:%S")
+        .to_string();
     let near = midnight.and_utc();
     events::instant(&local, zone, near).unwrap_or(near)
 }
@@ -92,15 +106,23 @@ fn at(day: NaiveDate, second: u32, zone: Tz) -> DateTime<Utc> {
 fn interval(text: &str) -> Result<(u32, u32), CalendarError> {
     let bad = || CalendarError::Interval(text.to_owned());
     let (from, to) = text.split_once('-').ok_or_else(bad)?;
-    let (from, to) = (clock(from.trim()).ok_or_else(bad)?, clock(to.trim()).ok_or_else(bad)?);
-    if from < to { Ok((from, to)) } else { Err(bad()) }
+    let (from, to) = (
+        clock(from.trim()).ok_or_else(bad)?,
+        clock(to.trim()).ok_or_else(bad)?,
+    );
+    if from < to {
+        Ok((from, to))
+    } else {
+        Err(bad())
+    }
 }
 
 fn clock(text: &str) -> Option<u32> {
     if text == "24:00" {
         return Some(24 * 3600);
     }
-    let time = NaiveTime::parse_from_str(text, "%H:%M").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"));
+    let time = NaiveTime::parse_from_str(text, "%H:%M")
+        .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"));
     time.ok().map(|time| time.num_seconds_from_midnight())
 }
 
@@ -112,7 +134,9 @@ fn is_national_holiday(day: NaiveDate) -> bool {
         (1, 1) | (4, 21) | (5, 1) | (9, 7) | (10, 12) | (11, 2) | (11, 15) | (12, 25)
     );
     let black_awareness = day.year() >= 2024 && (day.month(), day.day()) == (11, 20);
-    fixed || black_awareness || easter(day.year()).and_then(|easter| easter.checked_sub_days(Days::new(2))) == Some(day)
+    fixed
+        || black_awareness
+        || easter(day.year()).and_then(|easter| easter.checked_sub_days(Days::new(2))) == Some(day)
 }
 
 /// Easter Sunday of the Gregorian calendar (Meeus, Astronomical Algorithms, chapter 8).
@@ -135,25 +159,52 @@ mod tests {
 
     fn weekdays() -> Calendar {
         let mut calendar = Calendar::default();
-        for day in [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri] {
-            calendar.open(day, &["13:00-18:00".to_owned(), "08:00-12:00".to_owned()]).expect("intervals");
+        for day in [
+            Weekday::Mon,
+            Weekday::Tue,
+            Weekday::Wed,
+            Weekday::Thu,
+            Weekday::Fri,
+        ] {
+            calendar
+                .open(day, &["13:00-18:00".to_owned(), "08:00-12:00".to_owned()])
+                .expect("intervals");
         }
         calendar
     }
 
     fn check(calendar: &Calendar, from: &str, to: &str, expected: i64) {
         let (from, to) = (from.parse().expect("instant"), to.parse().expect("instant"));
-        assert_eq!(calendar.business_seconds(from, to, ZONE), expected, "{from}..{to}");
+        assert_eq!(
+            calendar.business_seconds(from, to, ZONE),
+            expected,
+            "{from}..{to}"
+        );
     }
 
     #[test]
     fn only_opening_hours_count() {
         // Friday 17:50 to Monday 08:10 local.
-        check(&weekdays(), "2024-03-01T20:50:00Z", "2024-03-04T11:10:00Z", 1200);
+        check(
+            &weekdays(),
+            "2024-03-01T20:50:00Z",
+            "2024-03-04T11:10:00Z",
+            1200,
+        );
         // Over lunch.
-        check(&weekdays(), "2024-03-01T14:50:00Z", "2024-03-01T16:10:00Z", 1200);
+        check(
+            &weekdays(),
+            "2024-03-01T14:50:00Z",
+            "2024-03-01T16:10:00Z",
+            1200,
+        );
         // Saturday.
-        check(&weekdays(), "2024-03-02T13:00:00Z", "2024-03-02T14:00:00Z", 0);
+        check(
+            &weekdays(),
+            "2024-03-02T13:00:00Z",
+            "2024-03-02T14:00:00Z",
+            0,
+        );
     }
 
     #[test]
@@ -162,27 +213,54 @@ mod tests {
         calendar.close("BR").expect("BR");
         // Good Friday 2024.
         check(&calendar, "2024-03-29T11:00:00Z", "2024-03-29T21:00:00Z", 0);
-        check(&weekdays(), "2024-03-29T11:00:00Z", "2024-03-29T21:00:00Z", 9 * 3600);
+        check(
+            &weekdays(),
+            "2024-03-29T11:00:00Z",
+            "2024-03-29T21:00:00Z",
+            9 * 3600,
+        );
     }
 
     #[test]
     fn easter_falls_on_its_sundays() {
-        for (year, month, day) in [(2019, 4, 21), (2024, 3, 31), (2025, 4, 20), (2026, 4, 5), (2038, 4, 25)] {
-            assert_eq!(easter(year), NaiveDate::from_ymd_opt(year, month, day), "{year}");
+        for (year, month, day) in [
+            (2019, 4, 21),
+            (2024, 3, 31),
+            (2025, 4, 20),
+            (2026, 4, 5),
+            (2038, 4, 25),
+        ] {
+            assert_eq!(
+                easter(year),
+                NaiveDate::from_ymd_opt(year, month, day),
+                "{year}"
+            );
         }
     }
 
     #[test]
     fn a_day_that_daylight_saving_shortens_is_no_longer_than_it_is() {
         let mut calendar = Calendar::default();
-        calendar.open(Weekday::Sun, &["00:00-24:00".to_owned()]).expect("interval");
-        check(&calendar, "2018-11-03T12:00:00Z", "2018-11-05T12:00:00Z", 23 * 3600);
+        calendar
+            .open(Weekday::Sun, &["00:00-24:00".to_owned()])
+            .expect("interval");
+        check(
+            &calendar,
+            "2018-11-03T12:00:00Z",
+            "2018-11-05T12:00:00Z",
+            23 * 3600,
+        );
     }
 
     #[test]
     fn odd_intervals_are_refused() {
         for text in ["8-12", "12:00-08:00", "08:00", "08:00-25:00"] {
-            assert!(Calendar::default().open(Weekday::Mon, &[text.to_owned()]).is_err(), "{text}");
+            assert!(
+                Calendar::default()
+                    .open(Weekday::Mon, &[text.to_owned()])
+                    .is_err(),
+                "{text}"
+            );
         }
     }
 }

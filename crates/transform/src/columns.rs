@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -29,8 +30,16 @@ pub(crate) enum Value<R: 'static> {
     Date(fn(&R) -> Option<NaiveDate>),
 }
 
-pub(crate) fn column<R>(name: &'static str, description: &'static str, value: Value<R>) -> Column<R> {
-    Column { name, description, value }
+pub(crate) fn column<R>(
+    name: &'static str,
+    description: &'static str,
+    value: Value<R>,
+) -> Column<R> {
+    Column {
+        name,
+        description,
+        value,
+    }
 }
 
 impl<R> Value<R> {
@@ -52,11 +61,19 @@ impl<R> Value<R> {
             Value::Text(get) => Arc::new(rows.iter().map(get).collect::<StringArray>()),
             Value::Flag(get) => Arc::new(rows.iter().map(get).collect::<BooleanArray>()),
             Value::Instant(get) => {
-                let micros = rows.iter().map(|row| get(row).map(|instant| instant.timestamp_micros()));
-                Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+                let micros = rows
+                    .iter()
+                    .map(|row| get(row).map(|instant| instant.timestamp_micros()));
+                Arc::new(
+                    micros
+                        .collect::<TimestampMicrosecondArray>()
+                        .with_timezone("UTC"),
+                )
             }
             Value::Date(get) => {
-                let days = rows.iter().map(|row| get(row).map(|date| (date - NaiveDate::default()).num_days() as i32));
+                let days = rows.iter().map(|row| {
+                    get(row).map(|date| (date - NaiveDate::default()).num_days() as i32)
+                });
                 Arc::new(days.collect::<Date32Array>())
             }
         }
@@ -73,6 +90,10 @@ pub(crate) fn schema<R>(columns: &[Column<R>]) -> SchemaRef {
 }
 
 pub(crate) fn batch<R>(columns: &[Column<R>], rows: &[R]) -> RecordBatch {
-    let arrays = columns.iter().map(|column| column.value.array(rows)).collect();
-    RecordBatch::try_new(schema(columns), arrays).expect("schema and arrays come from the same list of columns")
+    let arrays = columns
+        .iter()
+        .map(|column| column.value.array(rows))
+        .collect();
+    RecordBatch::try_new(schema(columns), arrays)
+        .expect("schema and arrays come from the same list of columns")
 }

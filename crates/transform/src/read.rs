@@ -12,7 +12,14 @@ use events::EventId;
 use crate::chain::ChainInput;
 
 /// The columns that [`Chains::take`] needs, in order.
-pub(crate) const COLUMNS: [&str; 6] = ["company_id", "chat_id", "event_id", "event_type", "delivered_at", "payload"];
+pub(crate) const COLUMNS: [&str; 6] = [
+    "company_id",
+    "chat_id",
+    "event_id",
+    "event_type",
+    "delivered_at",
+    "payload",
+];
 /// The order in which rows must come.
 pub(crate) const ORDER: [&str; 2] = ["company_id", "chat_id"];
 
@@ -33,16 +40,24 @@ impl Chains {
     ) -> Result<(), arrow::error::ArrowError> {
         let rows = Rows::new(batch)?;
         for row in 0..batch.num_rows() {
-            let Some(chat_id) = long(&rows.chat_id, row) else { continue };
+            let Some(chat_id) = long(&rows.chat_id, row) else {
+                continue;
+            };
             if wanted.is_some_and(|wanted| !wanted.contains(&chat_id)) {
                 continue;
             }
             let company_id = long(&rows.company_id, row);
             let same = |chat: &ChainInput| chat.chat_id == chat_id && chat.company_id == company_id;
             if !self.current.as_ref().is_some_and(same) {
-                complete.extend(self.current.replace(ChainInput { company_id, chat_id, events: Vec::new() }));
+                complete.extend(self.current.replace(ChainInput {
+                    company_id,
+                    chat_id,
+                    events: Vec::new(),
+                }));
             }
-            if let (Some(chat), Some((id, event_type, delivered_at, payload))) = (&mut self.current, rows.event(row)) {
+            if let (Some(chat), Some((id, event_type, delivered_at, payload))) =
+                (&mut self.current, rows.event(row))
+            {
                 chat.push(id, event_type, delivered_at, payload);
             }
         }
@@ -67,14 +82,26 @@ struct Rows {
 
 impl Rows {
     fn new(batch: &RecordBatch) -> Result<Self, arrow::error::ArrowError> {
-        let text = |index: usize| Ok::<_, arrow::error::ArrowError>(plain(batch.column(index), &DataType::Utf8)?.as_string().clone());
+        let text = |index: usize| {
+            Ok::<_, arrow::error::ArrowError>(
+                plain(batch.column(index), &DataType::Utf8)?
+                    .as_string()
+                    .clone(),
+            )
+        };
         let instant = DataType::Timestamp(TimeUnit::Microsecond, None);
         Ok(Self {
-            company_id: plain(batch.column(0), &DataType::Int64)?.as_primitive::<Int64Type>().clone(),
-            chat_id: plain(batch.column(1), &DataType::Int64)?.as_primitive::<Int64Type>().clone(),
+            company_id: plain(batch.column(0), &DataType::Int64)?
+                .as_primitive::<Int64Type>()
+                .clone(),
+            chat_id: plain(batch.column(1), &DataType::Int64)?
+                .as_primitive::<Int64Type>()
+                .clone(),
             event_id: text(2)?,
             event_type: text(3)?,
-            delivered_at: plain(batch.column(4), &instant)?.as_primitive::<TimestampMicrosecondType>().clone(),
+            delivered_at: plain(batch.column(4), &instant)?
+                .as_primitive::<TimestampMicrosecondType>()
+                .clone(),
             payload: text(5)?,
         })
     }
@@ -83,13 +110,25 @@ impl Rows {
     fn event(&self, row: usize) -> Option<(EventId, &str, DateTime<Utc>, &str)> {
         let id = self.event_id.value(row).parse().ok()?;
         let delivered_at = DateTime::from_timestamp_micros(self.delivered_at.value(row))?;
-        Some((id, self.event_type.value(row), delivered_at, self.payload.value(row)))
+        Some((
+            id,
+            self.event_type.value(row),
+            delivered_at,
+            self.payload.value(row),
+        ))
     }
 }
 
 /// Also of instants: without their zone, which is UTC.
-pub(crate) fn plain(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, arrow::error::ArrowError> {
-    if column.data_type() == to { Ok(column.clone()) } else { cast(column, to) }
+pub(crate) fn plain(
+    column: &ArrayRef,
+    to: &DataType,
+) -> Result<ArrayRef, arrow::error::ArrowError> {
+    if column.data_type() == to {
+        Ok(column.clone())
+    } else {
+        cast(column, to)
+    }
 }
 
 fn long(values: &Int64Array, row: usize) -> Option<i64> {

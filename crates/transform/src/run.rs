@@ -92,10 +92,17 @@ pub async fn run(
     result
 }
 
-async fn acquire(lake: &Lake, holder: &str, clock: fn() -> DateTime<Utc>) -> Result<Lease, LakeError> {
+async fn acquire(
+    lake: &Lake,
+    holder: &str,
+    clock: fn() -> DateTime<Utc>,
+) -> Result<Lease, LakeError> {
     let give_up = clock() + Duration::seconds(WAIT_SECONDS);
     loop {
-        match lake.lease(LEASE, holder, Duration::seconds(LEASE_SECONDS), clock()).await {
+        match lake
+            .lease(LEASE, holder, Duration::seconds(LEASE_SECONDS), clock())
+            .await
+        {
             Err(LakeError::Held { .. }) if clock() < give_up => {
                 tokio::time::sleep(std::time::Duration::from_millis(250)).await;
             }
@@ -116,8 +123,11 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
         tables.push(lake.table(&spec(fact.as_ref())).await?);
     }
     let plan = plan(&events, &tables, settings, mode).await?;
-    let mut report =
-        Report { events_version: events.version(), rebuilt_because: plan.rebuild_reason(), ..Report::default() };
+    let mut report = Report {
+        events_version: events.version(),
+        rebuilt_because: plan.rebuild_reason(),
+        ..Report::default()
+    };
     if plan == Plan::Nothing {
         return Ok(report);
     }
@@ -130,7 +140,9 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
     let txns = [(POSITION, version), (FINGERPRINT, fingerprint(settings))];
     let rebuilds = matches!(plan, Plan::Rebuild(_));
     for (rewrite, fact) in rewrites.into_iter().zip(&facts) {
-        rewrite.commit(&txns, rebuilds || fact.name() == CHATS_TABLE).await?;
+        rewrite
+            .commit(&txns, rebuilds || fact.name() == CHATS_TABLE)
+            .await?;
     }
     Ok(report)
 }
@@ -141,13 +153,19 @@ enum Plan {
     Nothing,
     Rebuild(&'static str),
     /// These chats, whose events were delivered from that UTC date on.
-    Touched { chats: BTreeSet<i64>, from: Option<NaiveDate> },
+    Touched {
+        chats: BTreeSet<i64>,
+        from: Option<NaiveDate>,
+    },
 }
 
 impl Plan {
     fn scope(&self) -> Scope {
         match self {
-            Plan::Touched { chats, .. } => Scope::Keys { column: "chat_id", keys: chats.clone() },
+            Plan::Touched { chats, .. } => Scope::Keys {
+                column: "chat_id",
+                keys: chats.clone(),
+            },
             _ => Scope::Everything,
         }
     }
@@ -167,12 +185,22 @@ impl Plan {
     }
 }
 
-async fn plan(events: &Table, tables: &[Table], settings: &Settings, mode: Mode) -> Result<Plan, TransformError> {
+async fn plan(
+    events: &Table,
+    tables: &[Table],
+    settings: &Settings,
+    mode: Mode,
+) -> Result<Plan, TransformError> {
     let Some(chats) = tables.iter().find(|table| table.name() == CHATS_TABLE) else {
         return Ok(Plan::Rebuild("there are no facts yet"));
     };
-    let position = chats.committed(POSITION).await?.and_then(|version| u64::try_from(version).ok());
-    let Some(position) = position else { return Ok(Plan::Rebuild("there are no facts yet")) };
+    let position = chats
+        .committed(POSITION)
+        .await?
+        .and_then(|version| u64::try_from(version).ok());
+    let Some(position) = position else {
+        return Ok(Plan::Rebuild("there are no facts yet"));
+    };
     if mode == Mode::Full {
         return Ok(Plan::Rebuild("a full rebuild was asked for"));
     }
@@ -183,16 +211,24 @@ async fn plan(events: &Table, tables: &[Table], settings: &Settings, mode: Mode)
         return Ok(Plan::Nothing);
     }
     if position > events.version() {
-        return Ok(Plan::Rebuild("the events table was replaced by an older one"));
+        return Ok(Plan::Rebuild(
+            "the events table was replaced by an older one",
+        ));
     }
     match events.changes_since(position).await? {
-        Changes::Unknown => Ok(Plan::Rebuild("the log of events no longer reaches back to the last run")),
+        Changes::Unknown => Ok(Plan::Rebuild(
+            "the log of events no longer reaches back to the last run",
+        )),
         Changes::Added(files) => touched(events, chats, &files).await,
     }
 }
 
 /// The chats with new events, and since when they have any.
-async fn touched(events: &Table, facts: &Table, files: &[AddedFile]) -> Result<Plan, TransformError> {
+async fn touched(
+    events: &Table,
+    facts: &Table,
+    files: &[AddedFile],
+) -> Result<Plan, TransformError> {
     let mut chats = BTreeSet::new();
     let mut from = None;
     for file in files {
@@ -201,17 +237,30 @@ async fn touched(events: &Table, facts: &Table, files: &[AddedFile]) -> Result<P
             let ids = plain(batch.column(0), &DataType::Int64)?;
             chats.extend(ids.as_primitive::<Int64Type>().iter().flatten());
         }
-        let dates = file.partition_values.iter().filter_map(|(_, date)| date.as_ref()?.parse().ok());
+        let dates = file
+            .partition_values
+            .iter()
+            .filter_map(|(_, date)| date.as_ref()?.parse().ok());
         if chats.len() > before {
             from = dates.chain(from).min();
         }
     }
     if let (Some(low), Some(high)) = (chats.first(), chats.last()) {
         let predicate = chat_predicate(&chats, *low, *high);
-        let mut known = facts.read_sorted(&["chat_id", "first_delivered_at"], Some(predicate), &[], SORT_MEMORY_BYTES).await?;
+        let mut known = facts
+            .read_sorted(
+                &["chat_id", "first_delivered_at"],
+                Some(predicate),
+                &[],
+                SORT_MEMORY_BYTES,
+            )
+            .await?;
         while let Some(batch) = known.try_next().await? {
             let ids = plain(batch.column(0), &DataType::Int64)?;
-            let instants = plain(batch.column(1), &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+            let instants = plain(
+                batch.column(1),
+                &DataType::Timestamp(TimeUnit::Microsecond, None),
+            )?;
             let instants = instants.as_primitive::<TimestampMicrosecondType>();
             let rows = ids.as_primitive::<Int64Type>().iter().zip(instants.iter());
             let dates = rows.filter_map(|(id, micros)| {
@@ -225,7 +274,9 @@ async fn touched(events: &Table, facts: &Table, files: &[AddedFile]) -> Result<P
 }
 
 fn chat_predicate(chats: &BTreeSet<i64>, low: i64, high: i64) -> Expr {
-    let range = col("chat_id").gt_eq(lit(low)).and(col("chat_id").lt_eq(lit(high)));
+    let range = col("chat_id")
+        .gt_eq(lit(low))
+        .and(col("chat_id").lt_eq(lit(high)));
     if chats.len() > LOOKED_UP {
         return range;
     }
@@ -244,18 +295,31 @@ async fn derive_all(
         Plan::Touched { chats, from } => match (chats.first(), chats.last(), from) {
             (Some(low), Some(high), from) => {
                 let since = from.map(|date| col("event_date").gt_eq(lit(date_value(date))));
-                Some(since.into_iter().fold(chat_predicate(chats, *low, *high), Expr::and))
+                Some(
+                    since
+                        .into_iter()
+                        .fold(chat_predicate(chats, *low, *high), Expr::and),
+                )
             }
             _ => return Ok(()),
         },
         _ => Some(col("chat_id").is_not_null()),
     };
-    let mut stream = events.read_sorted(&COLUMNS, predicate, &ORDER, SORT_MEMORY_BYTES).await?;
+    let mut stream = events
+        .read_sorted(&COLUMNS, predicate, &ORDER, SORT_MEMORY_BYTES)
+        .await?;
     let (mut chains, mut complete) = (Chains::default(), Vec::new());
     while let Some(batch) = stream.try_next().await? {
         chains.take(&batch, plan.touched(), &mut complete)?;
         if complete.len() >= CHATS_AT_ONCE {
-            write(std::mem::take(&mut complete), facts, rewrites, settings, report).await?;
+            write(
+                std::mem::take(&mut complete),
+                facts,
+                rewrites,
+                settings,
+                report,
+            )
+            .await?;
         }
     }
     complete.extend(chains.finish());
@@ -273,7 +337,10 @@ async fn write(
         return Ok(());
     }
     report.events += chains.iter().map(|chain| chain.events.len()).sum::<usize>();
-    let chats: Vec<Chat> = chains.into_iter().map(|chain| derive(chain, settings)).collect();
+    let chats: Vec<Chat> = chains
+        .into_iter()
+        .map(|chain| derive(chain, settings))
+        .collect();
     report.chats += chats.len();
     report.sessions += chats.iter().map(|chat| chat.sessions.len()).sum::<usize>();
     for (fact, rewrite) in facts.iter().zip(rewrites) {
@@ -293,7 +360,10 @@ fn fingerprint(settings: &Settings) -> i64 {
 /// Rows lie by date, then chat; files are found by both, and never by anything personal.
 fn spec(fact: &dyn FactTable) -> TableSpec {
     let schema = fact.schema();
-    let stats = schema.fields().iter().filter(|field| field.data_type() != &DataType::Utf8);
+    let stats = schema
+        .fields()
+        .iter()
+        .filter(|field| field.data_type() != &DataType::Utf8);
     TableSpec {
         name: fact.name().to_owned(),
         description: fact.description().to_owned(),

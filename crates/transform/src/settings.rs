@@ -35,7 +35,9 @@ impl Default for Settings {
 impl Settings {
     /// Whether any of the events is expected to arrive.
     pub fn expects(&self, events: &[&str]) -> bool {
-        events.iter().any(|event| self.subscribed_events.contains(*event))
+        events
+            .iter()
+            .any(|event| self.subscribed_events.contains(*event))
     }
 
     /// A text that differs whenever rules or settings would derive other facts.

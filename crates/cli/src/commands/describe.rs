@@ -6,14 +6,36 @@ use crate::config::Config;
 use crate::exit::Failure;
 
 pub async fn run(table: &str, config: &Config) -> Result<(), Failure> {
-    let table = super::engine(config)?.describe(table).await.map_err(super::query::failure)?;
+    let table = super::engine(config)?
+        .describe(table)
+        .await
+        .map_err(super::query::failure)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}: {}\n", table.name, table.description.as_deref().unwrap_or("(no description)"))?;
-    let name_width = table.columns.iter().map(|column| column.name.len()).max().unwrap_or_default();
-    let type_width = table.columns.iter().map(|column| column.sql_type.len()).max().unwrap_or_default();
+    writeln!(
+        out,
+        "{}: {}\n",
+        table.name,
+        table.description.as_deref().unwrap_or("(no description)")
+    )?;
+    let name_width = table
+        .columns
+        .iter()
+        .map(|column| column.name.len())
+        .max()
+        .unwrap_or_default();
+    let type_width = table
+        .columns
+        .iter()
+        .map(|column| column.sql_type.len())
+        .max()
+        .unwrap_or_default();
     for column in table.columns {
         let description = column.description.unwrap_or_default();
-        writeln!(out, "{:name_width$}  {:type_width$}  {description}", column.name, column.sql_type)?;
+        writeln!(
+            out,
+            "{:name_width$}  {:type_width$}  {description}",
+            column.name, column.sql_type
+        )?;
     }
     Ok(())
 }

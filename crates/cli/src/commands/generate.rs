@@ -18,7 +18,9 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
         token: args.token.clone().unwrap_or(defaults.token),
     };
     if let Some(path) = &args.truth {
-        let file = File::create(path).with_context(|| format!("writing {}", path.display())).map_err(Failure::Usage)?;
+        let file = File::create(path)
+            .with_context(|| format!("writing {}", path.display()))
+            .map_err(Failure::Usage)?;
         let mut truth = BufWriter::new(file);
         for row in simulator::truth(&options) {
             writeln!(truth, "{}", row.to_ndjson())?;

@@ -15,13 +15,23 @@ const TOLD_LINES: u64 = 20;
 
 pub async fn run(args: &Import, config: &Config) -> Result<(), Failure> {
     let inputs: Vec<Input> = args.files.iter().map(Input::new).collect();
-    for path in args.files.iter().filter(|path| path.as_os_str() != "-" && !path.is_file()) {
-        return Err(Failure::Usage(anyhow::anyhow!("{} is not a file that can be read", path.display())));
+    for path in args
+        .files
+        .iter()
+        .filter(|path| path.as_os_str() != "-" && !path.is_file())
+    {
+        return Err(Failure::Usage(anyhow::anyhow!(
+            "{} is not a file that can be read",
+            path.display()
+        )));
     }
     let mut table = config.open_lake()?.table(&ingest::events_table()).await?;
     let mut narrator = Narrator::new();
     let settings = ImportSettings::new(config.rules.zone);
-    let result = ingest::import(inputs, &mut table, settings, &mut |progress| narrator.tell(progress)).await;
+    let result = ingest::import(inputs, &mut table, settings, &mut |progress| {
+        narrator.tell(progress)
+    })
+    .await;
     narrator.bar.finish_and_clear();
     let report = result.map_err(failure)?;
     eprintln!("{}", summary(&report));
@@ -35,8 +45,14 @@ struct Narrator {
 
 impl Narrator {
     fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::no_length()
+        } else {
+            ProgressBar::hidden()
+        };
+        let style = ProgressStyle::with_template(
+            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+        );
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self { bar, rejected: 0 }
     }
@@ -51,10 +67,15 @@ impl Narrator {
                 }
             }
             Progress::Read { bytes } => self.bar.set_position(bytes),
-            Progress::Rejected { input, line, reason } => {
+            Progress::Rejected {
+                input,
+                line,
+                reason,
+            } => {
                 self.rejected += 1;
                 if self.rejected <= TOLD_LINES {
-                    self.bar.suspend(|| eprintln!("{input}:{line}: rejected: {reason}"));
+                    self.bar
+                        .suspend(|| eprintln!("{input}:{line}: rejected: {reason}"));
                 }
             }
             Progress::Committed { .. } => {}
@@ -63,7 +84,15 @@ impl Narrator {
 }
 
 fn summary(report: &ImportReport) -> String {
-    let ImportReport { files, deliveries, added, duplicates, rejected, parse_errors, .. } = report;
+    let ImportReport {
+        files,
+        deliveries,
+        added,
+        duplicates,
+        rejected,
+        parse_errors,
+        ..
+    } = report;
     let mut text = format!(
         "{files} file(s), {deliveries} deliveries: {added} events added, {duplicates} were there already or came twice"
     );
@@ -71,7 +100,9 @@ fn summary(report: &ImportReport) -> String {
         text.push_str(&format!(", {parse_errors} with a parse_error"));
     }
     if *rejected > 0 {
-        text.push_str(&format!("; {rejected} line(s) rejected, kept beside their file in .rejected.ndjson"));
+        text.push_str(&format!(
+            "; {rejected} line(s) rejected, kept beside their file in .rejected.ndjson"
+        ));
     }
     text
 }

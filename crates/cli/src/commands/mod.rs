@@ -14,7 +14,11 @@ use crate::config::Config;
 /// Names this process to others that wait for a lease.
 fn holder() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "this host" } else { host.trim() };
+    let host = if host.trim().is_empty() {
+        "this host"
+    } else {
+        host.trim()
+    };
     format!("process {} on {host}", std::process::id())
 }
 

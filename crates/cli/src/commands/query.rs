@@ -11,11 +11,15 @@ use ::query::QueryError;
 
 pub async fn run(args: &Query, config: &Config) -> Result<(), Failure> {
     let sql = match (&args.file, &args.sql) {
-        (Some(path), _) => {
-            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display())).map_err(Failure::Usage)?
-        }
+        (Some(path), _) => std::fs::read_to_string(path)
+            .with_context(|| format!("reading {}", path.display()))
+            .map_err(Failure::Usage)?,
         (None, Some(sql)) => sql.clone(),
-        (None, None) => return Err(Failure::Usage(anyhow!("name a file of SQL, or give SQL with -c"))),
+        (None, None) => {
+            return Err(Failure::Usage(anyhow!(
+                "name a file of SQL, or give SQL with -c"
+            )));
+        }
     };
     let engine = super::engine(config)?;
     let mut out = BufWriter::new(std::io::stdout());
@@ -23,7 +27,10 @@ pub async fn run(args: &Query, config: &Config) -> Result<(), Failure> {
     out.flush()?;
     let summary = summary.map_err(failure)?;
     for result in summary.results.iter().filter(|result| result.truncated) {
-        eprintln!("only the first {} rows are shown; use --format csv or ndjson for all", result.rows);
+        eprintln!(
+            "only the first {} rows are shown; use --format csv or ndjson for all",
+            result.rows
+        );
     }
     Ok(())
 }

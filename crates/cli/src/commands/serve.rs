@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use chrono::Utc;
-use ingest::{DedupLimits, FlushPolicy, HttpLimits, Metrics, ServeConfig, ServeError, TlsFiles, Token};
+use ingest::{
+    DedupLimits, FlushPolicy, HttpLimits, Metrics, ServeConfig, ServeError, TlsFiles, Token,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -23,7 +25,12 @@ pub async fn run(args: &Serve, config: Config) -> Result<(), Failure> {
     let serve = serve_config(args, &config).map_err(Failure::Environment)?;
     let (stop, stopped) = watch::channel(false);
     let transform = config.transform_every.map(|every| {
-        let work = Work { every, lake: lake.clone(), rules: config.rules.clone(), metrics: serve.metrics.clone() };
+        let work = Work {
+            every,
+            lake: lake.clone(),
+            rules: config.rules.clone(),
+            metrics: serve.metrics.clone(),
+        };
         work.start(stopped)
     });
     let shutdown = shutdown_signal().map_err(Failure::Environment)?;
@@ -52,27 +59,37 @@ fn serve_config(args: &Serve, config: &Config) -> anyhow::Result<ServeConfig> {
         path: config.webhook_path.clone(),
         tokens: config.tokens.iter().map(token).collect::<Result<_, _>>()?,
         pair: args.pair,
-        tls: config.tls.clone().map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: config
+            .tls
+            .clone()
+            .map(|(certificate, key)| TlsFiles { certificate, key }),
         http: HttpLimits {
             max_body_bytes: size(config.max_body_bytes),
             header_timeout: config.header_timeout,
             max_connections: size(config.max_connections),
             ..defaults.http
         },
-        wal: ingest::wal::Limits { max_bytes: config.wal_limit_bytes, ..defaults.wal },
+        wal: ingest::wal::Limits {
+            max_bytes: config.wal_limit_bytes,
+            ..defaults.wal
+        },
         flush: FlushPolicy {
             interval: config.flush_interval,
             max_bytes: config.flush_bytes,
             max_rows: size(config.flush_rows),
         },
-        dedup: DedupLimits { window: config.dedup_window, max_ids: size(config.dedup_entries) },
+        dedup: DedupLimits {
+            window: config.dedup_window,
+            max_ids: size(config.dedup_entries),
+        },
         shutdown_grace: config.grace_period,
         ..defaults
     })
 }
 
 fn address(key: &str, text: &str) -> anyhow::Result<SocketAddr> {
-    text.parse().with_context(|| format!("{key}: {text:?} is no address such as 127.0.0.1:8080"))
+    text.parse()
+        .with_context(|| format!("{key}: {text:?} is no address such as 127.0.0.1:8080"))
 }
 
 /// Resolves at SIGTERM or SIGINT.
@@ -99,10 +116,15 @@ impl Work {
     /// On threads of its own, so that deriving never delays an answer to the platform.
     fn start(self, stopped: watch::Receiver<bool>) -> JoinHandle<()> {
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build();
             match runtime {
                 Ok(runtime) => runtime.block_on(self.repeat(stopped)),
-                Err(error) => tracing::error!(%error, "the transform cannot start; run `huggy-etl transform` instead"),
+                Err(error) => {
+                    tracing::error!(%error, "the transform cannot start; run `huggy-etl transform` instead")
+                }
             }
         })
     }
@@ -124,11 +146,21 @@ impl Work {
         match transform::run(&self.lake, &self.rules, mode, &super::holder(), Utc::now).await {
             Ok(report) => {
                 // What was flushed before the run began is in the facts now.
-                self.metrics.transform_finished(began.elapsed(), began.elapsed().as_secs_f64());
+                self.metrics
+                    .transform_finished(began.elapsed(), began.elapsed().as_secs_f64());
                 if let Some(reason) = report.rebuilt_because {
-                    tracing::info!(reason, chats = report.chats, events = report.events, "all facts rebuilt");
+                    tracing::info!(
+                        reason,
+                        chats = report.chats,
+                        events = report.events,
+                        "all facts rebuilt"
+                    );
                 } else if report.chats > 0 {
-                    tracing::info!(chats = report.chats, events = report.events, "facts brought up to date");
+                    tracing::info!(
+                        chats = report.chats,
+                        events = report.events,
+                        "facts brought up to date"
+                    );
                 }
             }
             Err(transform::TransformError::Lake(lake::LakeError::Held { holder, .. })) => {

@@ -6,17 +6,35 @@ use crate::config::Config;
 use crate::exit::Failure;
 
 pub async fn run(config: &Config) -> Result<(), Failure> {
-    let tables = super::engine(config)?.tables().await.map_err(super::query::failure)?;
+    let tables = super::engine(config)?
+        .tables()
+        .await
+        .map_err(super::query::failure)?;
     if tables.is_empty() {
-        eprintln!("the lake {} holds no tables yet; `huggy-etl serve` or `huggy-etl import` fill it", config.lake);
+        eprintln!(
+            "the lake {} holds no tables yet; `huggy-etl serve` or `huggy-etl import` fill it",
+            config.lake
+        );
         return Ok(());
     }
     let mut out = std::io::stdout().lock();
-    let width = tables.iter().map(|table| table.name.len()).max().unwrap_or_default();
-    writeln!(out, "{:width$}  {:>12}  {:>6}  {:>14}  description", "table", "rows", "files", "bytes")?;
+    let width = tables
+        .iter()
+        .map(|table| table.name.len())
+        .max()
+        .unwrap_or_default();
+    writeln!(
+        out,
+        "{:width$}  {:>12}  {:>6}  {:>14}  description",
+        "table", "rows", "files", "bytes"
+    )?;
     for table in tables {
         let description = table.description.unwrap_or_default();
-        writeln!(out, "{:width$}  {:>12}  {:>6}  {:>14}  {description}", table.name, table.rows, table.files, table.bytes)?;
+        writeln!(
+            out,
+            "{:width$}  {:>12}  {:>6}  {:>14}  {description}",
+            table.name, table.rows, table.files, table.bytes
+        )?;
     }
     Ok(())
 }

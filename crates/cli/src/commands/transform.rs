@@ -11,15 +11,30 @@ use crate::exit::Failure;
 
 pub async fn run(args: &Transform, config: &Config) -> Result<(), Failure> {
     let lake = config.open_lake()?;
-    let mode = if args.full { Mode::Full } else { Mode::Incremental };
+    let mode = if args.full {
+        Mode::Full
+    } else {
+        Mode::Incremental
+    };
     let began = Instant::now();
-    let report = ::transform::run(&lake, &config.rules, mode, &super::holder(), Utc::now).await.map_err(failure)?;
-    eprintln!("{} ({:.1} s)", summary(&report), began.elapsed().as_secs_f64());
+    let report = ::transform::run(&lake, &config.rules, mode, &super::holder(), Utc::now)
+        .await
+        .map_err(failure)?;
+    eprintln!(
+        "{} ({:.1} s)",
+        summary(&report),
+        began.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
 fn summary(report: &Report) -> String {
-    let Report { events, chats, sessions, .. } = report;
+    let Report {
+        events,
+        chats,
+        sessions,
+        ..
+    } = report;
     let done = format!("{events} events of {chats} chats became {sessions} sessions");
     match report.rebuilt_because {
         Some(reason) => format!("rebuilt all facts, because {reason}: {done}"),

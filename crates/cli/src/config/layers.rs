@@ -28,7 +28,9 @@ impl Layers {
         }
         match file {
             Some(path) => layers.read_file(path)?,
-            None if Path::new(DEFAULT_FILE).exists() => layers.read_file(Path::new(DEFAULT_FILE))?,
+            None if Path::new(DEFAULT_FILE).exists() => {
+                layers.read_file(Path::new(DEFAULT_FILE))?
+            }
             None => {}
         }
         for (name, value) in environment {
@@ -37,15 +39,21 @@ impl Layers {
             }
         }
         for (key, value) in flags {
-            layers.set(key, value, &format!("--{}", key.trim_end_matches("s_").replace('_', "-")))?;
+            layers.set(
+                key,
+                value,
+                &format!("--{}", key.trim_end_matches("s_").replace('_', "-")),
+            )?;
         }
         Ok(layers)
     }
 
     fn read_file(&mut self, path: &Path) -> anyhow::Result<()> {
         let source = path.display().to_string();
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading the settings file {source}"))?;
-        let table: toml::Table = toml::from_str(&text).with_context(|| format!("the settings file {source}"))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("reading the settings file {source}"))?;
+        let table: toml::Table =
+            toml::from_str(&text).with_context(|| format!("the settings file {source}"))?;
         for (key, value) in table {
             self.set(&key, value, &source)?;
         }
@@ -57,7 +65,10 @@ impl Layers {
         let key = if key == "token" { "tokens" } else { key };
         let value = match find(key) {
             Some(found) if found.is_list => {
-                let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+                let parts = value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
             Some(found) if found.name == "business_hours" => {
@@ -70,7 +81,10 @@ impl Layers {
 
     fn set(&mut self, key: &str, value: Value, source: &str) -> anyhow::Result<()> {
         let Some(found) = find(key) else {
-            bail!("{source}: unknown setting {key:?}; did you mean {:?}?", nearest(key));
+            bail!(
+                "{source}: unknown setting {key:?}; did you mean {:?}?",
+                nearest(key)
+            );
         };
         self.0.insert(found.name, (value, source.to_owned()));
         Ok(())
@@ -96,18 +110,21 @@ impl Layers {
     }
 
     pub fn text(&self, key: &str) -> anyhow::Result<String> {
-        self.optional_text(key)?.ok_or_else(|| anyhow!("{}: {key} must not be empty", self.source(key)))
+        self.optional_text(key)?
+            .ok_or_else(|| anyhow!("{}: {key} must not be empty", self.source(key)))
     }
 
     pub fn integer(&self, key: &str) -> anyhow::Result<u64> {
         let text = self.text(key)?;
-        text.parse().map_err(|_| self.misfit(key, &Value::String(text), "a whole number"))
+        text.parse()
+            .map_err(|_| self.misfit(key, &Value::String(text), "a whole number"))
     }
 
     /// A number of bytes, bare or with a unit such as `64MiB` or `64MB`.
     pub fn bytes(&self, key: &str) -> anyhow::Result<u64> {
         let text = self.text(key)?;
-        parse_bytes(&text).ok_or_else(|| self.misfit(key, &Value::String(text), "a size such as 64MiB"))
+        parse_bytes(&text)
+            .ok_or_else(|| self.misfit(key, &Value::String(text), "a size such as 64MiB"))
     }
 
     /// A duration with unit, or bare seconds.
@@ -116,19 +133,30 @@ impl Layers {
         if let Ok(seconds) = text.parse() {
             return Ok(Duration::from_secs(seconds));
         }
-        humantime::parse_duration(&text)
-            .map_err(|_| self.misfit(key, &Value::String(text), "a duration such as 500ms, 10s or 2h"))
+        humantime::parse_duration(&text).map_err(|_| {
+            self.misfit(
+                key,
+                &Value::String(text),
+                "a duration such as 500ms, 10s or 2h",
+            )
+        })
     }
 
     pub fn list(&self, key: &str) -> anyhow::Result<Vec<String>> {
         match self.get(key) {
             None => Ok(Vec::new()),
-            Some(value) => strings(value).ok_or_else(|| self.misfit(key, value, "a list of strings")),
+            Some(value) => {
+                strings(value).ok_or_else(|| self.misfit(key, value, "a list of strings"))
+            }
         }
     }
 
     pub fn misfit(&self, key: &str, value: &Value, expected: &str) -> anyhow::Error {
-        let shown = if find(key).is_some_and(|key| key.is_secret) { "***".to_owned() } else { value.to_string() };
+        let shown = if find(key).is_some_and(|key| key.is_secret) {
+            "***".to_owned()
+        } else {
+            value.to_string()
+        };
         anyhow!("{}: {key} = {shown} is not {expected}", self.source(key))
     }
 }
@@ -142,7 +170,9 @@ pub fn strings(value: &Value) -> Option<Vec<String>> {
 }
 
 fn parse_bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor: u64 = match unit.trim() {
         "" | "B" => 1,

@@ -57,7 +57,9 @@ impl Config {
     /// Reads file, environment and flags.
     pub fn load(args: &Args) -> Result<Config, Failure> {
         let layers = Layers::read(args.config.as_deref(), std::env::vars(), args.settings());
-        layers.and_then(Config::from_layers).map_err(Failure::Environment)
+        layers
+            .and_then(Config::from_layers)
+            .map_err(Failure::Environment)
     }
 
     fn from_layers(layers: Layers) -> anyhow::Result<Config> {
@@ -98,32 +100,53 @@ impl Config {
 /// Credentials and endpoints by the providers' usual names.
 fn provider_variables(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
     let prefixes = ["AWS_", "AZURE_", "GOOGLE_", "SERVICE_ACCOUNT"];
-    variables.filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix))).collect()
+    variables
+        .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        .collect()
 }
 
 fn tokens(layers: &Layers) -> anyhow::Result<Vec<String>> {
     let mut tokens = layers.list("tokens")?;
     if let Some(path) = layers.optional_text("token_file")? {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("token_file: reading {path}"))?;
-        tokens.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("token_file: reading {path}"))?;
+        tokens.extend(
+            text.lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned),
+        );
     }
     if tokens.iter().any(|token| token.trim().is_empty()) {
-        return Err(anyhow!("tokens: an empty token would let anybody in; remove it"));
+        return Err(anyhow!(
+            "tokens: an empty token would let anybody in; remove it"
+        ));
     }
     Ok(tokens)
 }
 
 fn webhook_path(layers: &Layers) -> anyhow::Result<String> {
     let path = layers.text("webhook_path")?;
-    if path.starts_with('/') { Ok(path) } else { Err(anyhow!("webhook_path: {path:?} must begin with a slash")) }
+    if path.starts_with('/') {
+        Ok(path)
+    } else {
+        Err(anyhow!("webhook_path: {path:?} must begin with a slash"))
+    }
 }
 
 fn tls(layers: &Layers) -> anyhow::Result<Option<(PathBuf, PathBuf)>> {
-    match (layers.optional_text("tls_certificate")?, layers.optional_text("tls_key")?) {
+    match (
+        layers.optional_text("tls_certificate")?,
+        layers.optional_text("tls_key")?,
+    ) {
         (Some(certificate), Some(key)) => Ok(Some((certificate.into(), key.into()))),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(anyhow!("tls_certificate is set but tls_key is not; TLS needs both")),
-        (None, Some(_)) => Err(anyhow!("tls_key is set but tls_certificate is not; TLS needs both")),
+        (Some(_), None) => Err(anyhow!(
+            "tls_certificate is set but tls_key is not; TLS needs both"
+        )),
+        (None, Some(_)) => Err(anyhow!(
+            "tls_key is set but tls_certificate is not; TLS needs both"
+        )),
     }
 }
 
@@ -131,6 +154,8 @@ fn log_format(layers: &Layers) -> anyhow::Result<LogFormat> {
     match layers.text("log_format")?.as_str() {
         "human" => Ok(LogFormat::Human),
         "json" => Ok(LogFormat::Json),
-        other => Err(anyhow!("log_format: {other:?} is neither \"human\" nor \"json\"")),
+        other => Err(anyhow!(
+            "log_format: {other:?} is neither \"human\" nor \"json\""
+        )),
     }
 }

@@ -35,7 +35,10 @@ pub fn rules(layers: &Layers) -> anyhow::Result<Settings> {
 fn zone(layers: &Layers) -> anyhow::Result<Tz> {
     let name = layers.text("timezone")?;
     name.parse().map_err(|_| {
-        anyhow!("{}: timezone = {name:?} is no zone of the tz database, such as America/Sao_Paulo", layers.source("timezone"))
+        anyhow!(
+            "{}: timezone = {name:?} is no zone of the tz database, such as America/Sao_Paulo",
+            layers.source("timezone")
+        )
     })
 }
 
@@ -43,27 +46,41 @@ fn subscribed(layers: &Layers) -> anyhow::Result<Vec<String>> {
     let events = layers.list("subscribed_events")?;
     for event in &events {
         if !DOCUMENTED.contains(&event.as_str()) {
-            let near = DOCUMENTED.iter().min_by_key(|name| strsim::osa_distance(event, name));
+            let near = DOCUMENTED
+                .iter()
+                .min_by_key(|name| strsim::osa_distance(event, name));
             let near = near.map_or("", |name| *name);
-            bail!("{}: subscribed_events: unknown event {event:?}; did you mean {near:?}?", layers.source("subscribed_events"));
+            bail!(
+                "{}: subscribed_events: unknown event {event:?}; did you mean {near:?}?",
+                layers.source("subscribed_events")
+            );
         }
     }
     Ok(events)
 }
 
 fn calendar(layers: &Layers) -> anyhow::Result<Option<Calendar>> {
-    let Some(value) = layers.get("business_hours") else { return Ok(None) };
+    let Some(value) = layers.get("business_hours") else {
+        return Ok(None);
+    };
     let source = layers.source("business_hours");
-    let table = value.as_table().ok_or_else(|| layers.misfit("business_hours", value, "a table"))?;
+    let table = value
+        .as_table()
+        .ok_or_else(|| layers.misfit("business_hours", value, "a table"))?;
     let mut calendar = Calendar::default();
     for (key, value) in table {
-        let list = strings_or_text(value)
-            .ok_or_else(|| anyhow!("{source}: business_hours.{key} = {value} is not a list of strings"))?;
+        let list = strings_or_text(value).ok_or_else(|| {
+            anyhow!("{source}: business_hours.{key} = {value} is not a list of strings")
+        })?;
         let day = DAYS.iter().find(|(name, _)| name == key);
         let result = match day {
             Some((_, day)) => calendar.open(*day, &list),
-            None if key == "holidays" => list.iter().try_for_each(|holiday| calendar.close(holiday)),
-            None => bail!("{source}: unknown setting business_hours.{key}; use mon, tue, wed, thu, fri, sat, sun or holidays"),
+            None if key == "holidays" => {
+                list.iter().try_for_each(|holiday| calendar.close(holiday))
+            }
+            None => bail!(
+                "{source}: unknown setting business_hours.{key}; use mon, tue, wed, thu, fri, sat, sun or holidays"
+            ),
         };
         result.with_context(|| format!("{source}: business_hours.{key}"))?;
     }

@@ -20,5 +20,9 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
         status_id: item.id("statusID"),
         origin: item.word("origin"),
     };
-    Event { agent: person(item), detail: Detail::AgentStatus(status), ..base(kind, item) }
+    Event {
+        agent: person(item),
+        detail: Detail::AgentStatus(status),
+        ..base(kind, item)
+    }
 }

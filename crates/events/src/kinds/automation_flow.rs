@@ -16,7 +16,10 @@ pub struct Flow {
 impl Flow {
     /// `SYSTEM.CHAT_CREATED_DATE`: when the chat was created, local time.
     pub fn chat_created_date(&self) -> Option<&str> {
-        self.context.get("SYSTEM.CHAT_CREATED_DATE")?.as_str().filter(|text| !text.trim().is_empty())
+        self.context
+            .get("SYSTEM.CHAT_CREATED_DATE")?
+            .as_str()
+            .filter(|text| !text.trim().is_empty())
     }
 
     /// What the flow asked and was told: the context outside the platform's own names, as compact
@@ -40,6 +43,14 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
             BTreeMap::new()
         }
     };
-    let flow = Flow { flow_id: item.id("flowID"), flow_token: item.word("flowToken"), context };
-    Event { chat_id: required_id(item, "chatID"), detail: Detail::Flow(Box::new(flow)), ..base(kind, item) }
+    let flow = Flow {
+        flow_id: item.id("flowID"),
+        flow_token: item.word("flowToken"),
+        context,
+    };
+    Event {
+        chat_id: required_id(item, "chatID"),
+        detail: Detail::Flow(Box::new(flow)),
+        ..base(kind, item)
+    }
 }

@@ -10,7 +10,16 @@ pub struct Tabulation {
 
 pub(super) fn parse(kind: Kind, item: Object) -> Event {
     let reason = item.object("tabulation");
-    let tabulation = reason.is_present().then(|| Tabulation { id: reason.id("id"), name: reason.word("name") });
-    let detail = Detail::Closed { closed_at: item.word("closed_at"), tabulation };
-    Event { detail, ..chat_as_item(kind, item) }
+    let tabulation = reason.is_present().then(|| Tabulation {
+        id: reason.id("id"),
+        name: reason.word("name"),
+    });
+    let detail = Detail::Closed {
+        closed_at: item.word("closed_at"),
+        tabulation,
+    };
+    Event {
+        detail,
+        ..chat_as_item(kind, item)
+    }
 }

@@ -24,9 +24,16 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
         organizations: filled(item, "organizations"),
         groups: filled(item, "groups"),
     };
-    let contact =
-        Contact { id: required_id(item, "id"), name: item.word("name"), spelling: ContactSpelling::Customer };
-    Event { contact: Some(contact), detail: Detail::Customer(Box::new(customer)), ..base(kind, item) }
+    let contact = Contact {
+        id: required_id(item, "id"),
+        name: item.word("name"),
+        spelling: ContactSpelling::Customer,
+    };
+    Event {
+        contact: Some(contact),
+        detail: Detail::Customer(Box::new(customer)),
+        ..base(kind, item)
+    }
 }
 
 fn filled(item: Object, key: &str) -> Option<Value> {

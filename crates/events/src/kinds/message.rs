@@ -58,7 +58,11 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
         send_at: item.word("send_at"),
     };
     let agent = agent_of(&message);
-    Event { agent, detail: Detail::Message(Box::new(message)), ..event }
+    Event {
+        agent,
+        detail: Detail::Message(Box::new(message)),
+        ..event
+    }
 }
 
 /// The agent who wrote the message, else the one it was written to.

@@ -110,7 +110,10 @@ impl Kind {
     pub fn is_message(self) -> bool {
         matches!(
             self,
-            Kind::ReceivedMessage | Kind::ReceivedAllMessage | Kind::SentAllMessage | Kind::NewInternalMessage
+            Kind::ReceivedMessage
+                | Kind::ReceivedAllMessage
+                | Kind::SentAllMessage
+                | Kind::NewInternalMessage
         )
     }
 }
@@ -164,10 +167,16 @@ pub struct Event {
 pub enum Detail {
     None,
     Message(Box<Message>),
-    Closed { closed_at: Option<String>, tabulation: Option<Tabulation> },
+    Closed {
+        closed_at: Option<String>,
+        tabulation: Option<Tabulation>,
+    },
     Flow(Box<Flow>),
     /// `known` is false where the event lacks the new department altogether.
-    DepartmentChange { previous: Option<Department>, known: bool },
+    DepartmentChange {
+        previous: Option<Department>,
+        known: bool,
+    },
     WorkflowStep(Box<WorkflowStep>),
     AgentStatus(AgentStatus),
     Customer(Box<Customer>),
@@ -176,7 +185,13 @@ pub enum Detail {
 impl Event {
     /// The channel in one word: its string form, else the object's type in lower case.
     pub fn channel_word(&self) -> Option<String> {
-        let kind = || self.channel_object.as_ref()?.kind.as_ref().map(|kind| kind.to_lowercase());
+        let kind = || {
+            self.channel_object
+                .as_ref()?
+                .kind
+                .as_ref()
+                .map(|kind| kind.to_lowercase())
+        };
         self.channel.clone().or_else(kind)
     }
 
@@ -199,11 +214,16 @@ impl Event {
 pub fn parse_item(event_type: &str, payload: &str) -> Event {
     let problems: Problems = RefCell::new(Vec::new());
     let value: Value = serde_json::from_str(payload).unwrap_or_else(|error| {
-        problems.borrow_mut().push(format!("the item cannot be read: {error}"));
+        problems
+            .borrow_mut()
+            .push(format!("the item cannot be read: {error}"));
         Value::Null
     });
     if !value.is_object() && problems.borrow().is_empty() {
-        problems.borrow_mut().push(format!("the item is {}, expected an object", kind_of(&value)));
+        problems.borrow_mut().push(format!(
+            "the item is {}, expected an object",
+            kind_of(&value)
+        ));
     }
     let kind = Kind::of(event_type);
     let mut event = parse_kind(kind, Object::new(value.as_object(), "", &problems));
@@ -214,9 +234,10 @@ pub fn parse_item(event_type: &str, payload: &str) -> Event {
 
 fn parse_kind(kind: Kind, item: Object) -> Event {
     match kind {
-        Kind::ReceivedMessage | Kind::ReceivedAllMessage | Kind::SentAllMessage | Kind::NewInternalMessage => {
-            message::parse(kind, item)
-        }
+        Kind::ReceivedMessage
+        | Kind::ReceivedAllMessage
+        | Kind::SentAllMessage
+        | Kind::NewInternalMessage => message::parse(kind, item),
         Kind::StartedChat | Kind::CreatedChat => started_chat::parse(kind, item),
         Kind::AgentEntered => agent_entered::parse(kind, item),
         Kind::LeftQueue => left_queue::parse(kind, item),
@@ -224,7 +245,9 @@ fn parse_kind(kind: Kind, item: Object) -> Event {
         Kind::AnsweredChatForm => answered_chat_form::parse(kind, item),
         Kind::CreatedCustomer | Kind::UpdatedCustomer => customer::parse(kind, item),
         Kind::StartedWidgetAttendance => started_widget_attendance::parse(kind, item),
-        Kind::StartedAutomationFlow | Kind::FinishedAutomationFlow => automation_flow::parse(kind, item),
+        Kind::StartedAutomationFlow | Kind::FinishedAutomationFlow => {
+            automation_flow::parse(kind, item)
+        }
         Kind::UpdatedWorkflowStep => updated_workflow_step::parse(kind, item),
         Kind::UpdatedChatDepartment => updated_chat_department::parse(kind, item),
         Kind::AgentChangedStatus => agent_changed_status::parse(kind, item),
@@ -237,7 +260,10 @@ fn parse_kind(kind: Kind, item: Object) -> Event {
 fn base(kind: Kind, item: Object) -> Event {
     Event {
         kind,
-        company_id: item.object("company").id("id").or_else(|| item.id("companyID")),
+        company_id: item
+            .object("company")
+            .id("id")
+            .or_else(|| item.id("companyID")),
         chat_id: None,
         situation: None,
         channel: None,
@@ -290,11 +316,20 @@ fn required_id(object: Object, key: &str) -> Option<i64> {
 fn contact(object: Object) -> Option<Contact> {
     let read = |key, spelling| {
         let person = object.object(key);
-        person.is_present().then(|| Contact { id: person.id("id"), name: person.word("name"), spelling })
+        person.is_present().then(|| Contact {
+            id: person.id("id"),
+            name: person.word("name"),
+            spelling,
+        })
     };
-    read("customer", ContactSpelling::Customer).or_else(|| read("contact", ContactSpelling::Contact))
+    read("customer", ContactSpelling::Customer)
+        .or_else(|| read("contact", ContactSpelling::Contact))
 }
 
 fn person(object: Object) -> Option<Person> {
-    object.is_present().then(|| Person { id: object.id("id"), name: object.word("name"), email: object.word("email") })
+    object.is_present().then(|| Person {
+        id: object.id("id"),
+        name: object.word("name"),
+        email: object.word("email"),
+    })
 }

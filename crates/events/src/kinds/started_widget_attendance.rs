@@ -4,8 +4,15 @@
 use super::{Contact, ContactSpelling, Event, Kind, Object, base, required_id};
 
 pub(super) fn parse(kind: Kind, item: Object) -> Event {
-    let contact =
-        Contact { id: required_id(item, "id"), name: item.word("name"), spelling: ContactSpelling::Customer };
+    let contact = Contact {
+        id: required_id(item, "id"),
+        name: item.word("name"),
+        spelling: ContactSpelling::Customer,
+    };
     let chat_id = item.object("chat").id("id").or_else(|| item.id("chatID"));
-    Event { chat_id, contact: Some(contact), ..base(kind, item) }
+    Event {
+        chat_id,
+        contact: Some(contact),
+        ..base(kind, item)
+    }
 }

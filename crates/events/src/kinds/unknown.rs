@@ -9,5 +9,9 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
     if chat.is_present() {
         return with_chat(event, chat, item);
     }
-    Event { chat_id: item.id("chatID"), situation: item.word("situation"), ..event }
+    Event {
+        chat_id: item.id("chatID"),
+        situation: item.word("situation"),
+        ..event
+    }
 }

@@ -7,6 +7,12 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
     if item.is_present() && !known {
         item.note("chat.department is missing".to_owned());
     }
-    let detail = Detail::DepartmentChange { previous: item.department("previousDepartment"), known };
-    Event { detail, ..chat_inside(kind, item) }
+    let detail = Detail::DepartmentChange {
+        previous: item.department("previousDepartment"),
+        known,
+    };
+    Event {
+        detail,
+        ..chat_inside(kind, item)
+    }
 }

@@ -15,7 +15,10 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// `seed` decides the random parts.
     pub fn new(seed: u64) -> Self {
-        Self { next: FIRST, random: seed | 1 }
+        Self {
+            next: FIRST,
+            random: seed | 1,
+        }
     }
 
     pub fn reset(&mut self) {
@@ -44,7 +47,12 @@ mod tests {
         let mut backoff = Backoff::new(7);
         let waits: Vec<Duration> = (0..20).map(|_| backoff.wait()).collect();
         assert!(waits[0] >= FIRST / 2 && waits[0] <= FIRST, "{waits:?}");
-        assert!(waits[10..].iter().all(|wait| *wait >= LONGEST / 2 && *wait <= LONGEST), "{waits:?}");
+        assert!(
+            waits[10..]
+                .iter()
+                .all(|wait| *wait >= LONGEST / 2 && *wait <= LONGEST),
+            "{waits:?}"
+        );
         backoff.reset();
         assert!(backoff.wait() <= FIRST);
     }

@@ -64,13 +64,15 @@ impl Batcher {
         let mut rows = Vec::new();
         let (mut bytes, mut last) = (0, None);
         while bytes < self.policy.max_bytes && rows.len() < self.policy.max_rows {
-            let Replayed { frames, damage } =
-                match self.log.read(STEP_BYTES.min(self.policy.max_bytes - bytes), self.policy.max_rows) {
-                    Ok(replayed) => replayed,
-                    // What was read before the failure is a batch all the same; the next one meets the failure again.
-                    Err(_) if last.is_some() => break,
-                    Err(error) => return Err(error),
-                };
+            let Replayed { frames, damage } = match self.log.read(
+                STEP_BYTES.min(self.policy.max_bytes - bytes),
+                self.policy.max_rows,
+            ) {
+                Ok(replayed) => replayed,
+                // What was read before the failure is a batch all the same; the next one meets the failure again.
+                Err(_) if last.is_some() => break,
+                Err(error) => return Err(error),
+            };
             if frames.is_empty() && damage.is_empty() {
                 break;
             }
@@ -88,9 +90,14 @@ impl Batcher {
                 self.read_frame(&frame, &mut rows)?;
             }
         }
-        let Some((last_offset, newest_received_at)) = last else { return Ok(None) };
+        let Some((last_offset, newest_received_at)) = last else {
+            return Ok(None);
+        };
         let batch = self.batch(rows, last_offset, newest_received_at);
-        Ok(Some(Batch { build_time: started.elapsed(), ..batch }))
+        Ok(Some(Batch {
+            build_time: started.elapsed(),
+            ..batch
+        }))
     }
 
     fn read_frame(&self, frame: &Frame, rows: &mut Vec<EventRow>) -> io::Result<()> {
@@ -107,9 +114,21 @@ impl Batcher {
         Ok(())
     }
 
-    fn batch(&self, mut rows: Vec<EventRow>, last_offset: u64, newest_received_at: DateTime<Utc>) -> Batch {
-        let duplicates = self.dedup.lock().unwrap_or_else(PoisonError::into_inner).drop_copies(&mut rows);
-        let mut counts = BatchCounts { duplicates, ..BatchCounts::default() };
+    fn batch(
+        &self,
+        mut rows: Vec<EventRow>,
+        last_offset: u64,
+        newest_received_at: DateTime<Utc>,
+    ) -> Batch {
+        let duplicates = self
+            .dedup
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drop_copies(&mut rows);
+        let mut counts = BatchCounts {
+            duplicates,
+            ..BatchCounts::default()
+        };
         for row in &rows {
             counts.parse_errors += u64::from(row.parse_error.is_some());
             match counts.rows.get_mut(&row.event_type) {
@@ -122,7 +141,10 @@ impl Batcher {
             last_offset,
             build_time: Duration::ZERO,
             newest_received_at,
-            ids: rows.iter().map(|row| (row.received_at, row.event_id)).collect(),
+            ids: rows
+                .iter()
+                .map(|row| (row.received_at, row.event_id))
+                .collect(),
             rows: (!rows.is_empty()).then(|| sorted_batch(&mut rows)),
             counts,
         }

@@ -38,14 +38,22 @@ pub struct FlushPolicy {
 
 impl Default for FlushPolicy {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(10), max_bytes: 64 << 20, max_rows: 200_000 }
+        Self {
+            interval: Duration::from_secs(10),
+            max_bytes: 64 << 20,
+            max_rows: 200_000,
+        }
     }
 }
 
 impl FlushPolicy {
     /// Arrow's text columns end at 2 GiB, and a batch of nothing would never end.
     fn bounded(self) -> Self {
-        Self { max_bytes: self.max_bytes.clamp(1, 1 << 30), max_rows: self.max_rows.max(1), ..self }
+        Self {
+            max_bytes: self.max_bytes.clamp(1, 1 << 30),
+            max_rows: self.max_rows.max(1),
+            ..self
+        }
     }
 }
 
@@ -64,7 +72,9 @@ pub(crate) struct FlushSettings {
 pub enum FlushStopped {
     #[error("flushing stopped: {0}; restart the service, and report this if it returns")]
     Panicked(#[from] JoinError),
-    #[error("flushing stopped without being asked to; restart the service, and report this if it returns")]
+    #[error(
+        "flushing stopped without being asked to; restart the service, and report this if it returns"
+    )]
     Unasked,
 }
 
@@ -93,7 +103,12 @@ pub(crate) async fn run(
     settings.metrics.set_oldest_unflushed(pending_since);
 
     let (table, dedup) = prepare(&settings, &mut backoff, pending_since).await;
-    let mut flusher = Flusher { settings, backoff, table, dedup: Arc::new(Mutex::new(dedup)) };
+    let mut flusher = Flusher {
+        settings,
+        backoff,
+        table,
+        dedup: Arc::new(Mutex::new(dedup)),
+    };
     for log in old {
         flusher.drain(log).await?;
     }
@@ -156,9 +171,15 @@ impl Flusher {
     }
 
     /// Stores what is appended, as it becomes due.
-    async fn follow(&mut self, wal: &Wal, log: WalReader, mut stop: watch::Receiver<bool>) -> Result<(), FlushStopped> {
+    async fn follow(
+        &mut self,
+        wal: &Wal,
+        log: WalReader,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), FlushStopped> {
         let policy = self.settings.policy.bounded();
-        let tick = (policy.interval / 20).clamp(Duration::from_millis(5), Duration::from_millis(250));
+        let tick =
+            (policy.interval / 20).clamp(Duration::from_millis(5), Duration::from_millis(250));
         let mut batcher = self.batcher(log);
         let mut flushed_bytes = 0;
         let mut pending_since: Option<Instant> = None;
@@ -174,7 +195,9 @@ impl Flusher {
                 }
             } else {
                 let since = *pending_since.get_or_insert_with(|| {
-                    self.settings.metrics.set_oldest_unflushed(Some((self.settings.clock)()));
+                    self.settings
+                        .metrics
+                        .set_oldest_unflushed(Some((self.settings.clock)()));
                     Instant::now()
                 });
                 let due = stopping
@@ -198,14 +221,21 @@ impl Flusher {
     }
 
     /// Stores everything up to an offset that is durable now.
-    async fn flush_up_to(&mut self, wal: &Wal, durable: u64, mut batcher: Batcher) -> Result<Batcher, FlushStopped> {
+    async fn flush_up_to(
+        &mut self,
+        wal: &Wal,
+        durable: u64,
+        mut batcher: Batcher,
+    ) -> Result<Batcher, FlushStopped> {
         while batcher.after < durable {
             let (returned, batch) = self.next_batch(batcher).await?;
             batcher = returned;
             match batch {
                 Some(batch) => {
                     self.settle(&mut batcher, &batch).await;
-                    self.settings.metrics.set_oldest_unflushed(Some(batch.newest_received_at));
+                    self.settings
+                        .metrics
+                        .set_oldest_unflushed(Some(batch.newest_received_at));
                 }
                 // What is missing was damaged, and is set aside and reported.
                 None => batcher.after = durable,
@@ -229,7 +259,10 @@ impl Flusher {
     }
 
     /// Skips what the table has of this log, then builds a batch from what follows.
-    async fn next_batch(&mut self, mut batcher: Batcher) -> Result<(Batcher, Option<Batch>), FlushStopped> {
+    async fn next_batch(
+        &mut self,
+        mut batcher: Batcher,
+    ) -> Result<(Batcher, Option<Batch>), FlushStopped> {
         loop {
             match self.committed(batcher.id()).await {
                 Ok(committed) => batcher.after = batcher.after.max(committed),
@@ -264,9 +297,14 @@ impl Flusher {
         match stored {
             Stored::Whole => {
                 batcher.after = batch.last_offset;
-                self.dedup.lock().unwrap_or_else(PoisonError::into_inner).remember(batch.ids.iter().copied());
+                self.dedup
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remember(batch.ids.iter().copied());
                 self.settings.metrics.batch_committed(&batch.counts);
-                self.settings.metrics.flushed(started.elapsed() + batch.build_time);
+                self.settings
+                    .metrics
+                    .flushed(started.elapsed() + batch.build_time);
             }
             Stored::UpTo(offset) => {
                 batcher.after = offset;
@@ -279,7 +317,9 @@ impl Flusher {
     /// stands against the very version that was asked.
     async fn store(&mut self, wal: Uuid, batch: &Batch) -> Result<Stored, LakeError> {
         // A batch without new events is not worth a commit: reading it again finds the same copies.
-        let Some(rows) = &batch.rows else { return Ok(Stored::Whole) };
+        let Some(rows) = &batch.rows else {
+            return Ok(Stored::Whole);
+        };
         let committed = self.committed(wal).await?;
         if committed >= batch.last_offset {
             return Ok(Stored::Whole);
@@ -291,16 +331,26 @@ impl Flusher {
         let app_id = wal.to_string();
         // Offsets count from 1 and fit an i64 for longer than any disk lasts.
         let version = i64::try_from(batch.last_offset).unwrap_or(i64::MAX);
-        let appended = self.table.append(vec![rows.clone()], Some((&app_id, version))).await?;
+        let appended = self
+            .table
+            .append(vec![rows.clone()], Some((&app_id, version)))
+            .await?;
         self.settings.metrics.commit_took(started.elapsed());
-        tracing::debug!(rows = rows.num_rows(), bytes = appended.bytes, version = appended.version, "flushed");
+        tracing::debug!(
+            rows = rows.num_rows(),
+            bytes = appended.bytes,
+            version = appended.version,
+            "flushed"
+        );
         Ok(Stored::Whole)
     }
 
     /// The last offset of this log that the table has; 0 for none.
     async fn committed(&self, wal: Uuid) -> Result<u64, LakeError> {
         let version = self.table.committed(&wal.to_string()).await?;
-        Ok(version.and_then(|version| u64::try_from(version).ok()).unwrap_or(0))
+        Ok(version
+            .and_then(|version| u64::try_from(version).ok())
+            .unwrap_or(0))
     }
 
     /// Reports a failed attempt, waits, and takes in what the table has become meanwhile.

@@ -23,12 +23,21 @@ struct Start {
 }
 
 /// Nothing is due by itself before the test ends.
-const NEVER: FlushPolicy = FlushPolicy { interval: Duration::from_secs(3600), max_bytes: 64 << 20, max_rows: 200_000 };
-const EAGER: FlushPolicy = FlushPolicy { interval: Duration::ZERO, ..NEVER };
+const NEVER: FlushPolicy = FlushPolicy {
+    interval: Duration::from_secs(3600),
+    max_bytes: 64 << 20,
+    max_rows: 200_000,
+};
+const EAGER: FlushPolicy = FlushPolicy {
+    interval: Duration::ZERO,
+    ..NEVER
+};
 
 impl World {
     fn new() -> Self {
-        Self { dir: TempDir::new().unwrap() }
+        Self {
+            dir: TempDir::new().unwrap(),
+        }
     }
 
     fn wal_dir(&self) -> PathBuf {
@@ -44,7 +53,13 @@ impl World {
     }
 
     fn open_wal(&self) -> Opened {
-        Wal::open(&self.wal_dir(), Uuid::new_v4(), Limits::default(), Arc::new(RealDisk)).unwrap()
+        Wal::open(
+            &self.wal_dir(),
+            Uuid::new_v4(),
+            Limits::default(),
+            Arc::new(RealDisk),
+        )
+        .unwrap()
     }
 
     fn start(&self, policy: FlushPolicy) -> Start {
@@ -60,16 +75,28 @@ impl World {
             clock: now,
         };
         let (stop, stopped) = watch::channel(false);
-        Start { wal, stop, metrics, flusher: tokio::spawn(run(settings, opened, stopped)) }
+        Start {
+            wal,
+            stop,
+            metrics,
+            flusher: tokio::spawn(run(settings, opened, stopped)),
+        }
     }
 
     /// The payloads of the table, sorted.
     async fn stored(&self) -> Vec<String> {
         let table = self.lake().table(&events_table()).await.unwrap();
-        let batches: Vec<_> = table.read(&["payload"], None).await.unwrap().try_collect().await.unwrap();
+        let batches: Vec<_> = table
+            .read(&["payload"], None)
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
         let mut payloads = Vec::new();
         for batch in batches {
-            let text = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8).unwrap();
+            let text =
+                arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8).unwrap();
             let text = arrow::array::AsArray::as_string::<i32>(&text);
             payloads.extend(text.iter().map(|payload| payload.unwrap().to_owned()));
         }
@@ -79,7 +106,10 @@ impl World {
 
     fn wal_entries(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.wal_dir()).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != "lock").collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "lock")
+            .collect()
     }
 }
 
@@ -123,7 +153,9 @@ fn payload(chat: u32) -> String {
 
 fn delivery(chat: u32) -> Bytes {
     let payload = payload(chat);
-    Bytes::from(format!("{{\"time\":1700000000,\"messages\":{{\"startedChat\":[{payload}]}},\"token\":\"t\"}}"))
+    Bytes::from(format!(
+        "{{\"time\":1700000000,\"messages\":{{\"startedChat\":[{payload}]}},\"token\":\"t\"}}"
+    ))
 }
 
 fn payloads(chats: impl IntoIterator<Item = u32>) -> Vec<String> {
@@ -140,8 +172,14 @@ async fn what_was_accepted_is_in_the_lake_after_a_clean_stop_and_the_log_is_gone
     let metrics = start.finish().await.render(now());
     assert_eq!(world.stored().await, payloads(0..50));
     assert_eq!(world.wal_entries(), Vec::<String>::new());
-    assert!(metrics.contains("huggy_etl_events_total{event_type=\"startedChat\"} 50\n"), "{metrics}");
-    assert!(metrics.contains("huggy_etl_commit_duration_seconds_count 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("huggy_etl_events_total{event_type=\"startedChat\"} 50\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("huggy_etl_commit_duration_seconds_count 1\n"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -149,20 +187,35 @@ async fn deliveries_are_flushed_when_they_are_old_enough() {
     let world = World::new();
     let start = world.start(EAGER);
     start.accept([1]).await;
-    start.until(|metrics| metrics.contains("flushed_rows_total 1\n")).await;
+    start
+        .until(|metrics| metrics.contains("flushed_rows_total 1\n"))
+        .await;
     start.accept([2]).await;
-    start.until(|metrics| metrics.contains("flushed_rows_total 2\n")).await;
+    start
+        .until(|metrics| metrics.contains("flushed_rows_total 2\n"))
+        .await;
     start.kill().await;
     assert_eq!(world.stored().await, payloads([1, 2]));
 }
 
 #[tokio::test]
 async fn deliveries_are_flushed_when_they_are_many_or_large_enough() {
-    for policy in [FlushPolicy { max_rows: 10, ..NEVER }, FlushPolicy { max_bytes: 500, ..NEVER }] {
+    for policy in [
+        FlushPolicy {
+            max_rows: 10,
+            ..NEVER
+        },
+        FlushPolicy {
+            max_bytes: 500,
+            ..NEVER
+        },
+    ] {
         let world = World::new();
         let start = world.start(policy);
         start.accept(0..30).await;
-        start.until(|metrics| metrics.contains("flushed_rows_total 30\n")).await;
+        start
+            .until(|metrics| metrics.contains("flushed_rows_total 30\n"))
+            .await;
         start.kill().await;
         assert_eq!(world.stored().await, payloads(0..30));
     }
@@ -198,7 +251,10 @@ async fn a_log_that_was_committed_but_not_released_is_not_stored_again() {
     again.accept(10..12).await;
     let metrics = again.finish().await.render(now());
     assert_eq!(world.stored().await, payloads(0..12));
-    assert!(metrics.contains("huggy_etl_duplicates_total 0\n"), "{metrics}");
+    assert!(
+        metrics.contains("huggy_etl_duplicates_total 0\n"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -206,14 +262,19 @@ async fn redeliveries_are_dropped_within_a_batch_across_batches_and_across_start
     let world = World::new();
     let start = world.start(EAGER);
     start.accept([1, 1, 2]).await;
-    start.until(|metrics| metrics.contains("flushed_rows_total 2\n")).await;
+    start
+        .until(|metrics| metrics.contains("flushed_rows_total 2\n"))
+        .await;
     start.accept([2, 1, 3]).await;
     start.finish().await;
     let start = world.start(NEVER);
     start.accept([3, 1, 4]).await;
     let metrics = start.finish().await.render(now());
     assert_eq!(world.stored().await, payloads([1, 2, 3, 4]));
-    assert!(metrics.contains("huggy_etl_duplicates_total 2\n"), "{metrics}");
+    assert!(
+        metrics.contains("huggy_etl_duplicates_total 2\n"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -223,9 +284,13 @@ async fn an_outage_of_the_lake_is_waited_out() {
     std::fs::write(world.lake_dir().join("events"), "in the way").unwrap();
     let start = world.start(EAGER);
     start.accept(0..5).await;
-    start.until(|metrics| !metrics.contains("flush_failures_total 0\n")).await;
+    start
+        .until(|metrics| !metrics.contains("flush_failures_total 0\n"))
+        .await;
     std::fs::remove_file(world.lake_dir().join("events")).unwrap();
-    start.until(|metrics| metrics.contains("flushed_rows_total 5\n")).await;
+    start
+        .until(|metrics| metrics.contains("flushed_rows_total 5\n"))
+        .await;
     start.kill().await;
     assert_eq!(world.stored().await, payloads(0..5));
 }
@@ -235,11 +300,19 @@ async fn an_accepted_body_that_is_no_delivery_is_set_aside_and_holds_up_nothing(
     let world = World::new();
     let start = world.start(NEVER);
     start.accept([1]).await;
-    start.wal.append(Bytes::from_static(b"[]"), now()).await.unwrap();
+    start
+        .wal
+        .append(Bytes::from_static(b"[]"), now())
+        .await
+        .unwrap();
     start.accept([2]).await;
     start.finish().await;
     assert_eq!(world.stored().await, payloads([1, 2]));
-    let kept = std::fs::read_dir(world.wal_dir().join("damaged")).unwrap().next().unwrap().unwrap();
+    let kept = std::fs::read_dir(world.wal_dir().join("damaged"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
     assert_eq!(std::fs::read(kept.path()).unwrap(), b"[]");
 }
 
@@ -250,8 +323,16 @@ async fn ids_read_back_from_the_table_are_the_ids_of_the_rows() {
     start.accept([7]).await;
     start.finish().await;
     let table = world.lake().table(&events_table()).await.unwrap();
-    let batches: Vec<_> = table.read(&["event_id"], None).await.unwrap().try_collect().await.unwrap();
-    let row = events::read_delivery(&delivery(7), now(), Tz::UTC).unwrap().remove(0);
+    let batches: Vec<_> = table
+        .read(&["event_id"], None)
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    let row = events::read_delivery(&delivery(7), now(), Tz::UTC)
+        .unwrap()
+        .remove(0);
     assert_eq!(event_ids(batches[0].column(0)), [Some(row.event_id)]);
 }
 

@@ -22,11 +22,16 @@ pub(super) async fn rebuild(
 ) -> Result<(Table, Dedup), LakeError> {
     let table = lake.table(&events_table()).await?;
     let window = TimeDelta::from_std(limits.window).unwrap_or(TimeDelta::MAX);
-    let from = oldest.checked_sub_signed(window).unwrap_or(DateTime::UNIX_EPOCH);
+    let from = oldest
+        .checked_sub_signed(window)
+        .unwrap_or(DateTime::UNIX_EPOCH);
     let from = from.to_rfc3339_opts(SecondsFormat::Micros, true);
     // Of the column's own type, so that file statistics can answer.
-    let predicate = format!("received_at >= arrow_cast('{from}', 'Timestamp(Microsecond, Some(\"UTC\"))')");
-    let mut batches = table.read(&["event_id", "received_at"], Some(&predicate)).await?;
+    let predicate =
+        format!("received_at >= arrow_cast('{from}', 'Timestamp(Microsecond, Some(\"UTC\"))')");
+    let mut batches = table
+        .read(&["event_id", "received_at"], Some(&predicate))
+        .await?;
 
     let mut newest = BinaryHeap::new();
     while let Some(batch) = batches.try_next().await? {
@@ -38,7 +43,13 @@ pub(super) async fn rebuild(
         }
     }
     let mut dedup = Dedup::new(limits);
-    dedup.remember(newest.into_sorted_vec().into_iter().rev().map(|Reverse(entry)| entry));
+    dedup.remember(
+        newest
+            .into_sorted_vec()
+            .into_iter()
+            .rev()
+            .map(|Reverse(entry)| entry),
+    );
     Ok((table, dedup))
 }
 

@@ -29,15 +29,25 @@ impl KnownIds {
         if self.dates.values().map(HashSet::len).sum::<usize>() > MAX_IDS {
             self.dates.retain(|date, _| needed.contains(date));
         }
-        let missing: Vec<NaiveDate> = needed.into_iter().filter(|date| !self.dates.contains_key(date)).collect();
+        let missing: Vec<NaiveDate> = needed
+            .into_iter()
+            .filter(|date| !self.dates.contains_key(date))
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let list: Vec<String> = missing.iter().map(|date| format!("DATE '{date}'")).collect();
+        let list: Vec<String> = missing
+            .iter()
+            .map(|date| format!("DATE '{date}'"))
+            .collect();
         let predicate = format!("{} IN ({})", events::PARTITION_COLUMN, list.join(", "));
-        let mut found: HashMap<NaiveDate, HashSet<EventId>> =
-            missing.into_iter().map(|date| (date, HashSet::new())).collect();
-        let mut batches = table.read(&["event_id", events::PARTITION_COLUMN], Some(&predicate)).await?;
+        let mut found: HashMap<NaiveDate, HashSet<EventId>> = missing
+            .into_iter()
+            .map(|date| (date, HashSet::new()))
+            .collect();
+        let mut batches = table
+            .read(&["event_id", events::PARTITION_COLUMN], Some(&predicate))
+            .await?;
         while let Some(batch) = batches.try_next().await? {
             for (date, id) in dated_ids(&batch) {
                 found.entry(date).or_default().insert(id);
@@ -48,7 +58,9 @@ impl KnownIds {
     }
 
     pub fn contains(&self, row: &EventRow) -> bool {
-        self.dates.get(&row.event_date).is_some_and(|ids| ids.contains(&row.event_id))
+        self.dates
+            .get(&row.event_date)
+            .is_some_and(|ids| ids.contains(&row.event_id))
     }
 
     /// These are committed now.
@@ -61,10 +73,15 @@ impl KnownIds {
 
 fn dated_ids(batch: &RecordBatch) -> Vec<(NaiveDate, EventId)> {
     // Partition columns may come as dictionaries.
-    let dates = cast(batch.column(1), &DataType::Date32).expect("event_date is a date, and a date casts to a date");
+    let dates = cast(batch.column(1), &DataType::Date32)
+        .expect("event_date is a date, and a date casts to a date");
     let dates = dates.as_primitive::<Date32Type>();
     let ids = event_ids(batch.column(0));
-    dates.iter().zip(ids).filter_map(|(days, id)| Some((date(days?)?, id?))).collect()
+    dates
+        .iter()
+        .zip(ids)
+        .filter_map(|(days, id)| Some((date(days?)?, id?)))
+        .collect()
 }
 
 fn date(days_since_epoch: i32) -> Option<NaiveDate> {

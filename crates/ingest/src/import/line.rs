@@ -10,14 +10,23 @@ use super::Fallback;
 
 /// The rows of a line: a bare delivery, or `{"received_at": RFC 3339, "body": delivery}`.
 pub(super) fn rows(line: &[u8], fallback: Fallback, zone: Tz) -> Result<Vec<EventRow>, String> {
-    let line = std::str::from_utf8(line).map_err(|error| format!("not UTF-8 at byte {}", error.valid_up_to() + 1))?;
+    let line = std::str::from_utf8(line)
+        .map_err(|error| format!("not UTF-8 at byte {}", error.valid_up_to() + 1))?;
     let top = object(line)?;
     let (body, received_at) = match top.get("body") {
         Some(body) if !top.contains_key("messages") => {
-            if !object(body.get()).map_err(|reason| format!("`body`: {reason}"))?.contains_key("messages") {
+            if !object(body.get())
+                .map_err(|reason| format!("`body`: {reason}"))?
+                .contains_key("messages")
+            {
                 return Err("not a delivery: `body` has no `messages`".to_owned());
             }
-            (body.get(), top.get("received_at").map(|text| instant(text)).transpose()?)
+            (
+                body.get(),
+                top.get("received_at")
+                    .map(|text| instant(text))
+                    .transpose()?,
+            )
         }
         _ if top.contains_key("messages") => (line, None),
         _ => return Err("not a delivery: it has no `messages`".to_owned()),
@@ -40,7 +49,9 @@ fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
 fn instant(text: &RawValue) -> Result<DateTime<Utc>, String> {
     let instant = serde_json::from_str::<String>(text.get()).ok();
     let instant = instant.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
-    instant.map(|instant| instant.to_utc()).ok_or_else(|| "`received_at` is not an RFC 3339 instant".to_owned())
+    instant
+        .map(|instant| instant.to_utc())
+        .ok_or_else(|| "`received_at` is not an RFC 3339 instant".to_owned())
 }
 
 #[cfg(test)]
@@ -66,15 +77,23 @@ mod tests {
             (&untimed, "2020-01-01T00:00:00Z"),
         ] {
             let rows = rows(line.as_bytes(), file, Tz::UTC).unwrap();
-            assert_eq!((rows.len(), rows[0].received_at), (1, at(expected)), "{line}");
+            assert_eq!(
+                (rows.len(), rows[0].received_at),
+                (1, at(expected)),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn a_delivery_is_the_same_event_bare_or_wrapped() {
         let wrapped = format!(r#"{{"received_at":"2024-05-06T07:08:09Z","body":{DELIVERY}}}"#);
-        let [bare, wrapped] = [DELIVERY, &wrapped].map(|line| rows(line.as_bytes(), None, Tz::UTC).unwrap().remove(0));
-        assert_eq!((bare.event_id, bare.delivery_id), (wrapped.event_id, wrapped.delivery_id));
+        let [bare, wrapped] = [DELIVERY, &wrapped]
+            .map(|line| rows(line.as_bytes(), None, Tz::UTC).unwrap().remove(0));
+        assert_eq!(
+            (bare.event_id, bare.delivery_id),
+            (wrapped.event_id, wrapped.delivery_id)
+        );
     }
 
     #[test]
@@ -85,10 +104,19 @@ mod tests {
             (b"[\"private\"]", "not a JSON object"),
             (b"\"private\"", "not a JSON object"),
             (b"{\"private\":1}", "not a delivery: it has no `messages`"),
-            (b"{\"body\":{\"private\":1}}", "not a delivery: `body` has no `messages`"),
+            (
+                b"{\"body\":{\"private\":1}}",
+                "not a delivery: `body` has no `messages`",
+            ),
             (b"{\"body\":\"private\"}", "`body`: not a JSON object"),
-            (b"{\"received_at\":\"private\",\"body\":{\"messages\":[]}}", "`received_at` is not an RFC 3339 instant"),
-            (b"{\"messages\":{}}", "neither `time` nor `received_at` says when it came"),
+            (
+                b"{\"received_at\":\"private\",\"body\":{\"messages\":[]}}",
+                "`received_at` is not an RFC 3339 instant",
+            ),
+            (
+                b"{\"messages\":{}}",
+                "neither `time` nor `received_at` says when it came",
+            ),
             (b"{\"messages\":\"\xff\"}", "not UTF-8 at byte 14"),
         ];
         for (line, reason) in cases {

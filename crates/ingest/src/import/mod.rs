@@ -56,7 +56,11 @@ pub enum Progress<'a> {
     /// So much of the input is read, in bytes as they are on disk.
     Read { bytes: u64 },
     /// A line could not be used; it is kept beside the file.
-    Rejected { input: &'a str, line: u64, reason: &'a str },
+    Rejected {
+        input: &'a str,
+        line: u64,
+        reason: &'a str,
+    },
     /// A batch is committed: so many events are new.
     Committed { events: u64 },
 }
@@ -82,12 +86,18 @@ pub struct ImportReport {
 #[derive(Debug, Error)]
 pub enum ImportError {
     #[error("{input} cannot be read beyond line {line}: {source}")]
-    Read { input: String, line: u64, source: io::Error },
+    Read {
+        input: String,
+        line: u64,
+        source: io::Error,
+    },
     #[error("the rejected lines cannot be kept in {}: {source}", path.display())]
     Rejected { path: PathBuf, source: io::Error },
     #[error("{} is an input, and also where the rejected lines of another input go; rename it first", path.display())]
     Overwrites { path: PathBuf },
-    #[error("the events table cannot be read or written: {0}; importing again continues where this ended")]
+    #[error(
+        "the events table cannot be read or written: {0}; importing again continues where this ended"
+    )]
     Lake(#[from] LakeError),
     #[error("reading stopped: {0}; please report this")]
     Stopped(#[from] JoinError),
@@ -96,7 +106,12 @@ pub enum ImportError {
 impl ImportSettings {
     /// The defaults.
     pub fn new(zone: Tz) -> Self {
-        Self { zone, batch_events: 50_000, batch_bytes: 64 << 20, max_line_bytes: 64 << 20 }
+        Self {
+            zone,
+            batch_events: 50_000,
+            batch_bytes: 64 << 20,
+            max_line_bytes: 64 << 20,
+        }
     }
 }
 
@@ -104,7 +119,11 @@ impl Input {
     /// `-` is the standard input, all else a path.
     pub fn new(argument: impl Into<PathBuf>) -> Self {
         let path = argument.into();
-        if path.as_os_str() == "-" { Input::Stdin } else { Input::File(path) }
+        if path.as_os_str() == "-" {
+            Input::Stdin
+        } else {
+            Input::File(path)
+        }
     }
 
     fn name(&self) -> String {
@@ -140,19 +159,31 @@ pub async fn import(
     refuse_overwriting(&inputs)?;
     // One batch is read while another is committed.
     let (sender, mut steps) = mpsc::channel(1);
-    let reading = tokio::task::spawn_blocking(move || Reader::new(settings, sender).read_all(&inputs));
+    let reading =
+        tokio::task::spawn_blocking(move || Reader::new(settings, sender).read_all(&inputs));
 
-    let mut importer = Importer { table, known: KnownIds::default(), report: ImportReport::default() };
+    let mut importer = Importer {
+        table,
+        known: KnownIds::default(),
+        report: ImportReport::default(),
+    };
     let mut input = String::new();
     while let Some(step) = steps.recv().await {
         match step {
             Step::Began { name, bytes } => {
                 input = name;
                 importer.report.files += 1;
-                progress(Progress::Began { input: &input, bytes });
+                progress(Progress::Began {
+                    input: &input,
+                    bytes,
+                });
             }
             Step::Read { bytes } => progress(Progress::Read { bytes }),
-            Step::Rejected { line, reason } => progress(Progress::Rejected { input: &input, line, reason: &reason }),
+            Step::Rejected { line, reason } => progress(Progress::Rejected {
+                input: &input,
+                line,
+                reason: &reason,
+            }),
             Step::Batch(rows) => {
                 let events = importer.store(rows).await?;
                 progress(Progress::Committed { events });
@@ -170,7 +201,10 @@ pub async fn import(
 
 /// A file that holds the rejected lines of one input must not be another input: it would be replaced before it is read.
 fn refuse_overwriting(inputs: &[Input]) -> Result<(), ImportError> {
-    let rejected: BTreeSet<PathBuf> = inputs.iter().map(|input| resolved(&input.rejected_path())).collect();
+    let rejected: BTreeSet<PathBuf> = inputs
+        .iter()
+        .map(|input| resolved(&input.rejected_path()))
+        .collect();
     for input in inputs {
         if let Input::File(path) = input
             && rejected.contains(&resolved(path))
@@ -197,8 +231,12 @@ impl Importer<'_> {
         self.known.load(self.table, &rows).await?;
         self.report.duplicates += drop_copies(&mut rows, |row| self.known.contains(row));
         let added = rows.len() as u64;
-        let ids: Vec<_> = rows.iter().map(|row| (row.event_date, row.event_id)).collect();
-        self.report.parse_errors += rows.iter().filter(|row| row.parse_error.is_some()).count() as u64;
+        let ids: Vec<_> = rows
+            .iter()
+            .map(|row| (row.event_date, row.event_id))
+            .collect();
+        self.report.parse_errors +=
+            rows.iter().filter(|row| row.parse_error.is_some()).count() as u64;
         self.commit(rows).await?;
         self.known.add(ids);
         self.report.added += added;
@@ -211,7 +249,9 @@ impl Importer<'_> {
             if rows.is_empty() {
                 break;
             }
-            let Err(error) = self.table.append(vec![sorted_batch(&mut rows)], None).await else { break };
+            let Err(error) = self.table.append(vec![sorted_batch(&mut rows)], None).await else {
+                break;
+            };
             if attempt == ATTEMPTS {
                 return Err(error);
             }

@@ -47,7 +47,13 @@ pub(super) struct Reader {
 
 impl Reader {
     pub fn new(settings: ImportSettings, steps: Sender<Step>) -> Self {
-        Self { settings, steps, counts: Counts::default(), batch: Vec::new(), batch_bytes: 0 }
+        Self {
+            settings,
+            steps,
+            counts: Counts::default(),
+            batch: Vec::new(),
+            batch_bytes: 0,
+        }
     }
 
     /// All inputs in order. After a failure the rows read so far are still handed over.
@@ -68,10 +74,22 @@ impl Reader {
     }
 
     fn read_input(&mut self, input: &Input) -> Result<Result<(), Gone>, ImportError> {
-        let failed = |line| move |source| ImportError::Read { input: input.name(), line, source };
+        let failed = |line| {
+            move |source| ImportError::Read {
+                input: input.name(),
+                line,
+                source,
+            }
+        };
         let mut source = Source::open(input).map_err(failed(0))?;
         let mut rejects = Rejects::new(input.rejected_path())?;
-        if self.send(Step::Began { name: input.name(), bytes: source.bytes }).is_err() {
+        if self
+            .send(Step::Began {
+                name: input.name(),
+                bytes: source.bytes,
+            })
+            .is_err()
+        {
             return Ok(Err(Gone));
         }
         let mut text = Vec::new();
@@ -94,12 +112,18 @@ impl Reader {
                     end = next_line(&mut source.lines, limit, &mut text).map_err(failed(number))?;
                     rejects.keep(&text)?;
                 }
-                if self.send(Step::Rejected { line: number, reason }).is_err() {
+                if self
+                    .send(Step::Rejected {
+                        line: number,
+                        reason,
+                    })
+                    .is_err()
+                {
                     return Ok(Err(Gone));
                 }
             }
-            let is_full =
-                self.batch.len() >= self.settings.batch_events || self.batch_bytes >= self.settings.batch_bytes;
+            let is_full = self.batch.len() >= self.settings.batch_events
+                || self.batch_bytes >= self.settings.batch_bytes;
             let bytes = source.position.load(Ordering::Relaxed);
             if (number % REPORT_LINES == 0 && self.send(Step::Read { bytes }).is_err())
                 || (is_full && self.hand_over().is_err())
@@ -108,12 +132,18 @@ impl Reader {
             }
         }
         rejects.finish()?;
-        Ok(self.send(Step::Read { bytes: source.position.load(Ordering::Relaxed) }))
+        Ok(self.send(Step::Read {
+            bytes: source.position.load(Ordering::Relaxed),
+        }))
     }
 
     /// Takes the line's rows into the batch, or tells why not. Blank lines are nothing.
     fn take_line(&mut self, text: &[u8], number: u64, fallback: Fallback) -> Option<String> {
-        let text = text.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(text).trim_ascii();
+        let text = text
+            .strip_prefix(BYTE_ORDER_MARK)
+            .filter(|_| number == 1)
+            .unwrap_or(text)
+            .trim_ascii();
         if text.is_empty() {
             return None;
         }
@@ -156,24 +186,49 @@ impl Source {
     fn open(input: &Input) -> io::Result<Self> {
         let position = Arc::new(AtomicU64::new(0));
         let Input::File(path) = input else {
-            let stdin = Counted { inner: io::stdin(), position: Arc::clone(&position) };
+            let stdin = Counted {
+                inner: io::stdin(),
+                position: Arc::clone(&position),
+            };
             let lines = Box::new(BufReader::with_capacity(BUFFER_BYTES, stdin));
-            return Ok(Self { lines, bytes: None, position, fallback: None });
+            return Ok(Self {
+                lines,
+                bytes: None,
+                position,
+                fallback: None,
+            });
         };
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         let fallback = metadata.modified().ok().map(DateTime::<Utc>::from);
-        let raw = BufReader::with_capacity(BUFFER_BYTES, Counted { inner: file, position: Arc::clone(&position) });
+        let raw = BufReader::with_capacity(
+            BUFFER_BYTES,
+            Counted {
+                inner: file,
+                position: Arc::clone(&position),
+            },
+        );
         let lines = unpacked(path, raw, metadata.len())?;
-        Ok(Self { lines, bytes: Some(metadata.len()), position, fallback })
+        Ok(Self {
+            lines,
+            bytes: Some(metadata.len()),
+            position,
+            fallback,
+        })
     }
 }
 
 fn unpacked(path: &Path, raw: impl BufRead + 'static, bytes: u64) -> io::Result<Box<dyn BufRead>> {
-    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-    let unpacked: Box<dyn Read> = match extension.as_ref().and_then(|extension| extension.to_str()) {
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_ascii_lowercase());
+    let unpacked: Box<dyn Read> = match extension.as_ref().and_then(|extension| extension.to_str())
+    {
         Some("gz" | "zst") if bytes == 0 => {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty, so it is not compressed"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the file is empty, so it is not compressed",
+            ));
         }
         Some("gz") => Box::new(MultiGzDecoder::new(raw)),
         Some("zst") => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
@@ -225,14 +280,19 @@ impl Rejects {
     /// Forgets what an earlier import kept.
     fn new(path: PathBuf) -> Result<Self, ImportError> {
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(ImportError::Rejected { path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(ImportError::Rejected { path, source })
+            }
             _ => Ok(Self { path, file: None }),
         }
     }
 
     fn keep(&mut self, text: &[u8]) -> Result<(), ImportError> {
         let path = &self.path;
-        let failed = |source| ImportError::Rejected { path: path.clone(), source };
+        let failed = |source| ImportError::Rejected {
+            path: path.clone(),
+            source,
+        };
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(BufWriter::new(File::create(path).map_err(failed)?)),
@@ -241,7 +301,12 @@ impl Rejects {
     }
 
     fn finish(self) -> Result<(), ImportError> {
-        let Some(mut file) = self.file else { return Ok(()) };
-        file.flush().map_err(|source| ImportError::Rejected { path: self.path, source })
+        let Some(mut file) = self.file else {
+            return Ok(());
+        };
+        file.flush().map_err(|source| ImportError::Rejected {
+            path: self.path,
+            source,
+        })
     }
 }

@@ -17,7 +17,9 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { dir: TempDir::new().unwrap() }
+        Self {
+            dir: TempDir::new().unwrap(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -41,22 +43,46 @@ impl World {
     ) -> (Result<ImportReport, ImportError>, Vec<String>) {
         let mut rejected = Vec::new();
         let mut note = |progress: Progress<'_>| {
-            if let Progress::Rejected { input, line, reason } = progress {
-                let name = Path::new(input).file_name().unwrap().to_string_lossy().into_owned();
+            if let Progress::Rejected {
+                input,
+                line,
+                reason,
+            } = progress
+            {
+                let name = Path::new(input)
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
                 rejected.push(format!("{name}:{line}: {reason}"));
             }
         };
-        let report = import(inputs.to_vec(), &mut self.table().await, settings, &mut note).await;
+        let report = import(
+            inputs.to_vec(),
+            &mut self.table().await,
+            settings,
+            &mut note,
+        )
+        .await;
         (report, rejected)
     }
 
     async fn import(&self, inputs: &[Input]) -> ImportReport {
-        self.import_with(ImportSettings::new(Tz::UTC), inputs).await.0.unwrap()
+        self.import_with(ImportSettings::new(Tz::UTC), inputs)
+            .await
+            .0
+            .unwrap()
     }
 
     async fn stored(&self) -> usize {
         let table = self.table().await;
-        let batches: Vec<_> = table.read(&["event_id"], None).await.unwrap().try_collect().await.unwrap();
+        let batches: Vec<_> = table
+            .read(&["event_id"], None)
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
         batches.iter().map(|batch| batch.num_rows()).sum()
     }
 }
@@ -65,7 +91,9 @@ impl World {
 fn lines(chats: impl IntoIterator<Item = u32>) -> String {
     let line = |chat: u32| {
         let time = 1_700_000_000 + i64::from(chat) * 86_400;
-        format!("{{\"time\":{time},\"messages\":{{\"startedChat\":[{{\"chat\":{{\"id\":{chat}}}}}]}}}}\n")
+        format!(
+            "{{\"time\":{time},\"messages\":{{\"startedChat\":[{{\"chat\":{{\"id\":{chat}}}}}]}}}}\n"
+        )
     };
     chats.into_iter().map(line).collect()
 }
@@ -85,13 +113,37 @@ async fn plain_and_compressed_files_are_imported_and_importing_again_adds_nothin
     let world = World::new();
     let inputs = [
         world.file("a.ndjson", lines(0..4)),
-        world.file("b.ndjson.gz", [gzip(&lines(4..6)), gzip(&lines(6..8))].concat()),
-        world.file("c.ndjson.zst", [zstd(&lines(8..9)), zstd(&lines(9..10))].concat()),
+        world.file(
+            "b.ndjson.gz",
+            [gzip(&lines(4..6)), gzip(&lines(6..8))].concat(),
+        ),
+        world.file(
+            "c.ndjson.zst",
+            [zstd(&lines(8..9)), zstd(&lines(9..10))].concat(),
+        ),
     ];
-    let read = ImportReport { files: 3, lines: 10, deliveries: 10, ..ImportReport::default() };
+    let read = ImportReport {
+        files: 3,
+        lines: 10,
+        deliveries: 10,
+        ..ImportReport::default()
+    };
     // These chats say so little that each event has a parse error.
-    assert_eq!(world.import(&inputs).await, ImportReport { added: 10, parse_errors: 10, ..read });
-    assert_eq!(world.import(&inputs).await, ImportReport { duplicates: 10, ..read });
+    assert_eq!(
+        world.import(&inputs).await,
+        ImportReport {
+            added: 10,
+            parse_errors: 10,
+            ..read
+        }
+    );
+    assert_eq!(
+        world.import(&inputs).await,
+        ImportReport {
+            duplicates: 10,
+            ..read
+        }
+    );
     assert_eq!(world.stored().await, 10);
 }
 
@@ -99,10 +151,17 @@ async fn plain_and_compressed_files_are_imported_and_importing_again_adds_nothin
 async fn bad_lines_are_reported_and_kept_and_do_not_stop_the_rest() {
     let world = World::new();
     let bad = "  nonsense\n[1]\r\n{\"hello\": 1}\n{\"messages\"";
-    let text = format!("\u{feff}{}\n   \r\n{}  nonsense\n{}[1]\r\n", lines([1]), lines([2]), lines([3]));
+    let text = format!(
+        "\u{feff}{}\n   \r\n{}  nonsense\n{}[1]\r\n",
+        lines([1]),
+        lines([2]),
+        lines([3])
+    );
     let text = text + "{\"hello\": 1}\n" + &lines([4]) + "{\"messages\"";
     let input = world.file("x.ndjson", text);
-    let (report, rejected) = world.import_with(ImportSettings::new(Tz::UTC), std::slice::from_ref(&input)).await;
+    let (report, rejected) = world
+        .import_with(ImportSettings::new(Tz::UTC), std::slice::from_ref(&input))
+        .await;
     let expected = [
         "x.ndjson:5: not JSON at column 2",
         "x.ndjson:7: not a JSON object",
@@ -111,12 +170,26 @@ async fn bad_lines_are_reported_and_kept_and_do_not_stop_the_rest() {
     ];
     assert_eq!(rejected, expected);
     let report = report.unwrap();
-    assert_eq!((report.lines, report.deliveries, report.rejected, report.added), (8, 4, 4, 4));
-    assert_eq!(fs::read_to_string(world.path("x.ndjson.rejected.ndjson")).unwrap(), bad);
+    assert_eq!(
+        (
+            report.lines,
+            report.deliveries,
+            report.rejected,
+            report.added
+        ),
+        (8, 4, 4, 4)
+    );
+    assert_eq!(
+        fs::read_to_string(world.path("x.ndjson.rejected.ndjson")).unwrap(),
+        bad
+    );
 
     fs::write(world.path("x.ndjson"), lines(1..6)).unwrap();
     assert_eq!(world.import(&[input]).await.added, 1);
-    assert!(!world.path("x.ndjson.rejected.ndjson").exists(), "what an earlier import rejected is replaced");
+    assert!(
+        !world.path("x.ndjson.rejected.ndjson").exists(),
+        "what an earlier import rejected is replaced"
+    );
 }
 
 #[tokio::test]
@@ -124,11 +197,17 @@ async fn a_line_beyond_the_limit_is_kept_whole() {
     let world = World::new();
     let long = "x".repeat(1000) + "\n";
     let input = world.file("x.ndjson", lines([1]) + &long + &lines([2]));
-    let settings = ImportSettings { max_line_bytes: 100, ..ImportSettings::new(Tz::UTC) };
+    let settings = ImportSettings {
+        max_line_bytes: 100,
+        ..ImportSettings::new(Tz::UTC)
+    };
     let (report, rejected) = world.import_with(settings, &[input]).await;
     assert_eq!(rejected, ["x.ndjson:2: longer than 100 bytes"]);
     assert_eq!(report.unwrap().added, 2);
-    assert_eq!(fs::read_to_string(world.path("x.ndjson.rejected.ndjson")).unwrap(), long);
+    assert_eq!(
+        fs::read_to_string(world.path("x.ndjson.rejected.ndjson")).unwrap(),
+        long
+    );
 }
 
 #[tokio::test]
@@ -136,7 +215,10 @@ async fn copies_are_dropped_within_a_batch_and_across_batches_and_files() {
     let world = World::new();
     let first = world.file("a.ndjson", lines([1, 1, 2, 3, 1]));
     let second = world.file("b.ndjson", lines([3, 4]));
-    let settings = ImportSettings { batch_events: 2, ..ImportSettings::new(Tz::UTC) };
+    let settings = ImportSettings {
+        batch_events: 2,
+        ..ImportSettings::new(Tz::UTC)
+    };
     let (report, _) = world.import_with(settings, &[first, second]).await;
     let report = report.unwrap();
     assert_eq!((report.added, report.duplicates), (4, 3));
@@ -147,7 +229,10 @@ async fn copies_are_dropped_within_a_batch_and_across_batches_and_files() {
 async fn an_import_that_was_killed_is_completed_by_importing_again() {
     let world = World::new();
     let input = world.file("a.ndjson", lines(0..20));
-    let settings = ImportSettings { batch_events: 3, ..ImportSettings::new(Tz::UTC) };
+    let settings = ImportSettings {
+        batch_events: 3,
+        ..ImportSettings::new(Tz::UTC)
+    };
     let mut table = world.table().await;
     // The task ends, as the process would, at the third commit.
     let (killed, mut commits) = (std::sync::Arc::new(tokio::sync::Notify::new()), 0);
@@ -166,7 +251,10 @@ async fn an_import_that_was_killed_is_completed_by_importing_again() {
     let before = world.stored().await;
     assert!((9..=20).contains(&before), "{before}");
     let report = world.import(&[input]).await;
-    assert_eq!((report.added as usize, report.duplicates as usize), (20 - before, before));
+    assert_eq!(
+        (report.added as usize, report.duplicates as usize),
+        (20 - before, before)
+    );
     assert_eq!(world.stored().await, 20);
 }
 
@@ -185,8 +273,13 @@ async fn corrupt_input_is_named_and_what_came_before_is_stored() {
         ("no.zst", b"plain text\n".to_vec(), false),
     ] {
         let world = World::new();
-        let inputs = [world.file("good.ndjson", lines(500..502)), world.file(name, content)];
-        let (report, _) = world.import_with(ImportSettings::new(Tz::UTC), &inputs).await;
+        let inputs = [
+            world.file("good.ndjson", lines(500..502)),
+            world.file(name, content),
+        ];
+        let (report, _) = world
+            .import_with(ImportSettings::new(Tz::UTC), &inputs)
+            .await;
         let error = report.unwrap_err();
         assert!(matches!(error, ImportError::Read { .. }), "{name}: {error}");
         assert!(error.to_string().contains(name), "{error}");
@@ -198,8 +291,12 @@ async fn corrupt_input_is_named_and_what_came_before_is_stored() {
 #[tokio::test]
 async fn an_input_that_is_not_there_is_named() {
     let world = World::new();
-    let (report, _) =
-        world.import_with(ImportSettings::new(Tz::UTC), &[Input::File(world.path("nowhere.ndjson"))]).await;
+    let (report, _) = world
+        .import_with(
+            ImportSettings::new(Tz::UTC),
+            &[Input::File(world.path("nowhere.ndjson"))],
+        )
+        .await;
     assert!(report.unwrap_err().to_string().contains("nowhere.ndjson"));
 }
 
@@ -208,13 +305,24 @@ async fn an_input_is_never_replaced_by_the_rejected_lines_of_another() {
     let world = World::new();
     let repaired = world.file("x.ndjson.rejected.ndjson", lines([1]));
     let inputs = [world.file("x.ndjson", "nonsense\n"), repaired];
-    let (report, _) = world.import_with(ImportSettings::new(Tz::UTC), &inputs).await;
-    assert!(matches!(report, Err(ImportError::Overwrites { .. })), "{report:?}");
-    assert_eq!(fs::read_to_string(world.path("x.ndjson.rejected.ndjson")).unwrap(), lines([1]));
+    let (report, _) = world
+        .import_with(ImportSettings::new(Tz::UTC), &inputs)
+        .await;
+    assert!(
+        matches!(report, Err(ImportError::Overwrites { .. })),
+        "{report:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(world.path("x.ndjson.rejected.ndjson")).unwrap(),
+        lines([1])
+    );
 }
 
 #[test]
 fn a_dash_is_the_standard_input() {
     assert_eq!(Input::new("-"), Input::Stdin);
-    assert_eq!(Input::new("a.ndjson"), Input::File(PathBuf::from("a.ndjson")));
+    assert_eq!(
+        Input::new("a.ndjson"),
+        Input::File(PathBuf::from("a.ndjson"))
+    );
 }

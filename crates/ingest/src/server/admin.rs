@@ -46,11 +46,14 @@ struct Readiness {
 /// Answers every request, whatever its path.
 pub(super) fn routes(
     admin: Arc<Admin>,
-) -> impl Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + Send + Sync + 'static {
-    warp::method().and(warp::path::full()).then(move |method: Method, path: FullPath| {
-        let admin = Arc::clone(&admin);
-        async move { admin.answer(&method, path.as_str()).await }
-    })
+) -> impl Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + Send + Sync + 'static
+{
+    warp::method()
+        .and(warp::path::full())
+        .then(move |method: Method, path: FullPath| {
+            let admin = Arc::clone(&admin);
+            async move { admin.answer(&method, path.as_str()).await }
+        })
 }
 
 impl Admin {
@@ -62,14 +65,20 @@ impl Admin {
         if method != Method::GET && method != Method::HEAD {
             let message = json("this only shows", "use GET");
             let mut response = response(StatusCode::METHOD_NOT_ALLOWED, JSON, message);
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         match path {
             "/healthz" => response(StatusCode::OK, JSON, "{\"alive\":true}".to_owned()),
             "/metrics" => {
                 self.metrics.set_wal_bytes(self.wal.bytes());
-                response(StatusCode::OK, METRICS_TYPE, self.metrics.render((self.clock)()))
+                response(
+                    StatusCode::OK,
+                    METRICS_TYPE,
+                    self.metrics.render((self.clock)()),
+                )
             }
             _ => self.readiness().await,
         }
@@ -86,20 +95,34 @@ impl Admin {
             wal: wal.err().map_or_else(ok, |error| error.to_string()),
             lake: lake.err().unwrap_or_else(ok),
         };
-        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        response(status, JSON, serde_json::to_string(&readiness).expect("texts and a bool serialise"))
+        let status = if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        response(
+            status,
+            JSON,
+            serde_json::to_string(&readiness).expect("texts and a bool serialise"),
+        )
     }
 
     async fn lake_answers(&self) -> Result<(), String> {
         // Held while asking, so that many probes ask once.
         let mut check = self.lake_check.lock().await;
-        if let Some((when, answer)) = check.as_ref().filter(|(when, _)| when.elapsed() < LAKE_CHECK_AGE) {
+        if let Some((when, answer)) = check
+            .as_ref()
+            .filter(|(when, _)| when.elapsed() < LAKE_CHECK_AGE)
+        {
             let _ = when;
             return answer.clone();
         }
         let answer = match tokio::time::timeout(LAKE_CHECK_TIMEOUT, self.lake.ping()).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no answer within {} s", LAKE_CHECK_TIMEOUT.as_secs())),
+            Err(_) => Err(format!(
+                "no answer within {} s",
+                LAKE_CHECK_TIMEOUT.as_secs()
+            )),
         };
         *check = Some((Instant::now(), answer.clone()));
         answer
@@ -109,6 +132,8 @@ impl Admin {
 fn response(status: StatusCode, content_type: &'static str, body: String) -> Response {
     let mut response: Response = HttpResponse::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

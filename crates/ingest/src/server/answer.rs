@@ -56,7 +56,9 @@ impl Answer {
     pub fn outcome(&self) -> Outcome {
         match self {
             Answer::Stored => Outcome::Stored,
-            Answer::Token { newly_paired: true, .. } => Outcome::Paired,
+            Answer::Token {
+                newly_paired: true, ..
+            } => Outcome::Paired,
             Answer::Token { .. } => Outcome::Handshake,
             Answer::Refused(refusal) => refusal.outcome(),
         }
@@ -67,7 +69,10 @@ impl Answer {
             Answer::Stored => HttpResponse::default(),
             Answer::Token { token, .. } => {
                 let mut response: Response = HttpResponse::new(token.into());
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+                response.headers_mut().insert(
+                    CONTENT_TYPE,
+                    HeaderValue::from_static("text/plain; charset=utf-8"),
+                );
                 response
             }
             Answer::Refused(refusal) => refusal.into_response(),
@@ -84,12 +89,14 @@ impl Refusal {
             Refusal::TooSlow => Outcome::TooSlow,
             Refusal::BrokenBody | Refusal::Malformed(_) => Outcome::Malformed,
             Refusal::NotADelivery => Outcome::NotADelivery,
-            Refusal::WrongToken | Refusal::NoTokenSent | Refusal::NoTokenConfigured | Refusal::NotPairable => {
-                Outcome::Unauthorized
-            }
+            Refusal::WrongToken
+            | Refusal::NoTokenSent
+            | Refusal::NoTokenConfigured
+            | Refusal::NotPairable => Outcome::Unauthorized,
             Refusal::OverCapacity | Refusal::NotSafe(AppendError::Busy) => Outcome::OverCapacity,
             Refusal::NotSafe(AppendError::Full | AppendError::NoSpace) => Outcome::WalFull,
-            Refusal::PairingFailed | Refusal::NotSafe(AppendError::Failed | AppendError::Closed) => Outcome::WalFailed,
+            Refusal::PairingFailed
+            | Refusal::NotSafe(AppendError::Failed | AppendError::Closed) => Outcome::WalFailed,
         }
     }
 
@@ -120,10 +127,16 @@ impl Refusal {
         match self {
             Refusal::WrongPath { .. } => "nothing is here".to_owned(),
             Refusal::WrongMethod => "the webhook takes POST and PUT only".to_owned(),
-            Refusal::TooLarge { limit_bytes } => format!("the body is larger than {limit_bytes} bytes"),
+            Refusal::TooLarge { limit_bytes } => {
+                format!("the body is larger than {limit_bytes} bytes")
+            }
             Refusal::TooSlow => "the body did not arrive in time".to_owned(),
             Refusal::BrokenBody => "the body ended before it was complete".to_owned(),
-            Refusal::Malformed(Malformed { line, column, is_cut_short: true }) => {
+            Refusal::Malformed(Malformed {
+                line,
+                column,
+                is_cut_short: true,
+            }) => {
                 format!("the body is not JSON: it ends too early, at line {line} column {column}")
             }
             Refusal::Malformed(Malformed { line, column, .. }) => {
@@ -132,7 +145,9 @@ impl Refusal {
             Refusal::NotADelivery => "this is not a Huggy chat delivery".to_owned(),
             Refusal::WrongToken => "the token is not one of ours".to_owned(),
             Refusal::NoTokenSent => "the delivery carries no token".to_owned(),
-            Refusal::NoTokenConfigured => "this service has no token configured, so it accepts nothing".to_owned(),
+            Refusal::NoTokenConfigured => {
+                "this service has no token configured, so it accepts nothing".to_owned()
+            }
             Refusal::NotPairable => "the token of this handshake cannot be used".to_owned(),
             Refusal::PairingFailed => "the token could not be stored".to_owned(),
             Refusal::OverCapacity => "too many requests at once".to_owned(),
@@ -144,22 +159,30 @@ impl Refusal {
         let help = match self {
             Refusal::WrongPath { webhook } => return format!("send deliveries to {webhook}"),
             Refusal::WrongMethod => "use POST",
-            Refusal::TooLarge { .. } => "raise the limit of the body in the service's settings if this is a delivery",
+            Refusal::TooLarge { .. } => {
+                "raise the limit of the body in the service's settings if this is a delivery"
+            }
             Refusal::TooSlow | Refusal::BrokenBody => "send it again",
             Refusal::Malformed(_) => "send one JSON object, in UTF-8, as the platform does",
             Refusal::NotADelivery => {
                 "a delivery is an object with `token` and `messages`, a handshake one with `token` and `validToken`"
             }
-            Refusal::WrongToken => "configure this service with the token that the platform shows for this webhook",
+            Refusal::WrongToken => {
+                "configure this service with the token that the platform shows for this webhook"
+            }
             Refusal::NoTokenSent => "the platform sends its token with every delivery, as `token`",
             Refusal::NoTokenConfigured => {
                 "start it with `serve --token TOKEN` or with the token in its settings, or with `serve --pair` and then \
                  save the webhook's URL in the platform"
             }
             Refusal::NotPairable => "a token is 1 to 1024 bytes of text without control characters",
-            Refusal::PairingFailed => "check the disk of the write-ahead log, then save the URL in the platform again",
+            Refusal::PairingFailed => {
+                "check the disk of the write-ahead log, then save the URL in the platform again"
+            }
             Refusal::OverCapacity => "try again shortly; the limits are settings of the service",
-            Refusal::NotSafe(_) => "send it again later; the service's /readyz and log say what is wrong",
+            Refusal::NotSafe(_) => {
+                "send it again later; the service's /readyz and log say what is wrong"
+            }
         };
         help.to_owned()
     }

@@ -60,7 +60,9 @@ impl Connections {
         <S::ResBody as Body>::Data: Send,
         <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let seats = Arc::new(Semaphore::new(self.limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let seats = Arc::new(Semaphore::new(
+            self.limits.max_connections.min(Semaphore::MAX_PERMITS),
+        ));
         let porch = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
         let mut open = JoinSet::new();
         loop {
@@ -79,7 +81,10 @@ impl Connections {
             };
             // Answers are small and complete: waiting to fill a packet only adds delay.
             let _ = stream.set_nodelay(true);
-            let admission = match (Arc::clone(&seats).try_acquire_owned(), Arc::clone(&porch).try_acquire_owned()) {
+            let admission = match (
+                Arc::clone(&seats).try_acquire_owned(),
+                Arc::clone(&porch).try_acquire_owned(),
+            ) {
                 (Ok(seat), _) => Admission::Served(seat),
                 (Err(_), Ok(place)) => Admission::TurnedAway(place),
                 (Err(_), Err(_)) => {
@@ -93,7 +98,10 @@ impl Connections {
         let deadline = Instant::now() + self.grace;
         while let Ok(Some(_)) = tokio::time::timeout_at(deadline, open.join_next()).await {}
         if !open.is_empty() {
-            tracing::warn!(connections = open.len(), "connections that did not end in time are dropped");
+            tracing::warn!(
+                connections = open.len(),
+                "connections that did not end in time are dropped"
+            );
         }
     }
 
@@ -104,7 +112,9 @@ impl Connections {
         S::ResBody: 'static,
         <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Some(tls) = self.tls.clone() else { return self.admitted(stream, admission, service).await };
+        let Some(tls) = self.tls.clone() else {
+            return self.admitted(stream, admission, service).await;
+        };
         match tokio::time::timeout(self.limits.header_timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.admitted(stream, admission, service).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
@@ -129,7 +139,8 @@ impl Connections {
             Admission::Served(_seat) => self.drive(http, stream, service).await,
             Admission::TurnedAway(_place) => {
                 self.metrics.connection_refused();
-                http.keep_alive(false).header_read_timeout(TURNED_AWAY_TIMEOUT);
+                http.keep_alive(false)
+                    .header_read_timeout(TURNED_AWAY_TIMEOUT);
                 self.drive(http, stream, service_fn(turn_away)).await;
             }
         }
@@ -164,10 +175,17 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn turn_away(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let message = json("too many connections", "try again shortly; the limit is a setting of the service");
+    let message = json(
+        "too many connections",
+        "try again shortly; the limit is a setting of the service",
+    );
     let mut response = Response::new(Full::new(Bytes::from(message)));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     Ok(response)
 }

@@ -37,7 +37,10 @@ impl Envelope<'_> {
 pub(super) fn peek(body: &[u8]) -> Result<Envelope<'_>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let before = &body[..error.valid_up_to()];
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |newline| newline + 1);
         Malformed {
             line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
             column: 1 + before.len() - line_start,
@@ -50,7 +53,11 @@ pub(super) fn peek(body: &[u8]) -> Result<Envelope<'_>, Malformed> {
     } else {
         serde_json::from_str::<IgnoredAny>(text).map(|_| Envelope::default())
     };
-    envelope.map_err(|error| Malformed { line: error.line(), column: error.column(), is_cut_short: error.is_eof() })
+    envelope.map_err(|error| Malformed {
+        line: error.line(),
+        column: error.column(),
+        is_cut_short: error.is_eof(),
+    })
 }
 
 #[derive(serde::Deserialize)]
@@ -79,7 +86,9 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
                 while let Some(key) = map.next_key()? {
                     match key {
                         Key::Token => envelope.token = map.next_value::<Scalar>()?.text(),
-                        Key::ValidToken => envelope.valid_token = matches!(map.next_value()?, Scalar::True),
+                        Key::ValidToken => {
+                            envelope.valid_token = matches!(map.next_value()?, Scalar::True)
+                        }
                         key => {
                             map.next_value::<IgnoredAny>()?;
                             envelope.has_messages |= matches!(key, Key::Messages);
@@ -159,19 +168,45 @@ mod tests {
     use super::*;
 
     fn envelope(token: Option<&str>, valid_token: bool, has_messages: bool) -> Envelope<'_> {
-        Envelope { token: token.map(Cow::Borrowed), valid_token, has_messages, has_sms_ends: false }
+        Envelope {
+            token: token.map(Cow::Borrowed),
+            valid_token,
+            has_messages,
+            has_sms_ends: false,
+        }
     }
 
     #[test]
     fn only_the_top_level_is_looked_at() {
         let cases = [
-            (r#"{"token":"a","validToken":true}"#, envelope(Some("a"), true, false)),
-            (r#"{"messages":[],"token":"a","time":1}"#, envelope(Some("a"), false, true)),
-            (r#"{"messages":{"x":[{"token":"b"}]}}"#, envelope(None, false, true)),
-            (r#"{"token":"a","token":"b"}"#, envelope(Some("b"), false, false)),
-            (r#"{"token":1,"validToken":"true"}"#, envelope(None, false, false)),
-            (r#"{"token":{"a":[1,{}]},"validToken":[true]}"#, envelope(None, false, false)),
-            (r#"{"to\u006ben":"\u0061"}"#, envelope(Some("a"), false, false)),
+            (
+                r#"{"token":"a","validToken":true}"#,
+                envelope(Some("a"), true, false),
+            ),
+            (
+                r#"{"messages":[],"token":"a","time":1}"#,
+                envelope(Some("a"), false, true),
+            ),
+            (
+                r#"{"messages":{"x":[{"token":"b"}]}}"#,
+                envelope(None, false, true),
+            ),
+            (
+                r#"{"token":"a","token":"b"}"#,
+                envelope(Some("b"), false, false),
+            ),
+            (
+                r#"{"token":1,"validToken":"true"}"#,
+                envelope(None, false, false),
+            ),
+            (
+                r#"{"token":{"a":[1,{}]},"validToken":[true]}"#,
+                envelope(None, false, false),
+            ),
+            (
+                r#"{"to\u006ben":"\u0061"}"#,
+                envelope(Some("a"), false, false),
+            ),
             ("[]", envelope(None, false, false)),
             (" null ", envelope(None, false, false)),
             ("1e999", envelope(None, false, false)),
@@ -183,7 +218,11 @@ mod tests {
 
     #[test]
     fn nesting_is_no_reason_to_refuse() {
-        let deep = format!("{{\"token\":\"a\",\"messages\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        let deep = format!(
+            "{{\"token\":\"a\",\"messages\":{}{}}}",
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        );
         assert_eq!(peek(deep.as_bytes()), Ok(envelope(Some("a"), false, true)));
     }
 
@@ -197,8 +236,17 @@ mod tests {
             (b"{\n\"a\":\"\xff\"}", (2, 6, false)),
         ];
         for (body, (line, column, is_cut_short)) in cases {
-            let expected = Malformed { line, column, is_cut_short };
-            assert_eq!(peek(body), Err(expected), "{}", String::from_utf8_lossy(body));
+            let expected = Malformed {
+                line,
+                column,
+                is_cut_short,
+            };
+            assert_eq!(
+                peek(body),
+                Err(expected),
+                "{}",
+                String::from_utf8_lossy(body)
+            );
         }
     }
 }

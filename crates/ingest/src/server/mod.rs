@@ -45,7 +45,10 @@ pub enum ServeError {
     #[error("the webhook's path {path:?} must begin with a slash and hold no query")]
     Path { path: String },
     #[error("cannot listen on {address}: {source}; is the port taken?")]
-    Listen { address: SocketAddr, source: io::Error },
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error("TLS cannot use {}: {reason}", path.display())]
     Tls { path: PathBuf, reason: String },
     #[error(transparent)]
@@ -53,7 +56,9 @@ pub enum ServeError {
     #[error(transparent)]
     PairedToken(#[from] PairedTokenError),
     /// Check the disk, then start again: what was acknowledged is still in the log.
-    #[error("the write-ahead log failed: {reason}; check its disk, then start again: nothing acknowledged is lost")]
+    #[error(
+        "the write-ahead log failed: {reason}; check its disk, then start again: nothing acknowledged is lost"
+    )]
     WalFailed { reason: String },
     /// A defect.
     #[error(transparent)]
@@ -81,7 +86,9 @@ pub async fn serve(
     let wal = opened.wal.clone();
     let tokens = Tokens::load(config.tokens.clone(), config.pair, &config.wal_dir)?;
     if tokens.is_empty() && !tokens.pairing_is_open() {
-        tracing::warn!("no token is configured: every delivery will be refused; set one, or start with pairing");
+        tracing::warn!(
+            "no token is configured: every delivery will be refused; set one, or start with pairing"
+        );
     }
 
     let stop = Stop::new();
@@ -92,15 +99,43 @@ pub async fn serve(
         stop: stop.accepting.subscribe(),
         grace: config.shutdown_grace,
     };
-    let webhook = tokio::spawn(serve_webhook(&config, tokens, &wal, connections.clone(), listener));
-    let admin_connections =
-        Connections { tls: None, stop: stop.admin.subscribe(), grace: Duration::ZERO, ..connections };
-    let admin = tokio::spawn(serve_admin(&config, &lake, &wal, &stop, admin_connections, admin_listener));
-    let flusher = tokio::spawn(flush::run(flush_settings(&config, lake), opened, stop.flushing.subscribe()));
+    let webhook = tokio::spawn(serve_webhook(
+        &config,
+        tokens,
+        &wal,
+        connections.clone(),
+        listener,
+    ));
+    let admin_connections = Connections {
+        tls: None,
+        stop: stop.admin.subscribe(),
+        grace: Duration::ZERO,
+        ..connections
+    };
+    let admin = tokio::spawn(serve_admin(
+        &config,
+        &lake,
+        &wal,
+        &stop,
+        admin_connections,
+        admin_listener,
+    ));
+    let flusher = tokio::spawn(flush::run(
+        flush_settings(&config, lake),
+        opened,
+        stop.flushing.subscribe(),
+    ));
     tracing::info!(%address, %admin_address, path = config.path, "ready for deliveries");
     on_ready(address, admin_address);
 
-    let running = Running { wal, stop, webhook, admin, flusher, grace: config.shutdown_grace };
+    let running = Running {
+        wal,
+        stop,
+        webhook,
+        admin,
+        flusher,
+        grace: config.shutdown_grace,
+    };
     running.until(shutdown).await
 }
 
@@ -114,7 +149,11 @@ struct Stop {
 impl Stop {
     fn new() -> Self {
         let sender = || watch::Sender::new(false);
-        Self { accepting: sender(), flushing: sender(), admin: sender() }
+        Self {
+            accepting: sender(),
+            flushing: sender(),
+            admin: sender(),
+        }
     }
 }
 
@@ -205,7 +244,10 @@ async fn open_wal(config: &ServeConfig) -> Result<Opened, ServeError> {
     let path = dir.clone();
     let open = move || Wal::open(&dir, Uuid::new_v4(), limits, Arc::new(RealDisk));
     let opened = tokio::task::spawn_blocking(open).await;
-    Ok(opened.map_err(|error| OpenError::Io { path, source: io::Error::other(error) })??)
+    Ok(opened.map_err(|error| OpenError::Io {
+        path,
+        source: io::Error::other(error),
+    })??)
 }
 
 fn serve_webhook(
@@ -224,7 +266,10 @@ fn serve_webhook(
         clock: config.clock,
         pending_bytes: AtomicUsize::new(0),
     };
-    connections.serve(listener, TowerToHyperService::new(warp::service(webhook::routes(Arc::new(webhook)))))
+    connections.serve(
+        listener,
+        TowerToHyperService::new(warp::service(webhook::routes(Arc::new(webhook)))),
+    )
 }
 
 fn serve_admin(
@@ -243,7 +288,10 @@ fn serve_admin(
         stop: stop.accepting.subscribe(),
         lake_check: Mutex::new(None),
     };
-    connections.serve(listener, TowerToHyperService::new(warp::service(admin::routes(Arc::new(admin)))))
+    connections.serve(
+        listener,
+        TowerToHyperService::new(warp::service(admin::routes(Arc::new(admin)))),
+    )
 }
 
 fn flush_settings(config: &ServeConfig, lake: Lake) -> FlushSettings {

@@ -45,12 +45,19 @@ impl Service {
         Self::start_with(dir, lake, adjust).await
     }
 
-    async fn start_with(dir: Arc<TempDir>, lake: Lake, adjust: impl FnOnce(&mut ServeConfig)) -> Self {
+    async fn start_with(
+        dir: Arc<TempDir>,
+        lake: Lake,
+        adjust: impl FnOnce(&mut ServeConfig),
+    ) -> Self {
         let mut config = ServeConfig::new(dir.path().join("wal"), Tz::UTC, now);
         config.listen.set_port(0);
         config.admin_listen.set_port(0);
         config.tokens = vec![Token::new(SECRET).unwrap()];
-        config.flush = FlushPolicy { interval: Duration::from_secs(3600), ..FlushPolicy::default() };
+        config.flush = FlushPolicy {
+            interval: Duration::from_secs(3600),
+            ..FlushPolicy::default()
+        };
         adjust(&mut config);
         let (shutdown, stopped) = oneshot::channel::<()>();
         let (ready, addresses) = oneshot::channel();
@@ -64,7 +71,13 @@ impl Service {
             .await
         });
         let (webhook, admin) = addresses.await.expect("the service starts");
-        Self { dir, webhook, admin, shutdown: Some(shutdown), task }
+        Self {
+            dir,
+            webhook,
+            admin,
+            shutdown: Some(shutdown),
+            task,
+        }
     }
 
     async fn post(&self, body: &str) -> Reply {
@@ -85,7 +98,13 @@ impl Service {
         let dir = Arc::clone(&self.dir);
         self.stop().await.unwrap();
         let table = lake_in(&dir).table(&events_table()).await.unwrap();
-        let batches: Vec<_> = table.read(&["event_id"], None).await.unwrap().try_collect().await.unwrap();
+        let batches: Vec<_> = table
+            .read(&["event_id"], None)
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
         batches.iter().map(|batch| batch.num_rows()).sum()
     }
 }
@@ -96,7 +115,9 @@ fn lake_in(dir: &TempDir) -> Lake {
 
 async fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Reply {
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
     raw(TcpStream::connect(address).await.unwrap(), &(head + body)).await
 }
 
@@ -106,23 +127,44 @@ async fn raw(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, request: &st
     // A server that refuses a body may reset the connection once it has answered.
     let _ = stream.read_to_end(&mut reply).await;
     let reply = String::from_utf8(reply).unwrap();
-    let (headers, body) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {reply:?}"));
+    let (headers, body) = reply
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {reply:?}"));
     let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
-    Reply { status, headers: headers.to_ascii_lowercase(), body: body.to_owned() }
+    Reply {
+        status,
+        headers: headers.to_ascii_lowercase(),
+        body: body.to_owned(),
+    }
 }
 
 fn delivery(chat: u32, token: &str) -> String {
-    format!(r#"{{"time":1700000000,"messages":{{"startedChat":[{{"chat":{{"id":{chat}}}}}]}},"token":"{token}"}}"#)
+    format!(
+        r#"{{"time":1700000000,"messages":{{"startedChat":[{{"chat":{{"id":{chat}}}}}]}},"token":"{token}"}}"#
+    )
 }
 
 /// A refusal has a JSON body that says what was wrong and what to do, and shows nothing of the request.
 fn assert_refused(reply: &Reply, status: u16, error: &str) {
     assert_eq!(reply.status, status, "{}", reply.body);
     let message: Value = serde_json::from_str(&reply.body).unwrap();
-    assert!(message["error"].as_str().unwrap().contains(error), "{}", reply.body);
+    assert!(
+        message["error"].as_str().unwrap().contains(error),
+        "{}",
+        reply.body
+    );
     assert!(!message["help"].as_str().unwrap().is_empty());
-    assert!(reply.headers.contains("content-type: application/json"), "{}", reply.headers);
-    assert_eq!(status == 503, reply.headers.contains("retry-after: "), "{}", reply.headers);
+    assert!(
+        reply.headers.contains("content-type: application/json"),
+        "{}",
+        reply.headers
+    );
+    assert_eq!(
+        status == 503,
+        reply.headers.contains("retry-after: "),
+        "{}",
+        reply.headers
+    );
     assert!(!reply.body.contains("private"), "{}", reply.body);
 }
 
@@ -139,9 +181,17 @@ async fn deliveries_with_a_valid_token_are_stored_whatever_their_shape() {
         let reply = service.post(&body).await;
         assert_eq!((reply.status, reply.body.as_str()), (200, ""), "{body}");
     }
-    assert_eq!(request(service.webhook, "PUT", "/webhook", &delivery(2, SECRET)).await.status, 200);
+    assert_eq!(
+        request(service.webhook, "PUT", "/webhook", &delivery(2, SECRET))
+            .await
+            .status,
+        200
+    );
     let metrics = service.get("/metrics").await.body;
-    assert!(metrics.contains("huggy_etl_deliveries_total{result=\"stored\"} 6\n"), "{metrics}");
+    assert!(
+        metrics.contains("huggy_etl_deliveries_total{result=\"stored\"} 6\n"),
+        "{metrics}"
+    );
     // The two events, and what the bodies without messages become.
     assert!(service.stored().await >= 3);
 }
@@ -149,10 +199,18 @@ async fn deliveries_with_a_valid_token_are_stored_whatever_their_shape() {
 #[tokio::test]
 async fn the_handshake_is_answered_with_the_bare_token_only_if_it_is_ours() {
     let service = Service::start(|_| {}).await;
-    let reply = service.post(&format!(r#"{{"token":"{SECRET}","validToken":true}}"#)).await;
+    let reply = service
+        .post(&format!(r#"{{"token":"{SECRET}","validToken":true}}"#))
+        .await;
     assert_eq!((reply.status, reply.body.as_str()), (200, SECRET));
-    assert!(reply.headers.contains("content-type: text/plain"), "{}", reply.headers);
-    let reply = service.post(r#"{"token":"private","validToken":true}"#).await;
+    assert!(
+        reply.headers.contains("content-type: text/plain"),
+        "{}",
+        reply.headers
+    );
+    let reply = service
+        .post(r#"{"token":"private","validToken":true}"#)
+        .await;
     assert_refused(&reply, 401, "token is not one of ours");
     assert_eq!(service.stored().await, 0);
 }
@@ -163,13 +221,21 @@ async fn what_is_not_accepted_is_told_why() {
     let large = delivery(1, SECRET) + &" ".repeat(500);
     let cases = [
         (delivery(1, "private"), 401, "token is not one of ours"),
-        (r#"{"messages":{"private":[]}}"#.to_owned(), 401, "carries no token"),
+        (
+            r#"{"messages":{"private":[]}}"#.to_owned(),
+            401,
+            "carries no token",
+        ),
         (
             r#"{"from":"private","to":"2","text":"x","id":3,"token":"private"}"#.to_owned(),
             400,
             "not a Huggy chat delivery",
         ),
-        (r#"{"hello":"private"}"#.to_owned(), 400, "not a Huggy chat delivery"),
+        (
+            r#"{"hello":"private"}"#.to_owned(),
+            400,
+            "not a Huggy chat delivery",
+        ),
         ("[]".to_owned(), 400, "not a Huggy chat delivery"),
         ("{\"token\":\n private}".to_owned(), 400, "line 2 column 2"),
         (String::new(), 400, "ends too early"),
@@ -178,10 +244,18 @@ async fn what_is_not_accepted_is_told_why() {
     for (body, status, error) in cases {
         assert_refused(&service.post(&body).await, status, error);
     }
-    assert_refused(&request(service.webhook, "POST", "/private", "{}").await, 404, "nothing is here");
+    assert_refused(
+        &request(service.webhook, "POST", "/private", "{}").await,
+        404,
+        "nothing is here",
+    );
     let reply = request(service.webhook, "GET", "/webhook", "").await;
     assert_refused(&reply, 405, "POST and PUT");
-    assert!(reply.headers.contains("allow: post, put"), "{}", reply.headers);
+    assert!(
+        reply.headers.contains("allow: post, put"),
+        "{}",
+        reply.headers
+    );
     assert_eq!(service.stored().await, 0);
 }
 
@@ -195,9 +269,17 @@ async fn a_body_without_a_declared_length_is_limited_too() {
             body.len()
         )
     };
-    let reply = raw(TcpStream::connect(service.webhook).await.unwrap(), &chunked(&delivery(1, SECRET))).await;
+    let reply = raw(
+        TcpStream::connect(service.webhook).await.unwrap(),
+        &chunked(&delivery(1, SECRET)),
+    )
+    .await;
     assert_eq!(reply.status, 200);
-    let reply = raw(TcpStream::connect(service.webhook).await.unwrap(), &chunked(&" ".repeat(600))).await;
+    let reply = raw(
+        TcpStream::connect(service.webhook).await.unwrap(),
+        &chunked(&" ".repeat(600)),
+    )
+    .await;
     assert_refused(&reply, 413, "larger than 500 bytes");
     assert_eq!(service.stored().await, 1);
 }
@@ -205,10 +287,17 @@ async fn a_body_without_a_declared_length_is_limited_too() {
 #[tokio::test]
 async fn without_a_token_everything_is_refused_with_the_way_out() {
     let service = Service::start(|config| config.tokens.clear()).await;
-    for body in [delivery(1, "private"), r#"{"token":"private","validToken":true}"#.to_owned()] {
+    for body in [
+        delivery(1, "private"),
+        r#"{"token":"private","validToken":true}"#.to_owned(),
+    ] {
         let reply = service.post(&body).await;
         assert_refused(&reply, 401, "no token configured");
-        assert!(reply.body.contains("--token") && reply.body.contains("--pair"), "{}", reply.body);
+        assert!(
+            reply.body.contains("--token") && reply.body.contains("--pair"),
+            "{}",
+            reply.body
+        );
     }
     assert_eq!(service.stored().await, 0);
 }
@@ -221,15 +310,31 @@ async fn pairing_takes_the_first_handshake_and_no_other_also_after_a_restart() {
         config.pair = true;
     };
     let service = Service::start_in(Arc::clone(&dir), pairing).await;
-    assert_refused(&service.post(&delivery(1, "first")).await, 401, "no token configured");
+    assert_refused(
+        &service.post(&delivery(1, "first")).await,
+        401,
+        "no token configured",
+    );
     let reply = service.post(r#"{"token":"first","validToken":true}"#).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "first"));
-    assert_refused(&service.post(r#"{"token":"second","validToken":true}"#).await, 401, "not one of ours");
+    assert_refused(
+        &service
+            .post(r#"{"token":"second","validToken":true}"#)
+            .await,
+        401,
+        "not one of ours",
+    );
     assert_eq!(service.post(&delivery(1, "first")).await.status, 200);
     service.stop().await.unwrap();
 
     let service = Service::start_in(dir, pairing).await;
-    assert_refused(&service.post(r#"{"token":"second","validToken":true}"#).await, 401, "not one of ours");
+    assert_refused(
+        &service
+            .post(r#"{"token":"second","validToken":true}"#)
+            .await,
+        401,
+        "not one of ours",
+    );
     assert_eq!(service.post(&delivery(2, "first")).await.status, 200);
     assert_eq!(service.stored().await, 2);
 }
@@ -240,14 +345,21 @@ async fn a_full_log_answers_503_and_is_reported_unready() {
     assert_eq!(service.post(&delivery(1, SECRET)).await.status, 200);
     assert_refused(&service.post(&delivery(2, SECRET)).await, 503, "size limit");
     let metrics = service.get("/metrics").await.body;
-    assert!(metrics.contains("huggy_etl_deliveries_total{result=\"wal_full\"} 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("huggy_etl_deliveries_total{result=\"wal_full\"} 1\n"),
+        "{metrics}"
+    );
     assert_eq!(service.stored().await, 1);
 }
 
 #[tokio::test]
 async fn bodies_together_are_limited() {
     let service = Service::start(|config| config.http.max_pending_bytes = 10).await;
-    assert_refused(&service.post(&delivery(1, SECRET)).await, 503, "too many requests");
+    assert_refused(
+        &service.post(&delivery(1, SECRET)).await,
+        503,
+        "too many requests",
+    );
     service.stop().await.unwrap();
 }
 
@@ -256,7 +368,10 @@ async fn beyond_the_limit_connections_are_told_to_come_back() {
     let service = Service::start(|config| config.http.max_connections = 1).await;
     let mut first = TcpStream::connect(service.webhook).await.unwrap();
     let body = delivery(1, SECRET);
-    let keep = format!("POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let keep = format!(
+        "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     first.write_all(keep.as_bytes()).await.unwrap();
     let mut answer = [0; 15];
     first.read_exact(&mut answer).await.unwrap();
@@ -276,7 +391,8 @@ async fn slow_headers_and_slow_bodies_do_not_hold_a_connection() {
     let mut nothing = Vec::new();
     // Ends because the server closes; what it says before does not matter.
     let _ = silent.read_to_end(&mut nothing).await;
-    let slow = "POST /webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{";
+    let slow =
+        "POST /webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{";
     let reply = raw(TcpStream::connect(service.webhook).await.unwrap(), slow).await;
     assert_refused(&reply, 408, "did not arrive in time");
     service.stop().await.unwrap();
@@ -291,12 +407,21 @@ async fn the_admin_address_shows_health_readiness_and_metrics() {
     assert_eq!((ready.status, ready.body.as_str()), (200, expected));
     service.post(&delivery(1, SECRET)).await;
     let metrics = service.get("/metrics").await.body;
-    for line in ["huggy_etl_wal_bytes ", "huggy_etl_lake_lag_seconds ", "huggy_etl_unflushed_age_seconds ", "# EOF"] {
+    for line in [
+        "huggy_etl_wal_bytes ",
+        "huggy_etl_lake_lag_seconds ",
+        "huggy_etl_unflushed_age_seconds ",
+        "# EOF",
+    ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
     assert!(!metrics.contains(SECRET));
     assert_refused(&service.get("/webhook").await, 404, "nothing is here");
-    assert_refused(&request(service.admin, "POST", "/healthz", "").await, 405, "only shows");
+    assert_refused(
+        &request(service.admin, "POST", "/healthz", "").await,
+        405,
+        "only shows",
+    );
     service.stop().await.unwrap();
 }
 
@@ -313,14 +438,24 @@ async fn a_lake_that_does_not_answer_makes_the_service_unready_but_not_deaf() {
     ];
     let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let silent = Lake::open("s3://bucket/lake", options).unwrap();
-    let service =
-        Service::start_with(Arc::clone(&dir), silent, |config| config.shutdown_grace = Duration::from_millis(10)).await;
+    let service = Service::start_with(Arc::clone(&dir), silent, |config| {
+        config.shutdown_grace = Duration::from_millis(10)
+    })
+    .await;
     let ready = service.get("/readyz").await;
     let readiness: Value = serde_json::from_str(&ready.body).unwrap();
-    assert_eq!((ready.status, &readiness["wal"]), (503, &Value::from("ok")), "{}", ready.body);
+    assert_eq!(
+        (ready.status, &readiness["wal"]),
+        (503, &Value::from("ok")),
+        "{}",
+        ready.body
+    );
     assert_ne!(readiness["lake"], "ok", "{}", ready.body);
     assert_eq!(service.post(&delivery(1, SECRET)).await.status, 200);
-    service.stop().await.expect("what cannot be flushed waits in the log");
+    service
+        .stop()
+        .await
+        .expect("what cannot be flushed waits in the log");
 
     let service = Service::start_in(dir, |_| {}).await;
     assert_eq!(service.stored().await, 1);
@@ -331,7 +466,10 @@ async fn requests_in_flight_at_the_stop_are_finished() {
     let mut service = Service::start(|_| {}).await;
     let body = delivery(1, SECRET);
     let (first, second) = body.split_at(20);
-    let head = format!("POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{first}", body.len());
+    let head = format!(
+        "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    );
     let mut stream = TcpStream::connect(service.webhook).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     // An answer on a later connection means the server has seen the earlier one.
@@ -344,7 +482,13 @@ async fn requests_in_flight_at_the_stop_are_finished() {
     assert_eq!(reply.status, 200);
     service.task.await.unwrap().unwrap();
     let table = lake_in(&service.dir).table(&events_table()).await.unwrap();
-    let rows: Vec<_> = table.read(&["event_id"], None).await.unwrap().try_collect().await.unwrap();
+    let rows: Vec<_> = table
+        .read(&["event_id"], None)
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
     assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
 }
 
@@ -354,8 +498,17 @@ async fn a_second_service_on_the_same_log_does_not_start() {
     let mut config = ServeConfig::new(service.dir.path().join("wal"), Tz::UTC, now);
     config.listen.set_port(0);
     config.admin_listen.set_port(0);
-    let second = serve(config, lake_in(&service.dir), std::future::pending(), |_, _| panic!("started")).await;
-    assert!(matches!(second, Err(ServeError::Wal(OpenError::Locked { .. }))), "{second:?}");
+    let second = serve(
+        config,
+        lake_in(&service.dir),
+        std::future::pending(),
+        |_, _| panic!("started"),
+    )
+    .await;
+    assert!(
+        matches!(second, Err(ServeError::Wal(OpenError::Locked { .. }))),
+        "{second:?}"
+    );
     service.stop().await.unwrap();
 }
 
@@ -363,21 +516,29 @@ async fn a_second_service_on_the_same_log_does_not_start() {
 async fn with_a_certificate_the_webhook_speaks_tls() {
     let dir = Arc::new(TempDir::new().unwrap());
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files = TlsFiles { certificate: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+    let files = TlsFiles {
+        certificate: dir.path().join("cert.pem"),
+        key: dir.path().join("key.pem"),
+    };
     std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
     std::fs::write(&files.key, issued.signing_key.serialize_pem()).unwrap();
     let service = Service::start_in(dir, |config| config.tls = Some(files)).await;
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(issued.cert.der().clone()).unwrap();
-    let client = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let client = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_root_certificates(roots)
+    .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
     let stream = TcpStream::connect(service.webhook).await.unwrap();
-    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let stream = connector
+        .connect("localhost".try_into().unwrap(), stream)
+        .await
+        .unwrap();
     let body = delivery(1, SECRET);
     let head = "POST /webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length";
     let reply = raw(stream, &format!("{head}: {}\r\n\r\n{body}", body.len())).await;
@@ -388,10 +549,16 @@ async fn with_a_certificate_the_webhook_speaks_tls() {
 #[tokio::test]
 async fn a_certificate_that_is_none_is_refused_by_name() {
     let dir = TempDir::new().unwrap();
-    let files = TlsFiles { certificate: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+    let files = TlsFiles {
+        certificate: dir.path().join("cert.pem"),
+        key: dir.path().join("key.pem"),
+    };
     std::fs::write(&files.certificate, "nonsense").unwrap();
     let mut config = ServeConfig::new(dir.path().join("wal"), Tz::UTC, now);
     config.tls = Some(files);
-    let error = serve(config, lake_in(&dir), std::future::pending(), |_, _| {}).await.unwrap_err().to_string();
+    let error = serve(config, lake_in(&dir), std::future::pending(), |_, _| {})
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("cert.pem"), "{error}");
 }

@@ -43,7 +43,10 @@ pub(super) fn routes(
         .then(move |method, path, length, body| {
             let webhook = Arc::clone(&webhook);
             async move {
-                let answer = webhook.receive(method, path, length, body).await.unwrap_or_else(Answer::Refused);
+                let answer = webhook
+                    .receive(method, path, length, body)
+                    .await
+                    .unwrap_or_else(Answer::Refused);
                 webhook.metrics.request_ended(answer.outcome());
                 answer.into_response()
             }
@@ -59,7 +62,9 @@ impl Webhook {
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Result<Answer, Refusal> {
         if path.as_str() != self.path {
-            return Err(Refusal::WrongPath { webhook: self.path.clone() });
+            return Err(Refusal::WrongPath {
+                webhook: self.path.clone(),
+            });
         }
         if method != Method::POST && method != Method::PUT {
             return Err(Refusal::WrongMethod);
@@ -68,12 +73,20 @@ impl Webhook {
         if length.is_some_and(|length| length > limit_bytes) {
             return Err(Refusal::TooLarge { limit_bytes });
         }
-        let mut pending = Pending { total: &self.pending_bytes, bytes: 0 };
+        let mut pending = Pending {
+            total: &self.pending_bytes,
+            bytes: 0,
+        };
         let collect = self.collect(length, body, &mut pending);
-        let body = tokio::time::timeout(self.limits.body_timeout, collect).await.map_err(|_| Refusal::TooSlow)??;
+        let body = tokio::time::timeout(self.limits.body_timeout, collect)
+            .await
+            .map_err(|_| Refusal::TooSlow)??;
         match self.judge(&body)? {
             Verdict::Store => self.store(body).await,
-            Verdict::Greet(token) => Ok(Answer::Token { token, newly_paired: false }),
+            Verdict::Greet(token) => Ok(Answer::Token {
+                token,
+                newly_paired: false,
+            }),
             Verdict::Pair(token) => self.pair(token).await,
         }
     }
@@ -92,7 +105,9 @@ impl Webhook {
             let mut piece = piece.map_err(|_| Refusal::BrokenBody)?;
             let size = piece.remaining();
             if pending.bytes + size > self.limits.max_body_bytes {
-                return Err(Refusal::TooLarge { limit_bytes: self.limits.max_body_bytes });
+                return Err(Refusal::TooLarge {
+                    limit_bytes: self.limits.max_body_bytes,
+                });
             }
             pending.add(size, self.limits.max_pending_bytes)?;
             if first.is_empty() && rest.is_empty() {
@@ -105,7 +120,11 @@ impl Webhook {
                 rest.extend_from_slice(&piece.copy_to_bytes(size));
             }
         }
-        Ok(if rest.is_empty() { first } else { rest.freeze() })
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            rest.freeze()
+        })
     }
 
     fn judge(&self, body: &[u8]) -> Result<Verdict, Refusal> {
@@ -116,7 +135,9 @@ impl Webhook {
                 false => Verdict::Store,
             }),
             Some(token) if envelope.is_handshake() && self.tokens.pairing_is_open() => {
-                Token::new(token).map(Verdict::Pair).map_err(|_| Refusal::NotPairable)
+                Token::new(token)
+                    .map(Verdict::Pair)
+                    .map_err(|_| Refusal::NotPairable)
             }
             _ => Err(self.refusal(&envelope)),
         }
@@ -143,7 +164,10 @@ impl Webhook {
 
     async fn pair(&self, token: Token) -> Result<Answer, Refusal> {
         match self.tokens.pair(token.clone()).await {
-            Ok(true) => Ok(Answer::Token { token: token.reveal(), newly_paired: true }),
+            Ok(true) => Ok(Answer::Token {
+                token: token.reveal(),
+                newly_paired: true,
+            }),
             Ok(false) => Err(Refusal::WrongToken),
             Err(error) => {
                 tracing::error!(%error, "the token of a handshake could not be stored; pairing stays open");

@@ -48,7 +48,10 @@ impl Disk for RealDisk {
         if path.is_dir() {
             return Ok(());
         }
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             self.create_dir(parent)?;
         }
         match fs::create_dir(path) {
@@ -58,7 +61,12 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
         file.sync_all()?;
         sync_parent(path)?;
         Ok(Box::new(file))
@@ -75,7 +83,11 @@ impl Disk for RealDisk {
             let metadata = entry.metadata()?;
             // A name that is not UTF-8 was not written by us; shown with replacements it matches nothing.
             let name = entry.file_name().to_string_lossy().into_owned();
-            entries.push(Entry { name, is_dir: metadata.is_dir(), bytes: metadata.len() });
+            entries.push(Entry {
+                name,
+                is_dir: metadata.is_dir(),
+                bytes: metadata.len(),
+            });
         }
         Ok(entries)
     }
@@ -122,6 +134,8 @@ impl DiskFile for File {
 
 /// A created or removed name is durable only once its directory is synced.
 fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -59,7 +59,11 @@ pub(super) fn checked(header: Header, body: Bytes) -> Option<Frame> {
     if expected != header.checksum {
         return None;
     }
-    Some(Frame { offset: header.offset, received_at: DateTime::from_timestamp_micros(header.received_at_us)?, body })
+    Some(Frame {
+        offset: header.offset,
+        received_at: DateTime::from_timestamp_micros(header.received_at_us)?,
+        body,
+    })
 }
 
 fn checksum(length: u32, offset: u64, received_at_us: i64, body: &[u8]) -> u32 {

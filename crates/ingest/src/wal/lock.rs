@@ -13,9 +13,17 @@ pub(super) struct Lock(#[expect(dead_code, reason = "holding the file holds the 
 impl Lock {
     pub fn acquire(root: &Path) -> Result<Self, OpenError> {
         let path = root.join("lock");
-        let io = |source| OpenError::Io { path: path.clone(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let io = |source| OpenError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -26,7 +34,10 @@ impl Lock {
                     "" => "another process".to_owned(),
                     owner => owner.to_owned(),
                 };
-                return Err(OpenError::Locked { dir: root.to_owned(), owner });
+                return Err(OpenError::Locked {
+                    dir: root.to_owned(),
+                    owner,
+                });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }

@@ -79,7 +79,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, max_bytes: 4 << 30, queue: 8192 }
+        Self {
+            segment_bytes: 64 << 20,
+            max_bytes: 4 << 30,
+            queue: 8192,
+        }
     }
 }
 
@@ -97,7 +101,9 @@ pub enum OpenError {
 pub enum AppendError {
     #[error("too many deliveries wait to be written")]
     Busy,
-    #[error("the write-ahead log reached its size limit: the lake does not take deliveries fast enough, or not at all")]
+    #[error(
+        "the write-ahead log reached its size limit: the lake does not take deliveries fast enough, or not at all"
+    )]
     Full,
     #[error("the disk of the write-ahead log is full")]
     NoSpace,
@@ -148,11 +154,24 @@ impl Wal {
     ///
     /// # Errors
     /// Another process has the directory, or the disk refuses.
-    pub fn open(dir: &Path, id: Uuid, limits: Limits, disk: Arc<dyn Disk>) -> Result<Opened, OpenError> {
-        let io = |source| OpenError::Io { path: dir.to_owned(), source };
+    pub fn open(
+        dir: &Path,
+        id: Uuid,
+        limits: Limits,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Opened, OpenError> {
+        let io = |source| OpenError::Io {
+            path: dir.to_owned(),
+            source,
+        };
         disk.create_dir(dir).map_err(io)?;
         let lock = Lock::acquire(dir)?;
-        let root = Arc::new(Root { path: dir.to_owned(), disk, usage: AtomicU64::new(0), _lock: lock });
+        let root = Arc::new(Root {
+            path: dir.to_owned(),
+            disk,
+            usage: AtomicU64::new(0),
+            _lock: lock,
+        });
         let old = old_logs(&root).map_err(io)?;
 
         let segments = Arc::new(Segments::new(id, root));
@@ -175,24 +194,41 @@ impl Wal {
             writer.run();
             closing.send_replace(true);
         };
-        std::thread::Builder::new().name("wal-writer".to_owned()).spawn(thread).map_err(io)?;
-        Ok(Opened { wal: Self { shared, queue }, reader: WalReader::new(segments, None), old })
+        std::thread::Builder::new()
+            .name("wal-writer".to_owned())
+            .spawn(thread)
+            .map_err(io)?;
+        Ok(Opened {
+            wal: Self { shared, queue },
+            reader: WalReader::new(segments, None),
+            old,
+        })
     }
 
     /// Returns the delivery's offset once it is on stable storage.
     ///
     /// # Errors
     /// It is not, and will not be; see [`AppendError`].
-    pub async fn append(&self, body: Bytes, received_at: DateTime<Utc>) -> Result<u64, AppendError> {
+    pub async fn append(
+        &self,
+        body: Bytes,
+        received_at: DateTime<Utc>,
+    ) -> Result<u64, AppendError> {
         if u32::try_from(body.len() + HEADER_BYTES).is_err() {
             return Err(AppendError::TooLarge);
         }
         let (answer, answered) = oneshot::channel();
-        let append = Append { body, received_at_us: received_at.timestamp_micros(), answer };
-        self.queue.try_send(Request::Append(append)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AppendError::Busy,
-            mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
-        })?;
+        let append = Append {
+            body,
+            received_at_us: received_at.timestamp_micros(),
+            answer,
+        };
+        self.queue
+            .try_send(Request::Append(append))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => AppendError::Busy,
+                mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
+            })?;
         // The writer answers everything it takes; without an answer it is gone, and nothing is promised.
         answered.await.unwrap_or(Err(AppendError::Failed))
     }
@@ -223,7 +259,11 @@ impl Wal {
 
     /// Whether an append would be expected to succeed.
     pub fn check(&self) -> Result<(), AppendError> {
-        let no_space = self.shared.no_space_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let no_space = self
+            .shared
+            .no_space_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if self.shared.failure.get().is_some() {
             Err(AppendError::Failed)
         } else if *self.shared.closed.borrow() || self.queue.is_closed() {
@@ -261,7 +301,10 @@ impl Shared {
     }
 
     fn set_no_space(&self, no_space: bool) {
-        let mut since = self.no_space_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self
+            .no_space_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *since = no_space.then(Instant::now);
     }
 }
@@ -270,7 +313,9 @@ impl Shared {
 fn old_logs(root: &Arc<Root>) -> io::Result<Vec<WalReader>> {
     let mut logs = Vec::new();
     for entry in root.disk.list(&root.path)? {
-        let Some(id) = Uuid::parse_str(&entry.name).ok().filter(|_| entry.is_dir) else { continue };
+        let Some(id) = Uuid::parse_str(&entry.name).ok().filter(|_| entry.is_dir) else {
+            continue;
+        };
         let segments = Segments::found(id, Arc::clone(root))?;
         match segments.all().first() {
             Some(first) => {
@@ -287,6 +332,11 @@ fn old_logs(root: &Arc<Root>) -> io::Result<Vec<WalReader>> {
 /// Only orders logs, so it is not worth a checksum: one that begins with damage comes first.
 fn first_received_at(segments: &Segments, first: u64) -> io::Result<Option<DateTime<Utc>>> {
     let mut bytes = [0; HEADER_BYTES];
-    segments.root.disk.open(&segments.path(first))?.read_at(0, &mut bytes)?;
-    Ok(frame::header(&bytes).and_then(|header| DateTime::from_timestamp_micros(header.received_at_us)))
+    segments
+        .root
+        .disk
+        .open(&segments.path(first))?
+        .read_at(0, &mut bytes)?;
+    Ok(frame::header(&bytes)
+        .and_then(|header| DateTime::from_timestamp_micros(header.received_at_us)))
 }

@@ -62,7 +62,12 @@ enum Found {
 
 impl WalReader {
     pub(super) fn new(segments: Arc<Segments>, began: Option<DateTime<Utc>>) -> Self {
-        Self { segments, began, position: Position::default(), open: None }
+        Self {
+            segments,
+            began,
+            position: Position::default(),
+            open: None,
+        }
     }
 
     /// The id under which this log's offsets are committed.
@@ -108,7 +113,8 @@ impl WalReader {
 
     /// Keeps a copy of a delivery that no table takes, where damaged bytes are kept. Blocks on the disk.
     pub fn set_aside(&self, frame: &Frame) -> io::Result<PathBuf> {
-        let (disk, path) = self.damaged_file(&format!("{}-offset-{}.json", self.id(), frame.offset))?;
+        let (disk, path) =
+            self.damaged_file(&format!("{}-offset-{}.json", self.id(), frame.offset))?;
         let mut file = disk.create(&path)?;
         file.write_at(0, &frame.body)?;
         file.sync()?;
@@ -146,27 +152,44 @@ impl WalReader {
     /// Opens the segment, or takes note that it has grown.
     fn enter(&mut self, segment: Segment) -> io::Result<()> {
         if self.position.segment != segment.first {
-            self.position = Position { segment: segment.first, byte: 0, offset: self.position.offset };
+            self.position = Position {
+                segment: segment.first,
+                byte: 0,
+                offset: self.position.offset,
+            };
             self.open = None;
         }
         match &mut self.open {
             Some(window) => window.end = segment.bytes,
             None => {
-                let file = self.segments.root.disk.open(&self.segments.path(segment.first))?;
-                self.open = Some(Window { file, end: segment.bytes, chunk: Bytes::new(), chunk_at: 0 });
+                let file = self
+                    .segments
+                    .root
+                    .disk
+                    .open(&self.segments.path(segment.first))?;
+                self.open = Some(Window {
+                    file,
+                    end: segment.bytes,
+                    chunk: Bytes::new(),
+                    chunk_at: 0,
+                });
             }
         }
         Ok(())
     }
 
     fn window(&mut self) -> io::Result<&mut Window> {
-        self.open.as_mut().ok_or_else(|| io::Error::other("no segment is open"))
+        self.open
+            .as_mut()
+            .ok_or_else(|| io::Error::other("no segment is open"))
     }
 
     fn frame_at(&mut self, at: u64) -> io::Result<Found> {
         let last_offset = self.position.offset;
         let window = self.window()?;
-        let Some(header) = frame::header(&window.bytes(at, HEADER_BYTES)?) else { return Ok(Found::NoFrame) };
+        let Some(header) = frame::header(&window.bytes(at, HEADER_BYTES)?) else {
+            return Ok(Found::NoFrame);
+        };
         let length = HEADER_BYTES + header.length as usize;
         if header.offset <= last_offset || length as u64 > window.end - at {
             return Ok(Found::NoFrame);
@@ -186,7 +209,12 @@ impl WalReader {
         }
         let kept_in = self.keep(from, to)?;
         self.position.byte = to;
-        Ok(Some(Damage { segment: self.position.segment, byte_offset: from, length: to - from, kept_in }))
+        Ok(Some(Damage {
+            segment: self.position.segment,
+            byte_offset: from,
+            length: to - from,
+            kept_in,
+        }))
     }
 
     /// Where the next valid frame begins, or the segment's end.
@@ -224,7 +252,8 @@ impl WalReader {
         }
         match frame::header(&start) {
             Some(header) => Ok(HEADER_BYTES as u64 + u64::from(header.length) > tail_bytes),
-            None => Ok(tail_bytes < HEADER_BYTES as u64 && MAGIC.iter().zip(start.iter()).all(|(a, b)| a == b)),
+            None => Ok(tail_bytes < HEADER_BYTES as u64
+                && MAGIC.iter().zip(start.iter()).all(|(a, b)| a == b)),
         }
     }
 
@@ -277,7 +306,10 @@ impl Window {
         let mut chunk = vec![0; wanted.max(CHUNK_BYTES.min(remaining))];
         let read = self.file.read_at(at, &mut chunk)?;
         if read < wanted {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the segment is shorter than it was"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the segment is shorter than it was",
+            ));
         }
         chunk.truncate(read);
         self.chunk = Bytes::from(chunk);

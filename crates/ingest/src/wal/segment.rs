@@ -41,7 +41,11 @@ pub(super) struct Segment {
 impl Segments {
     /// A log without files yet.
     pub fn new(id: Uuid, root: Arc<Root>) -> Self {
-        Self { id, root, files: Mutex::new(VecDeque::new()) }
+        Self {
+            id,
+            root,
+            files: Mutex::new(VecDeque::new()),
+        }
     }
 
     /// The segments that an earlier process start left under `root`.
@@ -56,10 +60,18 @@ impl Segments {
             .filter_map(|entry| Some((first_offset(&entry.name)?, entry.bytes)))
             .collect();
         found.sort_unstable();
-        let followers = found.iter().skip(1).map(|(first, _)| Some(first - 1)).chain([None]);
+        let followers = found
+            .iter()
+            .skip(1)
+            .map(|(first, _)| Some(first - 1))
+            .chain([None]);
         for ((first, bytes), last) in found.iter().zip(followers) {
             segments.root.usage.fetch_add(*bytes, Ordering::Relaxed);
-            segments.lock().push_back(Segment { first: *first, bytes: *bytes, last });
+            segments.lock().push_back(Segment {
+                first: *first,
+                bytes: *bytes,
+                last,
+            });
         }
         Ok(segments)
     }
@@ -83,13 +95,19 @@ impl Segments {
 
     /// A new last segment, empty, just created on disk.
     pub fn add(&self, first: u64) {
-        self.lock().push_back(Segment { first, bytes: 0, last: None });
+        self.lock().push_back(Segment {
+            first,
+            bytes: 0,
+            last: None,
+        });
     }
 
     /// The last segment now holds this many durable bytes.
     pub fn grew_to(&self, bytes: u64) {
         if let Some(segment) = self.lock().back_mut() {
-            self.root.usage.fetch_add(bytes.saturating_sub(segment.bytes), Ordering::Relaxed);
+            self.root
+                .usage
+                .fetch_add(bytes.saturating_sub(segment.bytes), Ordering::Relaxed);
             segment.bytes = bytes;
         }
     }
@@ -116,7 +134,9 @@ impl Segments {
     fn remove_while(&self, mut condition: impl FnMut(&Segment) -> bool) -> io::Result<()> {
         loop {
             // Taken out under the lock and removed outside it, so that appends do not wait for the disk.
-            let Some(segment) = self.lock().pop_front_if(|segment| condition(segment)) else { return Ok(()) };
+            let Some(segment) = self.lock().pop_front_if(|segment| condition(segment)) else {
+                return Ok(());
+            };
             match self.root.disk.remove_file(&self.path(segment.first)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     self.lock().push_front(segment);

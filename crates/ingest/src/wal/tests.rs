@@ -6,7 +6,11 @@ use tempfile::TempDir;
 
 use super::*;
 
-const SMALL: Limits = Limits { segment_bytes: 300, max_bytes: 1 << 20, queue: 64 };
+const SMALL: Limits = Limits {
+    segment_bytes: 300,
+    max_bytes: 1 << 20,
+    queue: 64,
+};
 
 fn open_in(dir: &Path, limits: Limits) -> Opened {
     Wal::open(dir, Uuid::new_v4(), limits, Arc::new(RealDisk)).expect("the directory is free")
@@ -17,12 +21,18 @@ fn at(offset: u64) -> DateTime<Utc> {
 }
 
 fn body(number: u64) -> String {
-    format!("{{\"delivery\": {number}, \"text\": \"{}\"}}", "x".repeat(number as usize % 40))
+    format!(
+        "{{\"delivery\": {number}, \"text\": \"{}\"}}",
+        "x".repeat(number as usize % 40)
+    )
 }
 
 async fn append_all(wal: &Wal, count: u64) {
     for number in 1..=count {
-        assert_eq!(wal.append(Bytes::from(body(number)), at(number)).await, Ok(number));
+        assert_eq!(
+            wal.append(Bytes::from(body(number)), at(number)).await,
+            Ok(number)
+        );
     }
 }
 
@@ -32,7 +42,11 @@ async fn leave_behind(dir: &Path, count: u64, limits: Limits) -> Vec<PathBuf> {
     append_all(&opened.wal, count).await;
     opened.wal.close().await;
     let segments = &opened.wal.shared.segments;
-    segments.all().iter().map(|segment| segments.path(segment.first)).collect()
+    segments
+        .all()
+        .iter()
+        .map(|segment| segments.path(segment.first))
+        .collect()
 }
 
 fn read_all(reader: &mut WalReader) -> Replayed {
@@ -53,7 +67,10 @@ fn offsets(replayed: &Replayed) -> Vec<u64> {
 
 fn assert_intact(replayed: &Replayed) {
     for frame in &replayed.frames {
-        assert_eq!((frame.body.as_ref(), frame.received_at), (body(frame.offset).as_bytes(), at(frame.offset)));
+        assert_eq!(
+            (frame.body.as_ref(), frame.received_at),
+            (body(frame.offset).as_bytes(), at(frame.offset))
+        );
     }
 }
 
@@ -65,7 +82,11 @@ async fn what_is_appended_is_read_back_in_order_while_the_log_is_written() {
     let replayed = read_all(&mut opened.reader);
     assert_eq!(offsets(&replayed), (1..=20).collect::<Vec<_>>());
     assert_intact(&replayed);
-    opened.wal.append(Bytes::from(body(21)), at(21)).await.unwrap();
+    opened
+        .wal
+        .append(Bytes::from(body(21)), at(21))
+        .await
+        .unwrap();
     assert_eq!(offsets(&read_all(&mut opened.reader)), [21]);
 }
 
@@ -74,7 +95,11 @@ async fn concurrent_appends_get_distinct_offsets_without_gaps() {
     let dir = TempDir::new().unwrap();
     let opened = open_in(dir.path(), Limits::default());
     let appends = (0..200).map(|_| opened.wal.append(Bytes::from_static(b"{}"), at(0)));
-    let mut given: Vec<u64> = futures::future::join_all(appends).await.into_iter().map(Result::unwrap).collect();
+    let mut given: Vec<u64> = futures::future::join_all(appends)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
     given.sort_unstable();
     assert_eq!(given, (1..=200).collect::<Vec<_>>());
     assert_eq!(opened.wal.durable(), 200);
@@ -90,7 +115,10 @@ async fn the_log_of_an_earlier_start_is_read_under_its_own_id_and_removed_when_d
     let replayed = read_all(&mut old);
     assert_eq!(offsets(&replayed), (1..=10).collect::<Vec<_>>());
     assert_intact(&replayed);
-    assert!(opened.wal.bytes() > 0, "the old log counts towards the limit");
+    assert!(
+        opened.wal.bytes() > 0,
+        "the old log counts towards the limit"
+    );
     old.remove().unwrap();
     assert_eq!(opened.wal.bytes(), 0);
     opened.wal.close().await;
@@ -104,12 +132,20 @@ async fn old_logs_come_in_the_order_of_their_first_delivery() {
     let mut began = Vec::new();
     for start in [3, 1, 2] {
         let opened = open_in(dir.path(), SMALL);
-        opened.wal.append(Bytes::from_static(b"{}"), at(start)).await.unwrap();
+        opened
+            .wal
+            .append(Bytes::from_static(b"{}"), at(start))
+            .await
+            .unwrap();
         opened.wal.close().await;
         began.push((start, opened.reader.id()));
     }
     began.sort_unstable();
-    let old: Vec<Uuid> = open_in(dir.path(), SMALL).old.iter().map(WalReader::id).collect();
+    let old: Vec<Uuid> = open_in(dir.path(), SMALL)
+        .old
+        .iter()
+        .map(WalReader::id)
+        .collect();
     assert_eq!(old, began.into_iter().map(|(_, id)| id).collect::<Vec<_>>());
 }
 
@@ -119,7 +155,10 @@ async fn a_second_process_is_refused_and_told_who_has_the_log() {
     let opened = open_in(dir.path(), SMALL);
     let second = Wal::open(dir.path(), Uuid::new_v4(), SMALL, Arc::new(RealDisk));
     let message = second.err().expect("the directory is taken").to_string();
-    assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
+    assert!(
+        message.contains(&format!("process {}", std::process::id())),
+        "{message}"
+    );
     drop(opened);
 }
 
@@ -145,7 +184,11 @@ async fn a_drained_log_shrinks_to_the_next_append() {
     append_all(&opened.wal, 5).await;
     read_all(&mut opened.reader);
     opened.wal.release(5).unwrap();
-    opened.wal.append(Bytes::from(body(6)), at(6)).await.unwrap();
+    opened
+        .wal
+        .append(Bytes::from(body(6)), at(6))
+        .await
+        .unwrap();
     assert_eq!(opened.wal.bytes(), (HEADER_BYTES + body(6).len()) as u64);
     assert_eq!(offsets(&read_all(&mut opened.reader)), [6]);
 }
@@ -153,11 +196,24 @@ async fn a_drained_log_shrinks_to_the_next_append() {
 #[tokio::test]
 async fn beyond_the_size_limit_appends_are_refused_until_space_is_released() {
     let dir = TempDir::new().unwrap();
-    let opened = open_in(dir.path(), Limits { max_bytes: 210, ..SMALL });
+    let opened = open_in(
+        dir.path(),
+        Limits {
+            max_bytes: 210,
+            ..SMALL
+        },
+    );
     let large = Bytes::from(vec![b' '; 150]);
     assert_eq!(opened.wal.append(large.clone(), at(1)).await, Ok(1));
-    assert_eq!(opened.wal.append(large.clone(), at(2)).await, Err(AppendError::Full));
-    assert_eq!(opened.wal.append(Bytes::new(), at(2)).await, Ok(2), "a small one still fits");
+    assert_eq!(
+        opened.wal.append(large.clone(), at(2)).await,
+        Err(AppendError::Full)
+    );
+    assert_eq!(
+        opened.wal.append(Bytes::new(), at(2)).await,
+        Ok(2),
+        "a small one still fits"
+    );
     opened.wal.release(2).unwrap();
     assert_eq!(opened.wal.append(large, at(3)).await, Ok(3));
 }
@@ -166,10 +222,15 @@ async fn beyond_the_size_limit_appends_are_refused_until_space_is_released() {
 async fn closing_answers_what_waits_and_refuses_what_comes_later() {
     let dir = TempDir::new().unwrap();
     let opened = open_in(dir.path(), SMALL);
-    let waiting: Vec<_> = (0..10).map(|_| opened.wal.append(Bytes::from_static(b"{}"), at(0))).collect();
+    let waiting: Vec<_> = (0..10)
+        .map(|_| opened.wal.append(Bytes::from_static(b"{}"), at(0)))
+        .collect();
     let (answers, ()) = futures::join!(futures::future::join_all(waiting), opened.wal.close());
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    assert_eq!(opened.wal.append(Bytes::new(), at(0)).await, Err(AppendError::Closed));
+    assert_eq!(
+        opened.wal.append(Bytes::new(), at(0)).await,
+        Err(AppendError::Closed)
+    );
     assert_eq!(opened.wal.check(), Err(AppendError::Closed));
 }
 
@@ -177,10 +238,18 @@ async fn closing_answers_what_waits_and_refuses_what_comes_later() {
 async fn an_unfinished_last_frame_is_dropped_without_a_report() {
     for cut in [1, 5, HEADER_BYTES, HEADER_BYTES + 3] {
         let dir = TempDir::new().unwrap();
-        let last = leave_behind(dir.path(), 4, Limits::default()).await.pop().unwrap();
+        let last = leave_behind(dir.path(), 4, Limits::default())
+            .await
+            .pop()
+            .unwrap();
         let length = fs::metadata(&last).unwrap().len();
         let whole = (HEADER_BYTES + body(4).len()) as u64;
-        fs::OpenOptions::new().write(true).open(&last).unwrap().set_len(length - whole + cut as u64).unwrap();
+        fs::OpenOptions::new()
+            .write(true)
+            .open(&last)
+            .unwrap()
+            .set_len(length - whole + cut as u64)
+            .unwrap();
         let replayed = read_all(&mut open_in(dir.path(), SMALL).old[0]);
         assert_eq!(offsets(&replayed), [1, 2, 3], "cut after {cut} bytes");
         assert_eq!(replayed.damage, [], "cut after {cut} bytes");
@@ -190,11 +259,22 @@ async fn an_unfinished_last_frame_is_dropped_without_a_report() {
 #[tokio::test]
 async fn room_the_file_system_never_filled_is_no_damage() {
     let dir = TempDir::new().unwrap();
-    let last = leave_behind(dir.path(), 4, Limits::default()).await.pop().unwrap();
+    let last = leave_behind(dir.path(), 4, Limits::default())
+        .await
+        .pop()
+        .unwrap();
     let length = fs::metadata(&last).unwrap().len();
-    fs::OpenOptions::new().write(true).open(&last).unwrap().set_len(length + 10_000).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&last)
+        .unwrap()
+        .set_len(length + 10_000)
+        .unwrap();
     let replayed = read_all(&mut open_in(dir.path(), SMALL).old[0]);
-    assert_eq!((offsets(&replayed), replayed.damage), (vec![1, 2, 3, 4], vec![]));
+    assert_eq!(
+        (offsets(&replayed), replayed.damage),
+        (vec![1, 2, 3, 4], vec![])
+    );
 }
 
 #[tokio::test]
@@ -202,7 +282,12 @@ async fn a_segment_cut_short_in_the_middle_of_the_log_is_damage() {
     let dir = TempDir::new().unwrap();
     let first = leave_behind(dir.path(), 20, SMALL).await.remove(0);
     let length = fs::metadata(&first).unwrap().len();
-    fs::OpenOptions::new().write(true).open(&first).unwrap().set_len(length - 3).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&first)
+        .unwrap()
+        .set_len(length - 3)
+        .unwrap();
     let replayed = read_all(&mut open_in(dir.path(), SMALL).old[0]);
     assert_eq!(replayed.damage.len(), 1);
     assert_eq!(replayed.frames.len(), 19);
@@ -212,7 +297,9 @@ async fn a_segment_cut_short_in_the_middle_of_the_log_is_damage() {
 #[tokio::test]
 async fn damage_is_reported_with_its_place_and_its_bytes_are_kept() {
     let dir = TempDir::new().unwrap();
-    let path = leave_behind(dir.path(), 5, Limits::default()).await.remove(0);
+    let path = leave_behind(dir.path(), 5, Limits::default())
+        .await
+        .remove(0);
     let mut bytes = fs::read(&path).unwrap();
     let second = HEADER_BYTES + body(1).len();
     let third = second + HEADER_BYTES + body(2).len();
@@ -221,8 +308,13 @@ async fn damage_is_reported_with_its_place_and_its_bytes_are_kept() {
 
     let replayed = read_all(&mut open_in(dir.path(), SMALL).old[0]);
     assert_eq!(offsets(&replayed), [1, 3, 4, 5]);
-    let [damage] = replayed.damage.as_slice() else { panic!("{:?}", replayed.damage) };
-    assert_eq!((damage.segment, damage.byte_offset, damage.length), (1, second as u64, (third - second) as u64));
+    let [damage] = replayed.damage.as_slice() else {
+        panic!("{:?}", replayed.damage)
+    };
+    assert_eq!(
+        (damage.segment, damage.byte_offset, damage.length),
+        (1, second as u64, (third - second) as u64)
+    );
     assert_eq!(fs::read(&damage.kept_in).unwrap(), bytes[second..third]);
 }
 
@@ -305,7 +397,10 @@ impl Disk for FaultyDisk {
         RealDisk.create_dir(path)
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(FaultyFile(RealDisk.create(path)?, Arc::clone(&self.0))))
+        Ok(Box::new(FaultyFile(
+            RealDisk.create(path)?,
+            Arc::clone(&self.0),
+        )))
     }
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         RealDisk.open(path)
@@ -337,16 +432,27 @@ impl DiskFile for FaultyFile {
         self.0.read_at(position, buffer)
     }
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        if *self.1.truncate_error.lock().unwrap() { Err(io::Error::other("no")) } else { self.0.truncate(length) }
+        if *self.1.truncate_error.lock().unwrap() {
+            Err(io::Error::other("no"))
+        } else {
+            self.0.truncate(length)
+        }
     }
     fn sync(&mut self) -> io::Result<()> {
-        if *self.1.sync_error.lock().unwrap() { Err(io::Error::other("the cable fell out")) } else { self.0.sync() }
+        if *self.1.sync_error.lock().unwrap() {
+            Err(io::Error::other("the cable fell out"))
+        } else {
+            self.0.sync()
+        }
     }
 }
 
 fn open_faulty(dir: &Path) -> (Opened, FaultyDisk) {
     let disk = FaultyDisk::default();
-    (Wal::open(dir, Uuid::new_v4(), SMALL, Arc::new(disk.clone())).unwrap(), disk)
+    (
+        Wal::open(dir, Uuid::new_v4(), SMALL, Arc::new(disk.clone())).unwrap(),
+        disk,
+    )
 }
 
 #[tokio::test]
@@ -355,12 +461,18 @@ async fn a_full_disk_refuses_the_delivery_and_leaves_no_half_frame() {
     let (mut opened, disk) = open_faulty(dir.path());
     append_all(&opened.wal, 2).await;
     *disk.0.write_error.lock().unwrap() = Some(io::ErrorKind::StorageFull);
-    assert_eq!(opened.wal.append(Bytes::from(body(3)), at(3)).await, Err(AppendError::NoSpace));
+    assert_eq!(
+        opened.wal.append(Bytes::from(body(3)), at(3)).await,
+        Err(AppendError::NoSpace)
+    );
     assert_eq!(opened.wal.check(), Err(AppendError::NoSpace));
     assert_eq!(opened.wal.append(Bytes::from(body(3)), at(3)).await, Ok(3));
     assert_eq!(opened.wal.check(), Ok(()));
     let replayed = read_all(&mut opened.reader);
-    assert_eq!((offsets(&replayed), replayed.damage.len()), (vec![1, 2, 3], 0));
+    assert_eq!(
+        (offsets(&replayed), replayed.damage.len()),
+        (vec![1, 2, 3], 0)
+    );
     assert_intact(&replayed);
 }
 
@@ -369,28 +481,47 @@ async fn check_failure_is_final(prepare: impl Fn(&Faults), reason: &str) {
     let (opened, disk) = open_faulty(dir.path());
     append_all(&opened.wal, 2).await;
     prepare(&disk.0);
-    assert_eq!(opened.wal.append(Bytes::from(body(3)), at(3)).await, Err(AppendError::Failed));
+    assert_eq!(
+        opened.wal.append(Bytes::from(body(3)), at(3)).await,
+        Err(AppendError::Failed)
+    );
     let message = opened.wal.failed().await;
     assert!(message.contains(reason), "{message}");
     *disk.0.sync_error.lock().unwrap() = false;
     let writes = disk.0.writes.load(Ordering::Relaxed);
-    assert_eq!(opened.wal.append(Bytes::from(body(3)), at(3)).await, Err(AppendError::Failed));
+    assert_eq!(
+        opened.wal.append(Bytes::from(body(3)), at(3)).await,
+        Err(AppendError::Failed)
+    );
     assert_eq!(opened.wal.check(), Err(AppendError::Failed));
-    assert_eq!(disk.0.writes.load(Ordering::Relaxed), writes, "nothing is written after the failure");
+    assert_eq!(
+        disk.0.writes.load(Ordering::Relaxed),
+        writes,
+        "nothing is written after the failure"
+    );
     opened.wal.close().await;
     drop(opened);
     let mut old = open_in(dir.path(), SMALL).old;
-    assert_eq!(offsets(&read_all(&mut old[0]))[..2], [1, 2], "what was acknowledged is still there");
+    assert_eq!(
+        offsets(&read_all(&mut old[0]))[..2],
+        [1, 2],
+        "what was acknowledged is still there"
+    );
 }
 
 #[tokio::test]
 async fn a_failed_sync_ends_the_log() {
-    check_failure_is_final(|faults| *faults.sync_error.lock().unwrap() = true, "the cable fell out").await;
+    check_failure_is_final(
+        |faults| *faults.sync_error.lock().unwrap() = true,
+        "the cable fell out",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_failed_write_ends_the_log() {
-    let broken = |faults: &Faults| *faults.write_error.lock().unwrap() = Some(io::ErrorKind::BrokenPipe);
+    let broken =
+        |faults: &Faults| *faults.write_error.lock().unwrap() = Some(io::ErrorKind::BrokenPipe);
     check_failure_is_final(broken, "writing to the log failed").await;
 }
 

@@ -55,7 +55,13 @@ struct OpenSegment {
 
 impl Writer {
     pub fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Request>) -> Self {
-        Self { shared, queue, segment: None, next_offset: 1, buffer: Vec::new() }
+        Self {
+            shared,
+            queue,
+            segment: None,
+            next_offset: 1,
+            buffer: Vec::new(),
+        }
     }
 
     /// Until every handle is gone or one asked to close.
@@ -96,7 +102,12 @@ impl Writer {
             return;
         }
         let offset = self.next_offset + group.len() as u64;
-        frame::encode(&mut self.buffer, offset, append.received_at_us, &append.body);
+        frame::encode(
+            &mut self.buffer,
+            offset,
+            append.received_at_us,
+            &append.body,
+        );
         group.push(append);
     }
 
@@ -115,7 +126,9 @@ impl Writer {
                 self.shared.segments.grew_to(bytes);
                 self.shared.set_no_space(false);
                 self.shared.written.fetch_add(size, Ordering::Release);
-                self.shared.durable.store(self.next_offset - 1, Ordering::Release);
+                self.shared
+                    .durable
+                    .store(self.next_offset - 1, Ordering::Release);
                 for (offset, append) in (first..).zip(group.drain(..)) {
                     let _ = append.answer.send(Ok(offset));
                 }
@@ -143,15 +156,24 @@ impl Writer {
             Err(error) if is_no_space(&error) => {
                 // Part of the group may be in the file. It was not acknowledged, and must not precede later frames.
                 segment.file.truncate(segment.bytes).map_err(|error| {
-                    WriteError::Fatal(format!("the disk is full, and cutting off an unfinished write failed: {error}"))
+                    WriteError::Fatal(format!(
+                        "the disk is full, and cutting off an unfinished write failed: {error}"
+                    ))
                 })?;
                 self.segment = Some(segment);
                 return Err(WriteError::NoSpace);
             }
-            Err(error) => return Err(WriteError::Fatal(format!("writing to the log failed: {error}"))),
+            Err(error) => {
+                return Err(WriteError::Fatal(format!(
+                    "writing to the log failed: {error}"
+                )));
+            }
         }
         // After a failed sync the kernel may drop the dirty pages and report success the next time.
-        segment.file.sync().map_err(|error| WriteError::Fatal(format!("syncing the log failed: {error}")))?;
+        segment
+            .file
+            .sync()
+            .map_err(|error| WriteError::Fatal(format!("syncing the log failed: {error}")))?;
         segment.bytes = end;
         self.segment = Some(segment);
         Ok(end)
@@ -182,7 +204,10 @@ impl Writer {
                 Ok(OpenSegment { file, bytes: 0 })
             }
             Err(error) if is_no_space(&error) => Err(WriteError::NoSpace),
-            Err(error) => Err(WriteError::Fatal(format!("creating {} failed: {error}", path.display()))),
+            Err(error) => Err(WriteError::Fatal(format!(
+                "creating {} failed: {error}",
+                path.display()
+            ))),
         }
     }
 }
@@ -194,5 +219,8 @@ fn refuse(group: &mut Vec<Append>, error: AppendError) {
 }
 
 fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

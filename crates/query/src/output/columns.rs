@@ -12,19 +12,24 @@ use datafusion::error::DataFusionError;
 
 /// Dictionary and run-length columns as plain ones: an encoded NULL would otherwise not be seen as one.
 pub(super) fn plain(batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
-    Ok(map_columns(batch, |field, column| match field.data_type() {
-        DataType::Dictionary(_, values) => cast(column, values),
-        DataType::RunEndEncoded(_, values) => cast(column, values.data_type()),
-        _ => Ok(column.clone()),
+    Ok(map_columns(batch, |field, column| {
+        match field.data_type() {
+            DataType::Dictionary(_, values) => cast(column, values),
+            DataType::RunEndEncoded(_, values) => cast(column, values.data_type()),
+            _ => Ok(column.clone()),
+        }
     })?)
 }
 
 /// Lists, structs and maps as JSON text.
 pub(super) fn nested_as_json(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    map_columns(
-        batch,
-        |field, column| if field.data_type().is_nested() { json_text(field, column) } else { Ok(column.clone()) },
-    )
+    map_columns(batch, |field, column| {
+        if field.data_type().is_nested() {
+            json_text(field, column)
+        } else {
+            Ok(column.clone())
+        }
+    })
 }
 
 fn map_columns(
@@ -33,11 +38,18 @@ fn map_columns(
 ) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns());
-    let columns: Vec<ArrayRef> = columns.map(|(field, column)| map(field, column)).collect::<Result<_, _>>()?;
+    let columns: Vec<ArrayRef> = columns
+        .map(|(field, column)| map(field, column))
+        .collect::<Result<_, _>>()?;
     let fields = schema.fields().iter().zip(&columns);
-    let fields = fields.map(|(field, column)| Field::new(field.name(), column.data_type().clone(), true));
+    let fields =
+        fields.map(|(field, column)| Field::new(field.name(), column.data_type().clone(), true));
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, &options)
+    RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        columns,
+        &options,
+    )
 }
 
 fn json_text(field: &FieldRef, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
@@ -49,7 +61,11 @@ fn json_text(field: &FieldRef, column: &ArrayRef) -> Result<ArrayRef, ArrowError
             return Ok(None);
         }
         encoder.encode(row, &mut text);
-        String::from_utf8(text).map(Some).map_err(|error| ArrowError::JsonError(error.to_string()))
+        String::from_utf8(text)
+            .map(Some)
+            .map_err(|error| ArrowError::JsonError(error.to_string()))
     });
-    Ok(Arc::new(texts.collect::<Result<StringArray, ArrowError>>()?))
+    Ok(Arc::new(
+        texts.collect::<Result<StringArray, ArrowError>>()?,
+    ))
 }

@@ -13,11 +13,17 @@ pub(super) struct CsvWriter;
 impl ResultWriter for CsvWriter {
     fn start(&mut self, schema: &Schema, text: &mut Vec<u8>) -> Result<(), ArrowError> {
         let no_rows = RecordBatch::new_empty(schema.clone().into());
-        WriterBuilder::new().with_header(true).build(text).write(&nested_as_json(&no_rows)?)
+        WriterBuilder::new()
+            .with_header(true)
+            .build(text)
+            .write(&nested_as_json(&no_rows)?)
     }
 
     fn rows(&mut self, batch: &RecordBatch, text: &mut Vec<u8>) -> Result<(), ArrowError> {
-        WriterBuilder::new().with_header(false).build(text).write(&nested_as_json(batch)?)
+        WriterBuilder::new()
+            .with_header(false)
+            .build(text)
+            .write(&nested_as_json(batch)?)
     }
 
     fn finish(&mut self, _text: &mut Vec<u8>) -> Result<(), ArrowError> {

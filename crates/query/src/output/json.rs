@@ -19,13 +19,23 @@ pub(super) struct JsonWriter<F: JsonFormat> {
 
 impl JsonWriter<JsonArray> {
     pub fn array() -> Self {
-        Self { writer: WriterBuilder::new().with_explicit_nulls(true).build(Vec::new()), end: b"\n" }
+        Self {
+            writer: WriterBuilder::new()
+                .with_explicit_nulls(true)
+                .build(Vec::new()),
+            end: b"\n",
+        }
     }
 }
 
 impl JsonWriter<LineDelimited> {
     pub fn lines() -> Self {
-        Self { writer: WriterBuilder::new().with_explicit_nulls(true).build(Vec::new()), end: b"" }
+        Self {
+            writer: WriterBuilder::new()
+                .with_explicit_nulls(true)
+                .build(Vec::new()),
+            end: b"",
+        }
     }
 }
 

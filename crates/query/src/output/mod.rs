@@ -102,7 +102,9 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        let found = Format::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name));
+        let found = Format::ALL
+            .into_iter()
+            .find(|format| format.name().eq_ignore_ascii_case(name));
         found.ok_or_else(|| UnknownFormat(name.to_owned()))
     }
 }
@@ -123,15 +125,23 @@ pub(crate) async fn write_result<W: Write + ?Sized>(
     out: &mut W,
 ) -> Result<ResultSummary, QueryError> {
     let mut writer = format.writer();
-    let mut summary = ResultSummary { rows: 0, truncated: false };
+    let mut summary = ResultSummary {
+        rows: 0,
+        truncated: false,
+    };
     let mut text = Vec::new();
-    let unprintable = |error: ArrowError| QueryError::Failed(format!("no {format} of this result: {error}"));
-    writer.start(&batches.schema(), &mut text).map_err(unprintable)?;
+    let unprintable =
+        |error: ArrowError| QueryError::Failed(format!("no {format} of this result: {error}"));
+    writer
+        .start(&batches.schema(), &mut text)
+        .map_err(unprintable)?;
     while let Some(batch) = batches.next().await {
         let batch = batch?;
         let shown = batch.slice(0, batch.num_rows().min(limit - summary.rows));
         summary.rows += shown.num_rows();
-        writer.rows(&columns::plain(&shown)?, &mut text).map_err(unprintable)?;
+        writer
+            .rows(&columns::plain(&shown)?, &mut text)
+            .map_err(unprintable)?;
         out.write_all(&text)?;
         text.clear();
         if shown.num_rows() < batch.num_rows() {

@@ -23,7 +23,8 @@ pub(super) struct TableWriter {
 impl ResultWriter for TableWriter {
     fn start(&mut self, schema: &Schema, _text: &mut Vec<u8>) -> Result<(), ArrowError> {
         self.table.load_preset(BORDERS);
-        self.table.set_header(schema.fields().iter().map(|field| printable(field.name())));
+        self.table
+            .set_header(schema.fields().iter().map(|field| printable(field.name())));
         for (column, field) in self.table.column_iter_mut().zip(schema.fields()) {
             if is_number(field.data_type()) {
                 column.set_cell_alignment(CellAlignment::Right);
@@ -33,10 +34,18 @@ impl ResultWriter for TableWriter {
     }
 
     fn rows(&mut self, batch: &RecordBatch, _text: &mut Vec<u8>) -> Result<(), ArrowError> {
-        let columns: Vec<Vec<String>> = batch.columns().iter().map(cells).collect::<Result<_, _>>()?;
+        let columns: Vec<Vec<String>> = batch
+            .columns()
+            .iter()
+            .map(cells)
+            .collect::<Result<_, _>>()?;
         let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
         for _ in 0..batch.num_rows() {
-            self.table.add_row(columns.iter_mut().map(|cells| cells.next().unwrap_or_default()));
+            self.table.add_row(
+                columns
+                    .iter_mut()
+                    .map(|cells| cells.next().unwrap_or_default()),
+            );
         }
         Ok(())
     }
@@ -62,7 +71,9 @@ fn cells(column: &ArrayRef) -> Result<Vec<String>, ArrowError> {
             _ => "%Y-%m-%d %H:%M:%S%.f%:z",
         }));
     let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
-    (0..column.len()).map(|row| Ok(printable(&formatter.value(row).try_to_string()?))).collect()
+    (0..column.len())
+        .map(|row| Ok(printable(&formatter.value(row).try_to_string()?)))
+        .collect()
 }
 
 fn is_utc(zone: &str) -> bool {

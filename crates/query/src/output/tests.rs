@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int64Array, ListArray,
-    StringArray, StringViewArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
+    Int64Array, ListArray, StringArray, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int16Type, Int64Type};
 use arrow::record_batch::RecordBatch;
@@ -21,26 +21,75 @@ fn every_kind() -> RecordBatch {
         Arc::new(StringArray::from(vec![Some("whatsapp"), None])),
     );
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("n", Arc::new(Int64Array::from(vec![Some(9_007_199_254_740_993), None]))),
+        (
+            "n",
+            Arc::new(Int64Array::from(vec![Some(9_007_199_254_740_993), None])),
+        ),
         ("ok", Arc::new(BooleanArray::from(vec![Some(true), None]))),
-        ("at", Arc::new(TimestampMicrosecondArray::from(vec![Some(NEW_YEAR_2024), None]).with_timezone("UTC"))),
+        (
+            "at",
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![Some(NEW_YEAR_2024), None])
+                    .with_timezone("UTC"),
+            ),
+        ),
         (
             "exact",
-            Arc::new(TimestampMicrosecondArray::from(vec![Some(NEW_YEAR_2024 + 1_500), None]).with_timezone("UTC")),
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![Some(NEW_YEAR_2024 + 1_500), None])
+                    .with_timezone("UTC"),
+            ),
         ),
-        ("local", Arc::new(TimestampMicrosecondArray::from(vec![Some(NEW_YEAR_2024), None]).with_timezone("-03:00"))),
+        (
+            "local",
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![Some(NEW_YEAR_2024), None])
+                    .with_timezone("-03:00"),
+            ),
+        ),
         ("day", Arc::new(Date32Array::from(vec![Some(19_723), None]))),
-        ("price", Arc::new(Decimal128Array::from(vec![Some(1_250), None]).with_precision_and_scale(10, 2).unwrap())),
-        ("share", Arc::new(Float64Array::from(vec![Some(0.5), Some(f64::NAN)]))),
+        (
+            "price",
+            Arc::new(
+                Decimal128Array::from(vec![Some(1_250), None])
+                    .with_precision_and_scale(10, 2)
+                    .unwrap(),
+            ),
+        ),
+        (
+            "share",
+            Arc::new(Float64Array::from(vec![Some(0.5), Some(f64::NAN)])),
+        ),
         ("channel", Arc::new(dictionary.unwrap())),
-        ("said", Arc::new(StringViewArray::from(vec![Some("olá, \"Zé\"\u{1b}[2J"), None]))),
-        ("ids", Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]))),
+        (
+            "said",
+            Arc::new(StringViewArray::from(vec![
+                Some("olá, \"Zé\"\u{1b}[2J"),
+                None,
+            ])),
+        ),
+        (
+            "ids",
+            Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([
+                Some(vec![Some(1), None]),
+                None,
+            ])),
+        ),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns
+            .into_iter()
+            .map(|(name, column)| (name, column, true)),
+    )
+    .unwrap()
 }
 
 fn numbers(rows: i64) -> RecordBatch {
-    RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef)]).unwrap()
+    RecordBatch::try_from_iter([(
+        "n",
+        Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef,
+    )])
+    .unwrap()
 }
 
 async fn write(batches: &[RecordBatch], format: Format, limit: usize) -> (String, ResultSummary) {
@@ -48,7 +97,9 @@ async fn write(batches: &[RecordBatch], format: Format, limit: usize) -> (String
     let schema = batches[0].schema();
     let stream = RecordBatchStreamAdapter::new(schema, stream::iter(batches.into_iter().map(Ok)));
     let mut out = Vec::new();
-    let summary = write_result(Box::pin(stream), format, limit, &mut out).await.unwrap();
+    let summary = write_result(Box::pin(stream), format, limit, &mut out)
+        .await
+        .unwrap();
     (String::from_utf8(out).unwrap(), summary)
 }
 
@@ -69,13 +120,28 @@ const NULLS: &str = concat!(
 
 #[tokio::test]
 async fn json_keeps_order_nulls_and_numbers() {
-    check(&[every_kind()], Format::Json, &format!("[{OBJECT},{NULLS}]\n")).await;
-    check(&[every_kind()], Format::Ndjson, &format!("{OBJECT}\n{NULLS}\n")).await;
+    check(
+        &[every_kind()],
+        Format::Json,
+        &format!("[{OBJECT},{NULLS}]\n"),
+    )
+    .await;
+    check(
+        &[every_kind()],
+        Format::Ndjson,
+        &format!("{OBJECT}\n{NULLS}\n"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn json_of_several_batches_is_one_array() {
-    check(&[numbers(1), numbers(0), numbers(2)], Format::Json, "[{\"n\":0},{\"n\":0},{\"n\":1}]\n").await;
+    check(
+        &[numbers(1), numbers(0), numbers(2)],
+        Format::Json,
+        "[{\"n\":0},{\"n\":0},{\"n\":1}]\n",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -86,7 +152,12 @@ async fn csv_has_one_header_and_leaves_null_empty() {
         "12.50,0.5,whatsapp,\"olá, \"\"Zé\"\"\u{1b}[2J\",\"[1,null]\"\n",
     );
     let second = ",,,,,,,NaN,,,\n";
-    check(&[every_kind()], Format::Csv, &format!("{header}{first}{second}")).await;
+    check(
+        &[every_kind()],
+        Format::Csv,
+        &format!("{header}{first}{second}"),
+    )
+    .await;
     check(&[numbers(1), numbers(1)], Format::Csv, "n\n0\n0\n").await;
 }
 
@@ -136,5 +207,8 @@ fn formats_are_known_by_name() {
         assert_eq!(format.name().to_uppercase().parse(), Ok(format));
     }
     let error = "xml".parse::<Format>().unwrap_err();
-    assert_eq!(error.to_string(), "unknown format \"xml\"; there are table, csv, json and ndjson");
+    assert_eq!(
+        error.to_string(),
+        "unknown format \"xml\"; there are table, csv, json and ndjson"
+    );
 }

@@ -27,12 +27,18 @@ impl TestLake {
     }
 
     pub async fn add(&self, name: &str, partition: Option<&str>, columns: Vec<Column>) {
-        let batch =
-            RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)));
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns
+                .into_iter()
+                .map(|(name, column)| (name, column, true)),
+        );
         let batch = batch.unwrap();
         let described = |field: &Arc<Field>| {
             let comment = format!("the {} of a row", field.name());
-            field.as_ref().clone().with_metadata(HashMap::from([("comment".to_owned(), comment)]))
+            field
+                .as_ref()
+                .clone()
+                .with_metadata(HashMap::from([("comment".to_owned(), comment)]))
         };
         let fields: Vec<Field> = batch.schema().fields().iter().map(described).collect();
         let stats_columns = fields.iter().map(|field| field.name().clone()).collect();
@@ -47,12 +53,24 @@ impl TestLake {
             bloom_filter_columns: Vec::new(),
         };
         let batch = batch.with_schema(spec.schema.clone()).unwrap();
-        self.lake.table(&spec).await.unwrap().append(vec![batch], None).await.unwrap();
+        self.lake
+            .table(&spec)
+            .await
+            .unwrap()
+            .append(vec![batch], None)
+            .await
+            .unwrap();
     }
 
     pub fn engine(&self) -> Engine {
         let derived_tables = ["fact_chats", "fact_messages"].map(str::to_owned).to_vec();
-        Engine::new(self.lake.clone(), EngineOptions { memory_bytes: 256 << 20, derived_tables })
+        Engine::new(
+            self.lake.clone(),
+            EngineOptions {
+                memory_bytes: 256 << 20,
+                derived_tables,
+            },
+        )
     }
 
     pub async fn run(&self, sql: &str, format: Format) -> Result<(String, Summary), QueryError> {

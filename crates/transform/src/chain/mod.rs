@@ -10,7 +10,8 @@ pub use order::{ChainEvent, ChainInput};
 pub use session::{Chat, Session};
 pub use turns::Turn;
 pub use walk::{
-    DepartmentChange, EndReason, EnteredSource, Episode, Exit, LeftSource, Position, Run, Segment, State, Step, WorkflowChange,
+    DepartmentChange, EndReason, EnteredSource, Episode, Exit, LeftSource, Position, Run, Segment,
+    State, Step, WorkflowChange,
 };
 
 use crate::settings::Settings;

@@ -43,9 +43,20 @@ pub struct ChainEvent {
 
 impl ChainInput {
     /// Adds a stored event.
-    pub fn push(&mut self, event_id: EventId, event_type: &str, delivered_at: DateTime<Utc>, payload: &str) {
+    pub fn push(
+        &mut self,
+        event_id: EventId,
+        event_type: &str,
+        delivered_at: DateTime<Utc>,
+        payload: &str,
+    ) {
         let (event_type, payload) = (event_type.to_owned(), payload.to_owned());
-        self.events.push(RawEvent { event_id, event_type, delivered_at, payload });
+        self.events.push(RawEvent {
+            event_id,
+            event_type,
+            delivered_at,
+            payload,
+        });
     }
 }
 
@@ -54,8 +65,19 @@ impl ChainEvent {
         let event = parse_item(&raw.event_type, &raw.payload);
         let (occurred_at, occurred_at_source, _) = occurred(&event, raw.delivered_at, zone);
         let dispatched_at_once = raw.delivered_at - occurred_at <= CLOSE_LAG;
-        let at = if event.kind == Kind::ClosedChat && dispatched_at_once { raw.delivered_at } else { occurred_at };
-        Self { event_id: raw.event_id, event, occurred_at, occurred_at_source, delivered_at: raw.delivered_at, at }
+        let at = if event.kind == Kind::ClosedChat && dispatched_at_once {
+            raw.delivered_at
+        } else {
+            occurred_at
+        };
+        Self {
+            event_id: raw.event_id,
+            event,
+            occurred_at,
+            occurred_at_source,
+            delivered_at: raw.delivered_at,
+            at,
+        }
     }
 
     pub fn kind(&self) -> Kind {
@@ -64,7 +86,9 @@ impl ChainEvent {
 
     /// A message that is no note among agents, by who wrote it.
     pub fn is_from(&self, role: Role) -> bool {
-        self.event.message().is_some_and(|message| !message.is_internal && message.role() == role)
+        self.event
+            .message()
+            .is_some_and(|message| !message.is_internal && message.role() == role)
     }
 
     pub fn situation(&self) -> Option<&str> {
@@ -74,7 +98,10 @@ impl ChainEvent {
     /// Whether the event itself shows the chat in the queue. The events that end a wait may still carry
     /// the situation before them: theirs says nothing.
     pub fn shows_waiting(&self) -> bool {
-        let ends_wait = matches!(self.kind(), Kind::LeftQueue | Kind::AgentEntered | Kind::ClosedChat);
+        let ends_wait = matches!(
+            self.kind(),
+            Kind::LeftQueue | Kind::AgentEntered | Kind::ClosedChat
+        );
         !ends_wait && self.situation() == Some("wait_for_chat")
     }
 
@@ -112,19 +139,31 @@ pub(super) fn arrange(raw: Vec<RawEvent>, zone: Tz) -> (Vec<ChainEvent>, Vec<Eve
     for event in &all {
         if let Some(id) = event.message_id() {
             let candidate = (event.occurred_at, event.event_id);
-            originals.entry(id).and_modify(|first| *first = (*first).min(candidate)).or_insert(candidate);
+            originals
+                .entry(id)
+                .and_modify(|first| *first = (*first).min(candidate))
+                .or_insert(candidate);
         }
     }
     let mut copies = Vec::new();
-    all.retain(|event| match event.message_id().and_then(|id| originals.get(&id)) {
-        Some((_, original)) if *original != event.event_id => {
-            copies.push(*original);
-            false
-        }
-        _ => true,
-    });
+    all.retain(
+        |event| match event.message_id().and_then(|id| originals.get(&id)) {
+            Some((_, original)) if *original != event.event_id => {
+                copies.push(*original);
+                false
+            }
+            _ => true,
+        },
+    );
     // Other events have no message id and come first.
-    all.sort_by_key(|event| (event.at, event.causal_rank(), event.message_id(), event.event_id));
+    all.sort_by_key(|event| {
+        (
+            event.at,
+            event.causal_rank(),
+            event.message_id(),
+            event.event_id,
+        )
+    });
     copies.sort_by_key(|id| Reverse(*id));
     (all, copies)
 }

@@ -58,7 +58,9 @@ pub(super) fn split(
     for event in events {
         let reopens = match parts.last() {
             None => true,
-            Some((part, close)) => close.is_some_and(|close| reopens(&event, part[close].occurred_at)),
+            Some((part, close)) => {
+                close.is_some_and(|close| reopens(&event, part[close].occurred_at))
+            }
         };
         if reopens {
             parts.push((Vec::new(), None));
@@ -70,17 +72,42 @@ pub(super) fn split(
             part.push(event);
         }
     }
-    let sessions = parts.into_iter().zip(1..).map(|((events, close), no)| session(no, events, close, copies, settings));
-    Chat { company_id, chat_id, sessions: sessions.collect() }
+    let sessions = parts
+        .into_iter()
+        .zip(1..)
+        .map(|((events, close), no)| session(no, events, close, copies, settings));
+    Chat {
+        company_id,
+        chat_id,
+        sessions: sessions.collect(),
+    }
 }
 
-fn session(no: i32, events: Vec<ChainEvent>, close: Option<usize>, copies: &[EventId], settings: &Settings) -> Session {
-    let copied = |event: &ChainEvent| copies.iter().filter(|original| **original == event.event_id).count();
+fn session(
+    no: i32,
+    events: Vec<ChainEvent>,
+    close: Option<usize>,
+    copies: &[EventId],
+    settings: &Settings,
+) -> Session {
+    let copied = |event: &ChainEvent| {
+        copies
+            .iter()
+            .filter(|original| **original == event.event_id)
+            .count()
+    };
     let event_count = events.len() + events.iter().map(copied).sum::<usize>();
     let live = close.map_or(events.len(), |close| close + 1);
     let walked = walk(&events[..live], settings);
     let turns = turns(&events[..live], &walked);
-    Session { no, events, close, event_count, walked, turns }
+    Session {
+        no,
+        events,
+        close,
+        event_count,
+        walked,
+        turns,
+    }
 }
 
 fn reopens(event: &ChainEvent, closed_at: DateTime<Utc>) -> bool {

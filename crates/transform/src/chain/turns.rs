@@ -50,7 +50,12 @@ pub(super) fn turns(events: &[ChainEvent], walked: &Walked) -> Vec<Turn> {
         was_due = due;
     }
     let department_id = walked.department_id;
-    turns.extend(open.map(|waiting_since| Turn { waiting_since, replied_at: None, agent_id: None, department_id }));
+    turns.extend(open.map(|waiting_since| Turn {
+        waiting_since,
+        replied_at: None,
+        agent_id: None,
+        department_id,
+    }));
     turns
 }
 

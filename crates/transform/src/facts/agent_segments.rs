@@ -24,24 +24,77 @@ pub(super) struct Row {
 impl Fact for AgentSegments {
     type Row = Row;
     const NAME: &'static str = "fact_agent_segments";
-    const DESCRIPTION: &'static str = "One row per stretch of a chat session with one agent (agente).";
+    const DESCRIPTION: &'static str =
+        "One row per stretch of a chat session with one agent (agente).";
     const DATE: &'static str = "started_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
-            column("company_id", "Company of the platform", Value::Long(|row| row.company_id)),
-            column("chat_id", "Chat", Value::Long(|row| Some(row.chat_id))),
-            column("session_no", "Session of the chat, from 1", Value::Int(|row| Some(row.session_no))),
-            column("segment_no", "Segment within the session, from 1", Value::Int(|row| Some(row.segment_no))),
-            column("agent_id", "Agent (agente) in the chat", Value::Long(|row| row.segment.agent_id)),
-            column("department_id", "Department (departamento) as last known by its end; NULL for none", Value::Long(|row| row.segment.department_id)),
-            column("channel", "Channel (canal) of the chat", Value::Text(|row| row.channel.as_deref())),
-            column("started_at", "When the agent came in", Value::Instant(|row| Some(row.segment.started.at))),
-            column("ended_at", "When the agent's part ended; NULL while open", Value::Instant(|row| row.segment.ended_at)),
-            column("end_reason", "Why: closed, transferred, requeued, open", Value::Text(|row| Some(row.segment.end_reason.as_str()))),
-            column("handle_seconds", "Seconds from started_at to ended_at (tempo de atendimento); NULL while open", Value::Long(|row| row.segment.handle_seconds())),
-            column("ended_bounded", "Whether ended_at is only the latest it can have been", Value::Flag(|row| Some(row.segment.ended_bounded))),
-            column("started_date", "Local date of started_at", Value::Date(|row| Some(row.started_date))),
+            column(
+                "company_id",
+                "Company of the platform",
+                Value::Long(|row| row.company_id),
+            ),
+            column(
+                "chat_id",
+                "Id of the chat",
+                Value::Long(|row| Some(row.chat_id)),
+            ),
+            column(
+                "session_no",
+                "Session of the chat, from 1",
+                Value::Int(|row| Some(row.session_no)),
+            ),
+            column(
+                "segment_no",
+                "Segment within the session, from 1",
+                Value::Int(|row| Some(row.segment_no)),
+            ),
+            column(
+                "agent_id",
+                "Agent (agente) in the chat",
+                Value::Long(|row| row.segment.agent_id),
+            ),
+            column(
+                "department_id",
+                "Department (departamento) as last known by its end; NULL for none",
+                Value::Long(|row| row.segment.department_id),
+            ),
+            column(
+                "channel",
+                "Channel (canal) of the chat",
+                Value::Text(|row| row.channel.as_deref()),
+            ),
+            column(
+                "started_at",
+                "When the agent came in",
+                Value::Instant(|row| Some(row.segment.started.at)),
+            ),
+            column(
+                "ended_at",
+                "When the agent's part ended; NULL while open",
+                Value::Instant(|row| row.segment.ended_at),
+            ),
+            column(
+                "end_reason",
+                "Why: closed, transferred, requeued, open",
+                Value::Text(|row| Some(row.segment.end_reason.as_str())),
+            ),
+            column(
+                "handle_seconds",
+                "Seconds from started_at to ended_at (tempo de atendimento); NULL while open",
+                Value::Long(|row| row.segment.handle_seconds()),
+            ),
+            column(
+                "ended_bounded",
+                "Whether ended_at is only the latest it can have been",
+                Value::Flag(|row| Some(row.segment.ended_bounded)),
+            ),
+            column(
+                "started_date",
+                "Local date of started_at",
+                Value::Date(|row| Some(row.started_date)),
+            ),
         ]
     }
 
@@ -49,15 +102,22 @@ impl Fact for AgentSegments {
         let mut rows = Vec::new();
         for session in &chat.sessions {
             let channel = channel_of(session);
-            rows.extend(session.walked.segments.iter().zip(1..).map(|(segment, segment_no)| Row {
-                company_id: chat.company_id,
-                chat_id: chat.chat_id,
-                session_no: session.no,
-                segment_no,
-                segment: segment.clone(),
-                channel: channel.clone(),
-                started_date: local_date(segment.started.at, settings.zone),
-            }));
+            rows.extend(
+                session
+                    .walked
+                    .segments
+                    .iter()
+                    .zip(1..)
+                    .map(|(segment, segment_no)| Row {
+                        company_id: chat.company_id,
+                        chat_id: chat.chat_id,
+                        session_no: session.no,
+                        segment_no,
+                        segment: segment.clone(),
+                        channel: channel.clone(),
+                        started_date: local_date(segment.started.at, settings.zone),
+                    }),
+            );
         }
         rows
     }

@@ -59,7 +59,8 @@ pub(super) struct Row {
 impl Fact for Chats {
     type Row = Row;
     const NAME: &'static str = "fact_chats";
-    const DESCRIPTION: &'static str = "One row per session (atendimento) of a chat; a reopened chat starts the next session.";
+    const DESCRIPTION: &'static str =
+        "One row per session (atendimento) of a chat; a reopened chat starts the next session.";
     const DATE: &'static str = "started_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
@@ -67,7 +68,11 @@ impl Fact for Chats {
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
-        chat.sessions.iter().filter(|session| !session.events.is_empty()).map(|session| row(chat, session, settings)).collect()
+        chat.sessions
+            .iter()
+            .filter(|session| !session.events.is_empty())
+            .map(|session| row(chat, session, settings))
+            .collect()
     }
 }
 
@@ -99,23 +104,42 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
         workflow_step_id: latest(session, |event| event.workflow_step_id),
         started_at,
         started_at_source,
-        queue_entered_at: walked.episodes.first().and_then(|episode| episode.entered_at),
-        queue_entered_source: walked.episodes.first().map(|episode| episode.entered_source.as_str()),
+        queue_entered_at: walked
+            .episodes
+            .first()
+            .and_then(|episode| episode.entered_at),
+        queue_entered_source: walked
+            .episodes
+            .first()
+            .map(|episode| episode.entered_source.as_str()),
         first_agent_at: walked.segments.first().map(|segment| segment.started.at),
         first_response_at: response.replied_at,
         closed_at,
-        closed_at_source: session.close.map(|close| session.events[close].occurred_at_source.as_str()),
-        first_event_at: extreme(|event| event.occurred_at).min().unwrap_or(started_at),
-        last_event_at: extreme(|event| event.occurred_at).max().unwrap_or(started_at),
-        first_delivered_at: extreme(|event| event.delivered_at).min().unwrap_or(started_at),
+        closed_at_source: session
+            .close
+            .map(|close| session.events[close].occurred_at_source.as_str()),
+        first_event_at: extreme(|event| event.occurred_at)
+            .min()
+            .unwrap_or(started_at),
+        last_event_at: extreme(|event| event.occurred_at)
+            .max()
+            .unwrap_or(started_at),
+        first_delivered_at: extreme(|event| event.delivered_at)
+            .min()
+            .unwrap_or(started_at),
         started_date: local_date(started_at, settings.zone),
         first_wait_seconds: first_wait.and_then(|wait| wait.seconds()),
         total_wait_seconds: measures::total(&waits, |wait| wait.seconds()),
         first_response_seconds: response.seconds(),
         handle_seconds: measures::total(&walked.segments, |segment| segment.handle_seconds()),
         duration_seconds: closed_at.map(|closed_at| (closed_at - started_at).num_seconds().max(0)),
-        first_wait_business_seconds: first_wait.and_then(|wait| business_seconds(wait.entered_at, wait.left_at, settings)),
-        first_response_business_seconds: business_seconds(response.since, response.replied_at, settings),
+        first_wait_business_seconds: first_wait
+            .and_then(|wait| business_seconds(wait.entered_at, wait.left_at, settings)),
+        first_response_business_seconds: business_seconds(
+            response.since,
+            response.replied_at,
+            settings,
+        ),
         duration_business_seconds: business_seconds(Some(started_at), closed_at, settings),
         counts: measures::counts(session, settings),
     }
@@ -124,11 +148,19 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
 /// The channel's latest word; only where none came, the channel object's type in lower case.
 pub(super) fn channel_of(session: &Session) -> Option<String> {
     let word = latest(session, |event| event.channel.clone());
-    word.or_else(|| channel_object_of(session).kind.map(|kind| kind.to_lowercase()))
+    word.or_else(|| {
+        channel_object_of(session)
+            .kind
+            .map(|kind| kind.to_lowercase())
+    })
 }
 
 fn channel_object_of(session: &Session) -> Channel {
-    let part = |pick: fn(&Channel) -> Option<String>| latest(session, |event| event.channel_object.as_ref().and_then(pick));
+    let part = |pick: fn(&Channel) -> Option<String>| {
+        latest(session, |event| {
+            event.channel_object.as_ref().and_then(pick)
+        })
+    };
     Channel {
         id: latest(session, |event| event.channel_object.as_ref()?.id),
         uuid: part(|channel| channel.uuid.clone()),
@@ -141,9 +173,16 @@ fn channel_object_of(session: &Session) -> Channel {
 /// `customer`, which every message has, goes before `contact`, so that sessions compare.
 fn latest_contact(session: &Session) -> (Option<i64>, Option<String>) {
     let of = |spelling: ContactSpelling| {
-        move |event: &Event| event.contact.as_ref().filter(|contact| contact.spelling == spelling)?.id
+        move |event: &Event| {
+            event
+                .contact
+                .as_ref()
+                .filter(|contact| contact.spelling == spelling)?
+                .id
+        }
     };
-    let id = latest(session, of(ContactSpelling::Customer)).or_else(|| latest(session, of(ContactSpelling::Contact)));
+    let id = latest(session, of(ContactSpelling::Customer))
+        .or_else(|| latest(session, of(ContactSpelling::Contact)));
     let name = latest(session, |event| event.contact.as_ref()?.name.clone());
     (id, name)
 }
@@ -156,5 +195,9 @@ fn tabulation(session: &Session) -> Option<Tabulation> {
 }
 
 fn latest<T>(session: &Session, pick: impl Fn(&Event) -> Option<T>) -> Option<T> {
-    session.events.iter().rev().find_map(|event| pick(&event.event))
+    session
+        .events
+        .iter()
+        .rev()
+        .find_map(|event| pick(&event.event))
 }

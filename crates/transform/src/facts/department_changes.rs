@@ -26,20 +26,56 @@ impl Fact for DepartmentChanges {
 
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
-            column("company_id", "Company of the platform", Value::Long(|row| row.company_id)),
-            column("chat_id", "Chat", Value::Long(|row| Some(row.chat_id))),
-            column("session_no", "Session of the chat, from 1", Value::Int(|row| Some(row.session_no))),
-            column("changed_at", "When the department changed", Value::Instant(|row| Some(row.change.at))),
-            column("from_department_id", "Department before; NULL for none or unknown", Value::Long(|row| row.change.from)),
-            column("to_department_id", "Department after; NULL for none", Value::Long(|row| row.change.to)),
-            column("was_waiting", "Whether the chat was in the queue", Value::Flag(|row| Some(row.change.was_waiting))),
-            column("changed_date", "Local date of changed_at", Value::Date(|row| Some(row.changed_date))),
+            column(
+                "company_id",
+                "Company of the platform",
+                Value::Long(|row| row.company_id),
+            ),
+            column(
+                "chat_id",
+                "Id of the chat",
+                Value::Long(|row| Some(row.chat_id)),
+            ),
+            column(
+                "session_no",
+                "Session of the chat, from 1",
+                Value::Int(|row| Some(row.session_no)),
+            ),
+            column(
+                "changed_at",
+                "When the department changed",
+                Value::Instant(|row| Some(row.change.at)),
+            ),
+            column(
+                "from_department_id",
+                "Department before; NULL for none or unknown",
+                Value::Long(|row| row.change.from),
+            ),
+            column(
+                "to_department_id",
+                "Department after; NULL for none",
+                Value::Long(|row| row.change.to),
+            ),
+            column(
+                "was_waiting",
+                "Whether the chat was in the queue",
+                Value::Flag(|row| Some(row.change.was_waiting)),
+            ),
+            column(
+                "changed_date",
+                "Local date of changed_at",
+                Value::Date(|row| Some(row.changed_date)),
+            ),
         ]
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
         let changes = |session: &crate::chain::Session| session.walked.department_changes.clone();
-        let rows = chat.sessions.iter().flat_map(|session| changes(session).into_iter().map(|change| (session.no, change)));
+        let rows = chat.sessions.iter().flat_map(|session| {
+            changes(session)
+                .into_iter()
+                .map(|change| (session.no, change))
+        });
         rows.map(|(session_no, change)| Row {
             company_id: chat.company_id,
             chat_id: chat.chat_id,

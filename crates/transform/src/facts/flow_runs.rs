@@ -34,25 +34,82 @@ impl Fact for FlowRuns {
 
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
-            column("company_id", "Company of the platform", Value::Long(|row| row.company_id)),
-            column("chat_id", "Chat", Value::Long(|row| Some(row.chat_id))),
-            column("run_no", "Run within the chat, from 1", Value::Int(|row| Some(row.run_no))),
-            column("session_no", "Session of the chat, from 1", Value::Int(|row| Some(row.session_no))),
-            column("flow_id", "Flow (fluxo)", Value::Long(|row| row.flow_id)),
-            column("flow_token", "Token of the flow as sent; not unique to a run", Value::Text(|row| row.flow_token.as_deref())),
-            column("role", "entry: before any queue or agent; exit: the last run of a closed session, with no human after it; else mid", Value::Text(|row| Some(row.role))),
-            column("started_at", "When the run started", Value::Instant(|row| Some(row.started_at))),
-            column("finished_at", "When it finished; NULL if it did not", Value::Instant(|row| row.finished_at)),
-            column("outcome", "open, contained (retenção), handed_off (transbordo), interrupted, dropped, completed", Value::Text(|row| Some(row.outcome))),
-            column("duration_seconds", "Seconds from started_at to finished_at; NULL if unfinished, or if both came in one dispatch", Value::Long(|row| row.duration_seconds)),
-            column("answers", "What the flow asked and was told, JSON object with sorted keys; NULL if nothing", Value::Text(|row| row.answers.as_deref())),
-            column("started_date", "Local date of started_at", Value::Date(|row| Some(row.started_date))),
+            column(
+                "company_id",
+                "Company of the platform",
+                Value::Long(|row| row.company_id),
+            ),
+            column(
+                "chat_id",
+                "Id of the chat",
+                Value::Long(|row| Some(row.chat_id)),
+            ),
+            column(
+                "run_no",
+                "Run within the chat, from 1",
+                Value::Int(|row| Some(row.run_no)),
+            ),
+            column(
+                "session_no",
+                "Session of the chat, from 1",
+                Value::Int(|row| Some(row.session_no)),
+            ),
+            column(
+                "flow_id",
+                "Id of the flow (fluxo)",
+                Value::Long(|row| row.flow_id),
+            ),
+            column(
+                "flow_token",
+                "Token of the flow as sent; not unique to a run",
+                Value::Text(|row| row.flow_token.as_deref()),
+            ),
+            column(
+                "role",
+                "entry: before any queue or agent; exit: the last run of a closed session, with no human after it; else mid",
+                Value::Text(|row| Some(row.role)),
+            ),
+            column(
+                "started_at",
+                "When the run started",
+                Value::Instant(|row| Some(row.started_at)),
+            ),
+            column(
+                "finished_at",
+                "When it finished; NULL if it did not",
+                Value::Instant(|row| row.finished_at),
+            ),
+            column(
+                "outcome",
+                "open, contained (retenção), handed_off (transbordo), interrupted, dropped, completed",
+                Value::Text(|row| Some(row.outcome)),
+            ),
+            column(
+                "duration_seconds",
+                "Seconds from started_at to finished_at; NULL if unfinished, or if both came in one dispatch",
+                Value::Long(|row| row.duration_seconds),
+            ),
+            column(
+                "answers",
+                "What the flow asked and was told, JSON object with sorted keys; NULL if nothing",
+                Value::Text(|row| row.answers.as_deref()),
+            ),
+            column(
+                "started_date",
+                "Local date of started_at",
+                Value::Date(|row| Some(row.started_date)),
+            ),
         ]
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
-        let runs = chat.sessions.iter().flat_map(|session| session.walked.runs.iter().map(move |run| (session, run)));
-        runs.zip(1..).map(|((session, run), run_no)| row(chat, session, run, run_no, settings)).collect()
+        let runs = chat
+            .sessions
+            .iter()
+            .flat_map(|session| session.walked.runs.iter().map(move |run| (session, run)));
+        runs.zip(1..)
+            .map(|((session, run), run_no)| row(chat, session, run, run_no, settings))
+            .collect()
     }
 }
 
@@ -77,7 +134,9 @@ fn row(chat: &Chat, session: &Session, run: &Run, run_no: i32, settings: &Settin
         finished_at: finish.map(|finish| finish.at),
         outcome: outcome(session, run, role),
         duration_seconds: finish.and_then(duration),
-        answers: finish.and_then(|finish| answers(finish.event.flow())).or_else(|| answers(start.event.flow())),
+        answers: finish
+            .and_then(|finish| answers(finish.event.flow()))
+            .or_else(|| answers(start.event.flow())),
         started_date: local_date(start.at, settings.zone),
     }
 }
@@ -86,19 +145,37 @@ fn role(session: &Session, run: &Run) -> &'static str {
     if run.is_entry {
         return "entry";
     }
-    let is_last = session.walked.runs.last().is_some_and(|last| last.start == run.start);
-    let human_after = session.walked.steps[run.started.step + 1..].iter().any(|step| {
-        let event = &session.events[step.index];
-        event.is_from(Role::Agent) || event.kind() == Kind::AgentEntered || event.shows_waiting()
-    });
-    if session.close.is_some() && is_last && !human_after { "exit" } else { "mid" }
+    let is_last = session
+        .walked
+        .runs
+        .last()
+        .is_some_and(|last| last.start == run.start);
+    let human_after = session.walked.steps[run.started.step + 1..]
+        .iter()
+        .any(|step| {
+            let event = &session.events[step.index];
+            event.is_from(Role::Agent)
+                || event.kind() == Kind::AgentEntered
+                || event.shows_waiting()
+        });
+    if session.close.is_some() && is_last && !human_after {
+        "exit"
+    } else {
+        "mid"
+    }
 }
 
 fn outcome(session: &Session, run: &Run, role: &str) -> &'static str {
     let walked = &session.walked;
     let human_after = |step: usize| {
-        walked.episodes.iter().any(|episode| episode.seen.step > step)
-            || walked.segments.iter().any(|segment| segment.started.step > step)
+        walked
+            .episodes
+            .iter()
+            .any(|episode| episode.seen.step > step)
+            || walked
+                .segments
+                .iter()
+                .any(|segment| segment.started.step > step)
     };
     let closed = session.close.is_some();
     match run.finished {

@@ -32,34 +32,106 @@ impl Fact for Messages {
 
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
-            column("company_id", "Company of the platform", Value::Long(|row| row.company_id)),
-            column("message_id", "Message; one row each, through however many events it came", Value::Long(|row| Some(row.message_id))),
-            column("chat_id", "Chat", Value::Long(|row| Some(row.chat_id))),
-            column("session_no", "Session of the chat, from 1", Value::Int(|row| Some(row.session_no))),
-            column("role", "Who wrote it: contact, agent, bot", Value::Text(|row| Some(role(&row.message)))),
-            column("is_internal", "Whether it is a note among agents, unseen by the contact", Value::Flag(|row| Some(row.message.is_internal))),
-            column("is_email", "Whether it went by e-mail; NULL where not told", Value::Flag(|row| row.message.is_email)),
-            column("sender_id", "Agent, bot or contact who wrote it", Value::Long(|row| row.message.sender.id)),
-            column("sender_name", "Name of the sender", Value::Text(|row| row.message.sender.name.as_deref())),
-            column("channel", "Channel (canal) of the chat, not the message's own", Value::Text(|row| row.channel.as_deref())),
-            column("department_id", "Department (departamento) of the chat when it was sent; NULL for none", Value::Long(|row| row.department_id)),
-            column("sent_at", "When it was sent", Value::Instant(|row| Some(row.sent_at))),
-            column("sent_at_raw", "send_at as sent, local time without offset", Value::Text(|row| row.message.send_at.as_deref())),
-            column("sent_at_source", "Where sent_at comes from: send_at, else the envelope's time", Value::Text(|row| Some(row.sent_at_source))),
-            column("body", "Text of the message", Value::Text(|row| row.message.body.as_deref())),
-            column("file", "Link of the file sent with it", Value::Text(|row| row.message.file.as_deref())),
-            column("sent_date", "Local date of sent_at", Value::Date(|row| Some(row.sent_date))),
+            column(
+                "company_id",
+                "Company of the platform",
+                Value::Long(|row| row.company_id),
+            ),
+            column(
+                "message_id",
+                "Message; one row each, through however many events it came",
+                Value::Long(|row| Some(row.message_id)),
+            ),
+            column(
+                "chat_id",
+                "Id of the chat",
+                Value::Long(|row| Some(row.chat_id)),
+            ),
+            column(
+                "session_no",
+                "Session of the chat, from 1",
+                Value::Int(|row| Some(row.session_no)),
+            ),
+            column(
+                "role",
+                "Who wrote it: contact, agent, bot",
+                Value::Text(|row| Some(role(&row.message))),
+            ),
+            column(
+                "is_internal",
+                "Whether it is a note among agents, unseen by the contact",
+                Value::Flag(|row| Some(row.message.is_internal)),
+            ),
+            column(
+                "is_email",
+                "Whether it went by e-mail; NULL where not told",
+                Value::Flag(|row| row.message.is_email),
+            ),
+            column(
+                "sender_id",
+                "Agent, bot or contact who wrote it",
+                Value::Long(|row| row.message.sender.id),
+            ),
+            column(
+                "sender_name",
+                "Name of who wrote it",
+                Value::Text(|row| row.message.sender.name.as_deref()),
+            ),
+            column(
+                "channel",
+                "Channel (canal) of the chat, not the message's own",
+                Value::Text(|row| row.channel.as_deref()),
+            ),
+            column(
+                "department_id",
+                "Department (departamento) of the chat when it was sent; NULL for none",
+                Value::Long(|row| row.department_id),
+            ),
+            column(
+                "sent_at",
+                "When it was sent",
+                Value::Instant(|row| Some(row.sent_at)),
+            ),
+            column(
+                "sent_at_raw",
+                "send_at as sent, local time without offset",
+                Value::Text(|row| row.message.send_at.as_deref()),
+            ),
+            column(
+                "sent_at_source",
+                "Where sent_at comes from: send_at, else the envelope's time",
+                Value::Text(|row| Some(row.sent_at_source)),
+            ),
+            column(
+                "body",
+                "Text of the message, as written",
+                Value::Text(|row| row.message.body.as_deref()),
+            ),
+            column(
+                "file",
+                "Link of the file sent with it",
+                Value::Text(|row| row.message.file.as_deref()),
+            ),
+            column(
+                "sent_date",
+                "Local date of sent_at",
+                Value::Date(|row| Some(row.sent_date)),
+            ),
         ]
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
-        chat.sessions.iter().flat_map(|session| session_rows(chat, session, settings)).collect()
+        chat.sessions
+            .iter()
+            .flat_map(|session| session_rows(chat, session, settings))
+            .collect()
     }
 }
 
 fn session_rows(chat: &Chat, session: &Session, settings: &Settings) -> Vec<Row> {
     let channel = channel_of(session);
-    let mut departments: Vec<Option<i64>> = vec![session.walked.department_id; session.events.len()];
+    let mut departments: Vec<Option<i64>> =
+        vec![session.walked.department_id; session.events.len()];
     for step in &session.walked.steps {
         departments[step.index] = step.department_id;
     }
@@ -78,7 +150,12 @@ fn session_rows(chat: &Chat, session: &Session, settings: &Settings) -> Vec<Row>
             sent_date: local_date(event.occurred_at, settings.zone),
         })
     };
-    session.events.iter().zip(departments).filter_map(row).collect()
+    session
+        .events
+        .iter()
+        .zip(departments)
+        .filter_map(row)
+        .collect()
 }
 
 fn role(message: &Message) -> &'static str {

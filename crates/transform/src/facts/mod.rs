@@ -59,7 +59,10 @@ impl<F: Fact> FactTable for F {
     }
 
     fn batch(&self, chats: &[Chat], settings: &Settings) -> RecordBatch {
-        let rows: Vec<F::Row> = chats.iter().flat_map(|chat| self.rows(chat, settings)).collect();
+        let rows: Vec<F::Row> = chats
+            .iter()
+            .flat_map(|chat| self.rows(chat, settings))
+            .collect();
         batch(&self.columns(), &rows)
     }
 }

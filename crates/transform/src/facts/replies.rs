@@ -23,30 +23,83 @@ pub(super) struct Row {
 
 impl Row {
     fn reply_seconds(&self) -> Option<i64> {
-        Some((self.turn.replied_at? - self.turn.waiting_since).num_seconds().max(0))
+        Some(
+            (self.turn.replied_at? - self.turn.waiting_since)
+                .num_seconds()
+                .max(0),
+        )
     }
 }
 
 impl Fact for Replies {
     type Row = Row;
     const NAME: &'static str = "fact_replies";
-    const DESCRIPTION: &'static str = "One row per turn of the contact that an agent had to answer.";
+    const DESCRIPTION: &'static str =
+        "One row per turn of the contact that an agent had to answer.";
     const DATE: &'static str = "waiting_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
-            column("company_id", "Company of the platform", Value::Long(|row| row.company_id)),
-            column("chat_id", "Chat", Value::Long(|row| Some(row.chat_id))),
-            column("session_no", "Session of the chat, from 1", Value::Int(|row| Some(row.session_no))),
-            column("turn_no", "Turn within the session, from 1", Value::Int(|row| Some(row.turn_no))),
-            column("waiting_since", "First unanswered message of the contact once a human was due", Value::Instant(|row| Some(row.turn.waiting_since))),
-            column("replied_at", "The next message of an agent to the contact; NULL if none came", Value::Instant(|row| row.turn.replied_at)),
-            column("agent_id", "Agent (agente) who replied", Value::Long(|row| row.turn.agent_id)),
-            column("department_id", "Department (departamento) as of the reply; NULL for none", Value::Long(|row| row.turn.department_id)),
-            column("is_first", "Whether it is the session's first turn", Value::Flag(|row| Some(row.turn_no == 1))),
-            column("reply_seconds", "Seconds from waiting_since to replied_at (tempo de resposta); NULL if unanswered", Value::Long(Row::reply_seconds)),
-            column("reply_business_seconds", "Those of reply_seconds within business hours; NULL without a calendar", Value::Long(|row| row.reply_business_seconds)),
-            column("waiting_date", "Local date of waiting_since", Value::Date(|row| Some(row.waiting_date))),
+            column(
+                "company_id",
+                "Company of the platform",
+                Value::Long(|row| row.company_id),
+            ),
+            column(
+                "chat_id",
+                "Id of the chat",
+                Value::Long(|row| Some(row.chat_id)),
+            ),
+            column(
+                "session_no",
+                "Session of the chat, from 1",
+                Value::Int(|row| Some(row.session_no)),
+            ),
+            column(
+                "turn_no",
+                "Turn within the session, from 1",
+                Value::Int(|row| Some(row.turn_no)),
+            ),
+            column(
+                "waiting_since",
+                "First unanswered message of the contact once a human was due",
+                Value::Instant(|row| Some(row.turn.waiting_since)),
+            ),
+            column(
+                "replied_at",
+                "The next message of an agent to the contact; NULL if none came",
+                Value::Instant(|row| row.turn.replied_at),
+            ),
+            column(
+                "agent_id",
+                "Agent (agente) who replied",
+                Value::Long(|row| row.turn.agent_id),
+            ),
+            column(
+                "department_id",
+                "Department (departamento) as of the reply; NULL for none",
+                Value::Long(|row| row.turn.department_id),
+            ),
+            column(
+                "is_first",
+                "Whether it is the session's first turn",
+                Value::Flag(|row| Some(row.turn_no == 1)),
+            ),
+            column(
+                "reply_seconds",
+                "Seconds from waiting_since to replied_at (tempo de resposta); NULL if unanswered",
+                Value::Long(Row::reply_seconds),
+            ),
+            column(
+                "reply_business_seconds",
+                "Those of reply_seconds within business hours; NULL without a calendar",
+                Value::Long(|row| row.reply_business_seconds),
+            ),
+            column(
+                "waiting_date",
+                "Local date of waiting_since",
+                Value::Date(|row| Some(row.waiting_date)),
+            ),
         ]
     }
 
@@ -59,7 +112,11 @@ impl Fact for Replies {
                 session_no: session.no,
                 turn_no,
                 turn: turn.clone(),
-                reply_business_seconds: business_seconds(Some(turn.waiting_since), turn.replied_at, settings),
+                reply_business_seconds: business_seconds(
+                    Some(turn.waiting_since),
+                    turn.replied_at,
+                    settings,
+                ),
                 waiting_date: local_date(turn.waiting_since, settings.zone),
             }));
         }

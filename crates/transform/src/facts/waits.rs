@@ -20,10 +20,21 @@ impl Wait {
 
 pub(super) fn waits(session: &Session) -> Vec<Wait> {
     let mut waits: Vec<Wait> = Vec::new();
-    for Episode { entered_at, entered_source, left_at, .. } in &session.walked.episodes {
+    for Episode {
+        entered_at,
+        entered_source,
+        left_at,
+        ..
+    } in &session.walked.episodes
+    {
         match waits.last_mut() {
-            Some(wait) if *entered_source == EnteredSource::DepartmentChanged => wait.left_at = *left_at,
-            _ => waits.push(Wait { entered_at: *entered_at, left_at: *left_at }),
+            Some(wait) if *entered_source == EnteredSource::DepartmentChanged => {
+                wait.left_at = *left_at
+            }
+            _ => waits.push(Wait {
+                entered_at: *entered_at,
+                left_at: *left_at,
+            }),
         }
     }
     waits
@@ -35,5 +46,10 @@ pub(super) fn business_seconds(
     to: Option<DateTime<Utc>>,
     settings: &Settings,
 ) -> Option<i64> {
-    Some(settings.calendar.as_ref()?.business_seconds(from?, to?, settings.zone))
+    Some(
+        settings
+            .calendar
+            .as_ref()?
+            .business_seconds(from?, to?, settings.zone),
+    )
 }

@@ -27,16 +27,56 @@ impl Fact for WorkflowChanges {
 
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
-            column("company_id", "Company of the platform", Value::Long(|row| row.company_id)),
-            column("chat_id", "Chat", Value::Long(|row| Some(row.chat_id))),
-            column("session_no", "Session of the chat, from 1", Value::Int(|row| Some(row.session_no))),
-            column("changed_at", "When the step changed", Value::Instant(|row| Some(row.change.at))),
-            column("agent_id", "Agent (agente) who moved the chat", Value::Long(|row| row.change.agent_id)),
-            column("workflow_id", "Workflow", Value::Long(|row| row.change.workflow_id)),
-            column("from_step_id", "Step before", Value::Long(|row| row.change.from_step_id)),
-            column("to_step_id", "Step after", Value::Long(|row| row.change.to_step_id)),
-            column("seconds_in_previous_step", "Seconds since the move into from_step_id; NULL where that was not seen", Value::Long(|row| row.seconds_in_previous_step)),
-            column("changed_date", "Local date of changed_at", Value::Date(|row| Some(row.changed_date))),
+            column(
+                "company_id",
+                "Company of the platform",
+                Value::Long(|row| row.company_id),
+            ),
+            column(
+                "chat_id",
+                "Id of the chat",
+                Value::Long(|row| Some(row.chat_id)),
+            ),
+            column(
+                "session_no",
+                "Session of the chat, from 1",
+                Value::Int(|row| Some(row.session_no)),
+            ),
+            column(
+                "changed_at",
+                "When the step changed",
+                Value::Instant(|row| Some(row.change.at)),
+            ),
+            column(
+                "agent_id",
+                "Agent (agente) who moved the chat",
+                Value::Long(|row| row.change.agent_id),
+            ),
+            column(
+                "workflow_id",
+                "Id of the workflow",
+                Value::Long(|row| row.change.workflow_id),
+            ),
+            column(
+                "from_step_id",
+                "Step the chat was in before",
+                Value::Long(|row| row.change.from_step_id),
+            ),
+            column(
+                "to_step_id",
+                "Step the chat is in after",
+                Value::Long(|row| row.change.to_step_id),
+            ),
+            column(
+                "seconds_in_previous_step",
+                "Seconds since the move into from_step_id; NULL where that was not seen",
+                Value::Long(|row| row.seconds_in_previous_step),
+            ),
+            column(
+                "changed_date",
+                "Local date of changed_at",
+                Value::Date(|row| Some(row.changed_date)),
+            ),
         ]
     }
 
@@ -49,7 +89,8 @@ impl Fact for WorkflowChanges {
                     chat_id: chat.chat_id,
                     session_no: session.no,
                     change: change.clone(),
-                    seconds_in_previous_step: entered(session, index).map(|at| (change.at - at).num_seconds().max(0)),
+                    seconds_in_previous_step: entered(session, index)
+                        .map(|at| (change.at - at).num_seconds().max(0)),
                     changed_date: local_date(change.at, settings.zone),
                 });
             }

@@ -10,8 +10,8 @@ use chrono::{DateTime, Duration, Utc};
 use events::{Detail, Kind, Role};
 
 pub use record::{
-    DepartmentChange, EndReason, EnteredSource, Episode, Exit, LeftSource, Position, Run, Segment, State, Step, Walked,
-    WorkflowChange,
+    DepartmentChange, EndReason, EnteredSource, Episode, Exit, LeftSource, Position, Run, Segment,
+    State, Step, Walked, WorkflowChange,
 };
 
 use super::order::ChainEvent;
@@ -75,15 +75,22 @@ impl<'a> Walk<'a> {
     /// The flow's finish that this queue evidence, with no agent in, has only just overtaken.
     fn finish_just_after(&self, index: usize) -> Option<usize> {
         let event = &self.events[index];
-        let evidence = event.shows_waiting() || matches!(event.kind(), Kind::LeftQueue | Kind::AgentEntered);
-        if !evidence || self.state.agent.is_some() || self.state.waiting.is_some() || self.pending_finish.is_some() {
+        let evidence =
+            event.shows_waiting() || matches!(event.kind(), Kind::LeftQueue | Kind::AgentEntered);
+        if !evidence
+            || self.state.agent.is_some()
+            || self.state.waiting.is_some()
+            || self.pending_finish.is_some()
+        {
             return None;
         }
         let near = |other: &&ChainEvent| other.at - event.at <= DISPATCH_LAG;
         for (offset, other) in self.events[index + 1..].iter().take_while(near).enumerate() {
             match other.kind() {
                 Kind::StartedAutomationFlow => return None,
-                Kind::FinishedAutomationFlow => return Some(index + 1 + offset).filter(|found| !self.done[*found]),
+                Kind::FinishedAutomationFlow => {
+                    return Some(index + 1 + offset).filter(|found| !self.done[*found]);
+                }
                 _ => {}
             }
         }
@@ -93,7 +100,10 @@ impl<'a> Walk<'a> {
     fn step(&mut self, index: usize) {
         self.done[index] = true;
         let event = &self.events[index];
-        let position = Position { step: self.out.steps.len(), at: event.at };
+        let position = Position {
+            step: self.out.steps.len(),
+            at: event.at,
+        };
         self.note_department(event);
         self.note_situation(event, position);
         match event.kind() {
@@ -104,10 +114,16 @@ impl<'a> Walk<'a> {
             Kind::UpdatedChatDepartment => self.change_department(event, position),
             Kind::UpdatedWorkflowStep => self.change_step(event),
             Kind::ClosedChat => self.close(event),
-            _ if event.is_from(Role::Agent) && event.situation() == Some("in_chat") => self.agent_wrote(event, position),
+            _ if event.is_from(Role::Agent) && event.situation() == Some("in_chat") => {
+                self.agent_wrote(event, position)
+            }
             _ => {}
         }
-        let step = Step { index, state: self.state, department_id: self.department_id };
+        let step = Step {
+            index,
+            state: self.state,
+            department_id: self.department_id,
+        };
         self.out.steps.push(step);
     }
 
@@ -138,7 +154,10 @@ impl<'a> Walk<'a> {
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
         }
-        if self.pending_finish.is_some_and(|finish| position.at - finish.at > DISPATCH_LAG) {
+        if self
+            .pending_finish
+            .is_some_and(|finish| position.at - finish.at > DISPATCH_LAG)
+        {
             self.pending_finish = None;
         }
     }
@@ -149,7 +168,14 @@ impl<'a> Walk<'a> {
             self.not_waiting_at = Some(position.at);
         }
         let is_entry = self.out.segments.is_empty() && self.out.episodes.is_empty();
-        self.out.runs.push(Run { started: position, start: index, finish: None, finished: None, is_entry, waited_at_finish: false });
+        self.out.runs.push(Run {
+            started: position,
+            start: index,
+            finish: None,
+            finished: None,
+            is_entry,
+            waited_at_finish: false,
+        });
         self.state.flow_running = true;
     }
 
@@ -159,11 +185,16 @@ impl<'a> Walk<'a> {
             flow.map(|flow| (flow.flow_id, flow.flow_token.as_deref()))
         };
         let finished = flow(index);
-        let open = self.out.runs.iter().rposition(|run| run.finish.is_none() && flow(run.start) == finished);
+        let open = self
+            .out
+            .runs
+            .iter()
+            .rposition(|run| run.finish.is_none() && flow(run.start) == finished);
         if let Some(open) = open {
             let waited_at_finish = self.state.waiting.is_some();
             let run = &mut self.out.runs[open];
-            (run.finish, run.finished, run.waited_at_finish) = (Some(index), Some(position), waited_at_finish);
+            (run.finish, run.finished, run.waited_at_finish) =
+                (Some(index), Some(position), waited_at_finish);
         }
         self.state.flow_running = false;
         if self.state.waiting.is_none() {
@@ -223,10 +254,24 @@ impl<'a> Walk<'a> {
     }
 
     fn change_department(&mut self, event: &ChainEvent, position: Position) {
-        let Detail::DepartmentChange { previous, known: true } = &event.event.detail else { return };
-        let to = event.event.department.as_ref().map(|department| department.id);
+        let Detail::DepartmentChange {
+            previous,
+            known: true,
+        } = &event.event.detail
+        else {
+            return;
+        };
+        let to = event
+            .event
+            .department
+            .as_ref()
+            .map(|department| department.id);
         let named = previous.as_ref().map(|department| department.id);
-        let repeated = self.out.department_changes.last().is_some_and(|last| last.to == to && last.named_from == named);
+        let repeated = self
+            .out
+            .department_changes
+            .last()
+            .is_some_and(|last| last.to == to && last.named_from == named);
         if named == to || (repeated && self.department_id == to) {
             self.department_id = to;
             return;
@@ -234,7 +279,13 @@ impl<'a> Walk<'a> {
         let from = named.or(self.department_id.filter(|current| Some(*current) != to));
         self.out.entry_department_id = self.out.entry_department_id.or(from);
         let was_waiting = self.state.waiting.is_some();
-        self.out.department_changes.push(DepartmentChange { at: event.at, from, named_from: named, to, was_waiting });
+        self.out.department_changes.push(DepartmentChange {
+            at: event.at,
+            from,
+            named_from: named,
+            to,
+            was_waiting,
+        });
         if was_waiting {
             self.department_id = from.or(self.department_id);
             self.change_queue(to, position);
@@ -264,7 +315,8 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> Walked {
         if let Some(open) = self.state.waiting {
-            self.out.episodes[open].department_id = self.department_id.or(self.out.episodes[open].department_id);
+            self.out.episodes[open].department_id =
+                self.department_id.or(self.out.episodes[open].department_id);
         }
         if let Some(open) = self.state.agent {
             let segment = &mut self.out.segments[open];

@@ -19,9 +19,16 @@ impl Walk<'_> {
         self.wait_since_pending_finish(position);
         if self.state.waiting.is_none() {
             let requeued = self.state.agent.is_some();
-            let source = if requeued { EnteredSource::RequeueSeen } else { EnteredSource::SituationSeen };
+            let source = if requeued {
+                EnteredSource::RequeueSeen
+            } else {
+                EnteredSource::SituationSeen
+            };
             self.end_segment(position.at, EndReason::Requeued);
-            let episode = Episode { entered_earliest: self.not_waiting_at, ..self.entered(position.at, source, position) };
+            let episode = Episode {
+                entered_earliest: self.not_waiting_at,
+                ..self.entered(position.at, source, position)
+            };
             self.wait(episode);
         }
     }
@@ -31,7 +38,9 @@ impl Walk<'_> {
         if self.state.waiting.is_some() || self.state.agent.is_some() {
             return;
         }
-        let Some(finish) = self.pending_finish.take() else { return };
+        let Some(finish) = self.pending_finish.take() else {
+            return;
+        };
         let episode = self.entered(finish.at, EnteredSource::FlowFinished, seen);
         self.wait(episode);
         let waiting = self.state.waiting;
@@ -132,7 +141,9 @@ impl Walk<'_> {
     pub(super) fn show_in_chat(&mut self, position: Position) {
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
-            self.pending_finish = self.pending_finish.filter(|finish| position.at - finish.at <= DISPATCH_LAG);
+            self.pending_finish = self
+                .pending_finish
+                .filter(|finish| position.at - finish.at <= DISPATCH_LAG);
             return;
         }
         let told_soon = self.events.iter().zip(&self.done).any(|(event, done)| {
@@ -149,21 +160,39 @@ impl Walk<'_> {
     /// A change of department while waiting: another episode, the same wait.
     pub(super) fn change_queue(&mut self, to: Option<i64>, position: Position) {
         let began = self.wait_began;
-        self.leave(Exit::DepartmentChanged, Some(position.at), LeftSource::UpdatedChatDepartment);
+        self.leave(
+            Exit::DepartmentChanged,
+            Some(position.at),
+            LeftSource::UpdatedChatDepartment,
+        );
         let episode = self.entered(position.at, EnteredSource::DepartmentChanged, position);
-        self.wait(Episode { department_id: to, ..episode });
+        self.wait(Episode {
+            department_id: to,
+            ..episode
+        });
         self.wait_began = began;
     }
 
     /// The chat was closed while waiting.
     pub(super) fn abandon(&mut self, closed_at: DateTime<Utc>) {
-        let waited = self.wait_began.map(|began| (closed_at - began).num_seconds().max(0));
+        let waited = self
+            .wait_began
+            .map(|began| (closed_at - began).num_seconds().max(0));
         let short = waited.is_some_and(|waited| waited < self.settings.short_abandon_seconds);
-        let exit = if short { Exit::ShortAbandoned } else { Exit::Abandoned };
+        let exit = if short {
+            Exit::ShortAbandoned
+        } else {
+            Exit::Abandoned
+        };
         self.leave(exit, Some(closed_at), LeftSource::ClosedChat);
     }
 
-    fn leave(&mut self, exit: Exit, at: Option<DateTime<Utc>>, source: LeftSource) -> Option<&mut Episode> {
+    fn leave(
+        &mut self,
+        exit: Exit,
+        at: Option<DateTime<Utc>>,
+        source: LeftSource,
+    ) -> Option<&mut Episode> {
         let department_id = self.department_id;
         let episode = &mut self.out.episodes[self.state.waiting.take()?];
         (episode.exit, episode.left_at, episode.left_source) = (exit, at, Some(source));

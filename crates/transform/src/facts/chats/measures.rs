@@ -8,22 +8,34 @@ use crate::settings::Settings;
 
 /// The earliest instant any evidence gives; on a tie the evidence listed first.
 pub(super) fn started(session: &Session, settings: &Settings) -> (DateTime<Utc>, &'static str) {
-    let started_chat = session.events.iter().filter(|event| event.kind() == Kind::StartedChat).map(|event| event.at);
+    let started_chat = session
+        .events
+        .iter()
+        .filter(|event| event.kind() == Kind::StartedChat)
+        .map(|event| event.at);
     let created = |event: &ChainEvent| {
         let local = event.event.flow()?.chat_created_date()?.to_owned();
         instant(&local, settings.zone, event.delivered_at).ok()
     };
     // The flow's context tells of the chat, and so only of its first session.
-    let created = session.events.iter().filter(|_| session.no == 1).filter_map(created);
+    let created = session
+        .events
+        .iter()
+        .filter(|_| session.no == 1)
+        .filter_map(created);
     let first_event = session.events.iter().map(|event| event.occurred_at);
     let candidates = [
         (started_chat.min(), "startedChat"),
         (created.min(), "chat_created_date"),
         (first_event.min(), "first_event"),
     ];
-    let known = candidates.into_iter().filter_map(|(at, source)| Some((at?, source)));
+    let known = candidates
+        .into_iter()
+        .filter_map(|(at, source)| Some((at?, source)));
     // `min_by_key` keeps the first of equals.
-    known.min_by_key(|(at, _)| *at).unwrap_or((DateTime::UNIX_EPOCH, "first_event"))
+    known
+        .min_by_key(|(at, _)| *at)
+        .unwrap_or((DateTime::UNIX_EPOCH, "first_event"))
 }
 
 pub(super) fn state(session: &Session) -> &'static str {
@@ -38,7 +50,11 @@ pub(super) fn state(session: &Session) -> &'static str {
         return "wait_for_chat";
     }
     let seen = session.events.iter().rev().find_map(ChainEvent::situation);
-    if seen == Some("in_chat") { "in_chat" } else { "auto" }
+    if seen == Some("in_chat") {
+        "in_chat"
+    } else {
+        "auto"
+    }
 }
 
 pub(super) fn outcome(session: &Session) -> &'static str {
@@ -48,8 +64,15 @@ pub(super) fn outcome(session: &Session) -> &'static str {
     } else if !walked.segments.is_empty() {
         "handled"
     } else if walked.closed_while_waiting {
-        let short = walked.episodes.last().is_some_and(|episode| episode.exit == Exit::ShortAbandoned);
-        if short { "short_abandoned" } else { "abandoned" }
+        let short = walked
+            .episodes
+            .last()
+            .is_some_and(|episode| episode.exit == Exit::ShortAbandoned);
+        if short {
+            "short_abandoned"
+        } else {
+            "abandoned"
+        }
     } else if walked.runs.is_empty() {
         "unanswered"
     } else if walked.runs.iter().all(|run| run.finish.is_some()) {
@@ -61,7 +84,10 @@ pub(super) fn outcome(session: &Session) -> &'static str {
 
 pub(super) fn direction(session: &Session, settings: &Settings) -> &'static str {
     let first_message = session.events.iter().find_map(|event| {
-        let message = event.event.message().filter(|message| !message.is_internal)?;
+        let message = event
+            .event
+            .message()
+            .filter(|message| !message.is_internal)?;
         Some(message.role())
     });
     let first = session.events.first();
@@ -70,9 +96,16 @@ pub(super) fn direction(session: &Session, settings: &Settings) -> &'static str 
     if first_message == Some(Role::Contact) || began("wait_for_chat") || began_in_flow {
         return "inbound";
     }
-    let agent_entered = session.live_events().iter().any(|event| event.kind() == Kind::AgentEntered);
+    let agent_entered = session
+        .live_events()
+        .iter()
+        .any(|event| event.kind() == Kind::AgentEntered);
     let by_agent = first_message == Some(Role::Agent) || (agent_entered && began("in_chat"));
-    if by_agent && settings.expects(&CONTACT_MESSAGES) { "outbound" } else { "unknown" }
+    if by_agent && settings.expects(&CONTACT_MESSAGES) {
+        "outbound"
+    } else {
+        "unknown"
+    }
 }
 
 /// From when to when the contact waited for the first message of an agent.
@@ -93,23 +126,42 @@ impl Response {
 pub(super) fn first_response(session: &Session) -> Response {
     let walked = &session.walked;
     let taken = |step: &crate::chain::Step| &session.events[step.index];
-    let Some(reply) = walked.steps.iter().position(|step| taken(step).is_from(Role::Agent)) else {
+    let Some(reply) = walked
+        .steps
+        .iter()
+        .position(|step| taken(step).is_from(Role::Agent))
+    else {
         return Response::default();
     };
     let before = || walked.steps[..reply].iter().map(taken);
-    let since = if let Some(episode) = walked.episodes.iter().find(|episode| episode.seen.step <= reply) {
+    let since = if let Some(episode) = walked
+        .episodes
+        .iter()
+        .find(|episode| episode.seen.step <= reply)
+    {
         episode.entered_at
     } else if walked.runs.iter().any(|run| run.started.step < reply) {
-        before().find(|event| matches!(event.kind(), Kind::AgentEntered | Kind::LeftQueue)).map(|event| event.at)
+        before()
+            .find(|event| matches!(event.kind(), Kind::AgentEntered | Kind::LeftQueue))
+            .map(|event| event.at)
     } else {
-        before().find(|event| event.is_from(Role::Contact)).map(|event| event.at)
+        before()
+            .find(|event| event.is_from(Role::Contact))
+            .map(|event| event.at)
     };
-    Response { since, replied_at: Some(taken(&walked.steps[reply]).at) }
+    Response {
+        since,
+        replied_at: Some(taken(&walked.steps[reply]).at),
+    }
 }
 
 /// The sum of the parts; `None` if there are none or any is unknown.
 pub(super) fn total<T>(parts: &[T], seconds: impl Fn(&T) -> Option<i64>) -> Option<i64> {
-    if parts.is_empty() { None } else { parts.iter().map(seconds).sum() }
+    if parts.is_empty() {
+        None
+    } else {
+        parts.iter().map(seconds).sum()
+    }
 }
 
 pub(super) struct Counts {
@@ -131,8 +183,11 @@ const AGENT_MESSAGES: [&str; 2] = ["sentAllMessage", "receivedAllMessage"];
 /// What is not subscribed is unknown, not zero.
 pub(super) fn counts(session: &Session, settings: &Settings) -> Counts {
     let walked = &session.walked;
-    let known = |count: usize, events: &[&str]| (count > 0 || settings.expects(events)).then(|| int(count));
-    let messages = |counted: &dyn Fn(&ChainEvent) -> bool| session.events.iter().filter(|event| counted(event)).count();
+    let known =
+        |count: usize, events: &[&str]| (count > 0 || settings.expects(events)).then(|| int(count));
+    let messages = |counted: &dyn Fn(&ChainEvent) -> bool| {
+        session.events.iter().filter(|event| counted(event)).count()
+    };
     let internal = |event: &Event| event.message().is_some_and(|message| message.is_internal);
     Counts {
         queue_episodes: int(walked.episodes.len()),
@@ -140,10 +195,19 @@ pub(super) fn counts(session: &Session, settings: &Settings) -> Counts {
         transfers: int(walked.transfers),
         department_changes: known(walked.department_changes.len(), &["updatedChatDepartment"]),
         flow_runs: known(walked.runs.len(), &["startedAutomationFlow"]),
-        contact_messages: known(messages(&|event| event.is_from(Role::Contact)), &CONTACT_MESSAGES),
-        agent_messages: known(messages(&|event| event.is_from(Role::Agent)), &AGENT_MESSAGES),
+        contact_messages: known(
+            messages(&|event| event.is_from(Role::Contact)),
+            &CONTACT_MESSAGES,
+        ),
+        agent_messages: known(
+            messages(&|event| event.is_from(Role::Agent)),
+            &AGENT_MESSAGES,
+        ),
         bot_messages: known(messages(&|event| event.is_from(Role::Bot)), &AGENT_MESSAGES),
-        internal_messages: known(messages(&|event| internal(&event.event)), &["newInternalMessage"]),
+        internal_messages: known(
+            messages(&|event| internal(&event.event)),
+            &["newInternalMessage"],
+        ),
         events: int(session.event_count),
     }
 }

@@ -1,0 +1,32 @@
+//! Measures the product's work on this machine, each figure against a named reference in the same run.
+//!
+//! `cargo bench` builds the release binary and runs this. `HUGGY_ETL_BENCH_SECONDS` sets how long the
+//! long run under load takes (60), `HUGGY_ETL_BENCH_CHATS` how much is imported (50,000 chats).
+
+mod batch;
+mod load;
+mod process;
+mod reference;
+mod serving;
+
+use std::error::Error;
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some(reference::ARGUMENT) {
+        return reference::serve();
+    }
+    let folder = tempfile::tempdir()?;
+    serving::measure(folder.path())?;
+    batch::measure(folder.path())
+}
+
+/// A number from the environment, or its default.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
