@@ -15,15 +15,10 @@ const TOLD_LINES: u64 = 20;
 
 pub async fn run(args: &Import, config: &Config) -> Result<(), Failure> {
     let inputs: Vec<Input> = args.files.iter().map(Input::new).collect();
-    for path in args
-        .files
-        .iter()
-        .filter(|path| path.as_os_str() != "-" && !path.is_file())
-    {
-        return Err(Failure::Usage(anyhow::anyhow!(
-            "{} is not a file that can be read",
-            path.display()
-        )));
+    let missing = |path: &&std::path::PathBuf| path.as_os_str() != "-" && !path.is_file();
+    if let Some(path) = args.files.iter().find(missing) {
+        let error = anyhow::anyhow!("{} is not a file that can be read", path.display());
+        return Err(Failure::Usage(error));
     }
     let mut table = config.open_lake()?.table(&ingest::events_table()).await?;
     let mut narrator = Narrator::new();
