@@ -1,0 +1,272 @@
+//! A lake on a local disk: appending once, rewriting by key, leases.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use chrono::{DateTime, Duration, Utc};
+use futures::TryStreamExt;
+use lake::{Changes, Lake, LakeError, Scope, Table, TableSpec};
+use tempfile::TempDir;
+
+fn spec() -> TableSpec {
+    let fields = vec![
+        Field::new("chat_id", DataType::Int64, true),
+        Field::new("body", DataType::Utf8, true),
+    ];
+    let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    TableSpec {
+        name: "facts".to_owned(),
+        description: "A table of the test".to_owned(),
+        schema: Arc::new(Schema::new(fields)),
+        partition_columns: Vec::new(),
+        sort_columns: columns(&["chat_id"]),
+        stats_columns: columns(&["chat_id"]),
+        bloom_filter_columns: columns(&["chat_id"]),
+    }
+}
+
+fn rows(rows: &[(Option<i64>, &str)]) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(rows.iter().map(|(id, _)| *id).collect::<Int64Array>());
+    let bodies: ArrayRef = Arc::new(
+        rows.iter()
+            .map(|(_, body)| Some(*body))
+            .collect::<StringArray>(),
+    );
+    RecordBatch::try_new(spec().schema, vec![ids, bodies]).expect("rows of the table")
+}
+
+fn open() -> (TempDir, Lake) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let lake = Lake::open(&folder.path().display().to_string(), []).expect("a lake");
+    (folder, lake)
+}
+
+async fn contents(table: &Table) -> Vec<(Option<i64>, String)> {
+    let batches: Vec<RecordBatch> = table
+        .read(&["chat_id", "body"], None)
+        .await
+        .expect("reading")
+        .try_collect()
+        .await
+        .expect("reading");
+    let mut all = Vec::new();
+    for batch in batches {
+        let bodies = arrow::compute::cast(batch.column(1), &DataType::Utf8).expect("text");
+        let ids = batch.column(0).as_primitive::<Int64Type>();
+        all.extend(
+            ids.iter()
+                .zip(bodies.as_string::<i32>())
+                .map(|(id, body)| (id, body.unwrap_or("").to_owned())),
+        );
+    }
+    all.sort();
+    all
+}
+
+async fn replace(
+    table: &mut Table,
+    keys: &[i64],
+    new: RecordBatch,
+    version: i64,
+) -> Result<(), LakeError> {
+    let scope = Scope::Keys {
+        column: "chat_id",
+        keys: keys.iter().copied().collect::<BTreeSet<_>>(),
+    };
+    let mut rewrite = table.rewrite(scope)?;
+    rewrite.write(new).await?;
+    rewrite.commit(&[("test", version)], false).await
+}
+
+fn owned(rows: &[(Option<i64>, &str)]) -> Vec<(Option<i64>, String)> {
+    rows.iter()
+        .map(|(id, body)| (*id, (*body).to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_append_records_its_transaction_and_its_files() {
+    let (_folder, lake) = open();
+    let mut table = lake.table(&spec()).await.expect("a table");
+    assert_eq!(table.committed("log").await.expect("asking"), None);
+    let before = table.version();
+    table
+        .append(vec![rows(&[(Some(1), "a")])], Some(("log", 7)))
+        .await
+        .expect("appending");
+    let mut other = lake.existing("facts").await.expect("the table");
+    assert_eq!(other.committed("log").await.expect("asking"), Some(7));
+    let Changes::Added(files) = other.changes_since(before).await.expect("changes") else {
+        panic!("no changes")
+    };
+    assert_eq!(files.len(), 1);
+    let read = other
+        .read_file(&files[0], &["chat_id"])
+        .await
+        .expect("the file");
+    assert_eq!(read[0].column(0).as_primitive::<Int64Type>().value(0), 1);
+    other.refresh().await.expect("refreshing");
+    assert_eq!(
+        other.changes_since(other.version()).await.expect("changes"),
+        Changes::Added(Vec::new())
+    );
+}
+
+#[tokio::test]
+async fn a_rewrite_replaces_the_keys_and_nothing_else() {
+    let (_folder, lake) = open();
+    let mut table = lake.table(&spec()).await.expect("a table");
+    let first = [
+        (Some(1), "a"),
+        (Some(2), "b"),
+        (None, "keyless"),
+        (Some(2), "b2"),
+    ];
+    table
+        .append(vec![rows(&first)], None)
+        .await
+        .expect("appending");
+    table
+        .append(vec![rows(&[(Some(3), "c"), (Some(9), "d")])], None)
+        .await
+        .expect("appending");
+
+    replace(
+        &mut table,
+        &[2, 5],
+        rows(&[(Some(2), "new"), (Some(5), "e")]),
+        1,
+    )
+    .await
+    .expect("replacing");
+    let expected = [
+        (None, "keyless"),
+        (Some(1), "a"),
+        (Some(2), "new"),
+        (Some(3), "c"),
+        (Some(5), "e"),
+        (Some(9), "d"),
+    ];
+    assert_eq!(contents(&table).await, owned(&expected));
+    assert_eq!(table.committed("test").await.expect("asking"), Some(1));
+
+    // Nothing to remove and nothing to add: nothing is committed.
+    let version = table.version();
+    replace(&mut table, &[77], rows(&[]), 2)
+        .await
+        .expect("replacing");
+    assert_eq!(table.version(), version);
+
+    let mut rewrite = table.rewrite(Scope::Everything).expect("a rewrite");
+    rewrite
+        .write(rows(&[(Some(4), "only")]))
+        .await
+        .expect("writing");
+    rewrite
+        .commit(&[("test", 3)], true)
+        .await
+        .expect("replacing all");
+    assert_eq!(contents(&table).await, owned(&[(Some(4), "only")]));
+}
+
+#[tokio::test]
+async fn small_files_are_folded_as_they_accumulate() {
+    let (_folder, lake) = open();
+    let mut table = lake.table(&spec()).await.expect("a table");
+    for key in 0..60 {
+        replace(&mut table, &[key], rows(&[(Some(key), "x")]), key)
+            .await
+            .expect("replacing");
+    }
+    let (rows, files, _) = table.totals().expect("totals");
+    assert_eq!(rows, 60);
+    assert!(files <= 9, "{files} files for 60 rows");
+    assert_eq!(contents(&table).await.len(), 60);
+}
+
+#[tokio::test]
+async fn a_rewrite_fails_if_the_table_has_changed_since() {
+    let (_folder, lake) = open();
+    let mut table = lake.table(&spec()).await.expect("a table");
+    table
+        .append(vec![rows(&[(Some(1), "a")])], None)
+        .await
+        .expect("appending");
+    let mut paused = lake.table(&spec()).await.expect("the table");
+    replace(&mut table, &[1], rows(&[(Some(1), "first")]), 1)
+        .await
+        .expect("replacing");
+    let late = replace(&mut paused, &[1], rows(&[(Some(1), "late")]), 1).await;
+    assert!(matches!(late, Err(LakeError::Conflict { .. })), "{late:?}");
+    assert_eq!(contents(&table).await, owned(&[(Some(1), "first")]));
+}
+
+#[tokio::test]
+async fn many_writers_append_without_loss() {
+    let (_folder, lake) = open();
+    lake.table(&spec()).await.expect("a table");
+    let writers = (0..4).map(|writer| {
+        let lake = lake.clone();
+        tokio::spawn(async move {
+            let mut table = lake.table(&spec()).await.expect("the table");
+            for number in 1..=5 {
+                let row = rows(&[(Some(writer * 100 + number), "x")]);
+                table
+                    .append(vec![row], Some((&format!("writer {writer}"), number)))
+                    .await
+                    .expect("appending");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("a writer");
+    }
+    assert_eq!(
+        contents(&lake.existing("facts").await.expect("the table"))
+            .await
+            .len(),
+        20
+    );
+}
+
+#[tokio::test]
+async fn one_holds_a_lease_until_it_is_released_or_expires() {
+    let (_folder, lake) = open();
+    let now = DateTime::UNIX_EPOCH + Duration::days(20_000);
+    let take = |holder: &'static str, now: DateTime<Utc>| {
+        let lake = lake.clone();
+        async move { lake.lease("work", holder, Duration::seconds(20), now).await }
+    };
+    let mut first = take("first", now).await.expect("a free lease");
+    let held = take("second", now).await;
+    assert!(
+        matches!(&held, Err(LakeError::Held { holder, .. }) if holder == "first"),
+        "{held:?}"
+    );
+    first
+        .renew("first", Duration::seconds(20), now + Duration::seconds(15))
+        .await
+        .expect("renewing");
+    assert!(take("second", now + Duration::seconds(25)).await.is_err());
+    let second = take("second", now + Duration::seconds(40))
+        .await
+        .expect("an expired lease");
+    let lost = first
+        .renew("first", Duration::seconds(20), now + Duration::seconds(41))
+        .await;
+    assert!(matches!(lost, Err(LakeError::Held { .. })), "{lost:?}");
+    second.release().await.expect("releasing");
+    take("third", now + Duration::seconds(42))
+        .await
+        .expect("a released lease");
+}
+
+#[test]
+fn a_location_that_cannot_be_used_says_why() {
+    for location in ["ftp://host/lake", "s3://", "file://relative"] {
+        let error = Lake::open(location, []).expect_err(location).to_string();
+        assert!(error.contains(location), "{error}");
+    }
+}
