@@ -4,8 +4,11 @@
 //! offset. Where daylight saving makes a local time ambiguous or impossible, the envelope's `time`
 //! decides. Never reads the machine's clock or zone.
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
+
+/// Zero dates and overflows fall outside; so would a chat from before the platform.
+const PLAUSIBLE_YEARS: std::ops::Range<i32> = 2000..2100;
 
 /// A local string that names no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,14 +24,21 @@ pub fn instant(
     near: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, LocalTimeError> {
     let text = local.trim();
+    let unreadable = || LocalTimeError(local.chars().take(40).collect());
     for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"] {
         if let Ok(naive) = NaiveDateTime::parse_from_str(text, format) {
-            return Ok(resolve(naive, zone, near));
+            return if PLAUSIBLE_YEARS.contains(&naive.year()) {
+                Ok(resolve(naive, zone, near))
+            } else {
+                Err(unreadable())
+            };
         }
     }
     DateTime::parse_from_rfc3339(text)
         .map(|instant| instant.with_timezone(&Utc))
-        .map_err(|_| LocalTimeError(local.chars().take(40).collect()))
+        .ok()
+        .filter(|instant| PLAUSIBLE_YEARS.contains(&instant.year()))
+        .ok_or_else(unreadable)
 }
 
 fn resolve(naive: NaiveDateTime, zone: Tz, near: DateTime<Utc>) -> DateTime<Utc> {
@@ -130,6 +140,7 @@ mod tests {
             "yesterday",
             "0000-00-00 00:00:00",
             "2024-13-01 00:00:00",
+            "+262142-12-31 23:59:59",
         ] {
             assert!(
                 instant(text, Tz::America__Sao_Paulo, DateTime::UNIX_EPOCH).is_err(),

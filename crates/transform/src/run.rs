@@ -232,16 +232,19 @@ async fn touched(
     let mut chats = BTreeSet::new();
     let mut from = None;
     for file in files {
-        let before = chats.len();
+        let mut names_chats = false;
         for batch in events.read_file(file, &["chat_id"]).await? {
             let ids = plain(batch.column(0), &DataType::Int64)?;
-            chats.extend(ids.as_primitive::<Int64Type>().iter().flatten());
+            for id in ids.as_primitive::<Int64Type>().iter().flatten() {
+                names_chats = true;
+                chats.insert(id);
+            }
         }
         let dates = file
             .partition_values
             .iter()
             .filter_map(|(_, date)| date.as_ref()?.parse().ok());
-        if chats.len() > before {
+        if names_chats {
             from = dates.chain(from).min();
         }
     }

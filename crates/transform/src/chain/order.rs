@@ -3,7 +3,6 @@
 //! Copies of an event are one (by event id), copies of a message are one (by message id). The order is
 //! by instant, then by cause: a dispatch gives all its events one time, and the cause decides there.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
@@ -128,9 +127,15 @@ impl ChainEvent {
     }
 }
 
-/// The events that are evidence, in order, and the copies of messages that are not: each with the id of
-/// the event it is a copy of.
-pub(super) fn arrange(raw: Vec<RawEvent>, zone: Tz) -> (Vec<ChainEvent>, Vec<EventId>) {
+/// A copy of a message: no evidence, but an event of the chat all the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Copied {
+    pub original: EventId,
+    pub delivered_at: DateTime<Utc>,
+}
+
+/// The events that are evidence, in order, and the copies of messages that are not.
+pub(super) fn arrange(raw: Vec<RawEvent>, zone: Tz) -> (Vec<ChainEvent>, Vec<Copied>) {
     let mut seen = BTreeSet::new();
     let distinct = raw.iter().filter(|raw| seen.insert(raw.event_id));
     let mut all: Vec<ChainEvent> = distinct.map(|raw| ChainEvent::read(raw, zone)).collect();
@@ -149,7 +154,10 @@ pub(super) fn arrange(raw: Vec<RawEvent>, zone: Tz) -> (Vec<ChainEvent>, Vec<Eve
     all.retain(
         |event| match event.message_id().and_then(|id| originals.get(&id)) {
             Some((_, original)) if *original != event.event_id => {
-                copies.push(*original);
+                copies.push(Copied {
+                    original: *original,
+                    delivered_at: event.delivered_at,
+                });
                 false
             }
             _ => true,
@@ -164,6 +172,5 @@ pub(super) fn arrange(raw: Vec<RawEvent>, zone: Tz) -> (Vec<ChainEvent>, Vec<Eve
             event.event_id,
         )
     });
-    copies.sort_by_key(|id| Reverse(*id));
     (all, copies)
 }

@@ -1,9 +1,9 @@
 //! Sessions of a chat: a reopened chat starts the next one, with its own clocks.
 
 use chrono::{DateTime, Duration, Utc};
-use events::{EventId, Kind, Role};
+use events::{Kind, Role};
 
-use super::order::ChainEvent;
+use super::order::{ChainEvent, Copied};
 use super::turns::{Turn, turns};
 use super::walk::{Walked, walk};
 use crate::settings::Settings;
@@ -29,6 +29,8 @@ pub struct Session {
     pub close: Option<usize>,
     /// Distinct events, copies of messages included.
     pub event_count: usize,
+    /// Of all of them, copies included.
+    pub first_delivered_at: Option<DateTime<Utc>>,
     pub walked: Walked,
     pub turns: Vec<Turn>,
 }
@@ -51,7 +53,7 @@ pub(super) fn split(
     company_id: Option<i64>,
     chat_id: i64,
     events: Vec<ChainEvent>,
-    copies: &[EventId],
+    copies: &[Copied],
     settings: &Settings,
 ) -> Chat {
     let mut parts: Vec<(Vec<ChainEvent>, Option<usize>)> = Vec::new();
@@ -87,16 +89,16 @@ fn session(
     no: i32,
     events: Vec<ChainEvent>,
     close: Option<usize>,
-    copies: &[EventId],
+    copies: &[Copied],
     settings: &Settings,
 ) -> Session {
-    let copied = |event: &ChainEvent| {
-        copies
-            .iter()
-            .filter(|original| **original == event.event_id)
-            .count()
-    };
-    let event_count = events.len() + events.iter().map(copied).sum::<usize>();
+    let of_session = |copy: &&Copied| events.iter().any(|event| event.event_id == copy.original);
+    let copies: Vec<&Copied> = copies.iter().filter(of_session).collect();
+    let event_count = events.len() + copies.len();
+    let delivered = events.iter().map(|event| event.delivered_at);
+    let first_delivered_at = delivered
+        .chain(copies.iter().map(|copy| copy.delivered_at))
+        .min();
     let live = close.map_or(events.len(), |close| close + 1);
     let walked = walk(&events[..live], settings);
     let turns = turns(&events[..live], &walked);
@@ -105,6 +107,7 @@ fn session(
         events,
         close,
         event_count,
+        first_delivered_at,
         walked,
         turns,
     }

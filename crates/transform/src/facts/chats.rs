@@ -124,9 +124,7 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
         last_event_at: extreme(|event| event.occurred_at)
             .max()
             .unwrap_or(started_at),
-        first_delivered_at: extreme(|event| event.delivered_at)
-            .min()
-            .unwrap_or(started_at),
+        first_delivered_at: session.first_delivered_at.unwrap_or(started_at),
         started_date: local_date(started_at, settings.zone),
         first_wait_seconds: first_wait.and_then(|wait| wait.seconds()),
         total_wait_seconds: measures::total(&waits, |wait| wait.seconds()),

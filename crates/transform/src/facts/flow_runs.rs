@@ -179,8 +179,9 @@ fn outcome(session: &Session, run: &Run, role: &str) -> &'static str {
     };
     let closed = session.close.is_some();
     match run.finished {
-        Some(finished) if role == "entry" => {
-            if run.waited_at_finish || human_after(finished.step) {
+        Some(_) if role == "entry" => {
+            // Also where the finish is told late: a human was never before an entry run.
+            if human_after(run.started.step) {
                 "handed_off"
             } else if closed {
                 "contained"

@@ -143,7 +143,7 @@ fn session_rows(chat: &Chat, session: &Session, settings: &Settings) -> Vec<Row>
             session_no: session.no,
             message_id: message.id?,
             message: message.clone(),
-            channel: event.event.channel_word().or_else(|| channel.clone()),
+            channel: event.event.channel.clone().or_else(|| channel.clone()),
             department_id,
             sent_at: event.occurred_at,
             sent_at_source: event.occurred_at_source.as_str(),

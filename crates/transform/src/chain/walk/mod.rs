@@ -105,13 +105,15 @@ impl<'a> Walk<'a> {
             at: event.at,
         };
         self.note_department(event);
+        if event.kind() == Kind::UpdatedChatDepartment {
+            self.change_department(event, position);
+        }
         self.note_situation(event, position);
         match event.kind() {
             Kind::StartedAutomationFlow => self.start_run(index, position),
             Kind::FinishedAutomationFlow => self.finish_run(index, position),
             Kind::LeftQueue => self.leave_queue(event, position),
             Kind::AgentEntered => self.enter_agent(event, position),
-            Kind::UpdatedChatDepartment => self.change_department(event, position),
             Kind::UpdatedWorkflowStep => self.change_step(event),
             Kind::ClosedChat => self.close(event),
             _ if event.is_from(Role::Agent) && event.situation() == Some("in_chat") => {
@@ -151,6 +153,7 @@ impl<'a> Walk<'a> {
     }
 
     fn show_not_waiting(&mut self, position: Position) {
+        self.state.in_chat = false;
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
         }
@@ -174,7 +177,6 @@ impl<'a> Walk<'a> {
             finish: None,
             finished: None,
             is_entry,
-            waited_at_finish: false,
         });
         self.state.flow_running = true;
     }
@@ -191,10 +193,8 @@ impl<'a> Walk<'a> {
             .iter()
             .rposition(|run| run.finish.is_none() && flow(run.start) == finished);
         if let Some(open) = open {
-            let waited_at_finish = self.state.waiting.is_some();
             let run = &mut self.out.runs[open];
-            (run.finish, run.finished, run.waited_at_finish) =
-                (Some(index), Some(position), waited_at_finish);
+            (run.finish, run.finished) = (Some(index), Some(position));
         }
         self.state.flow_running = false;
         if self.state.waiting.is_none() {
@@ -230,6 +230,7 @@ impl<'a> Walk<'a> {
             self.end_segment(position.at, EndReason::Transferred);
             self.out.transfers += 1;
         }
+        self.state.in_chat = false;
         self.state.agent = Some(self.out.segments.len());
         self.out.segments.push(Segment {
             agent_id,
@@ -249,7 +250,7 @@ impl<'a> Walk<'a> {
         if let Some(open) = self.state.agent.take() {
             let segment = &mut self.out.segments[open];
             (segment.ended_at, segment.end_reason) = (Some(at), reason);
-            segment.department_id = self.department_id.or(segment.department_id);
+            segment.department_id = self.department_id;
         }
     }
 
@@ -272,12 +273,20 @@ impl<'a> Walk<'a> {
             .department_changes
             .last()
             .is_some_and(|last| last.to == to && last.named_from == named);
-        if named == to || (repeated && self.department_id == to) {
+        let unchanged = named == to && (to.is_some() || self.department_id.is_none());
+        if unchanged || (repeated && self.department_id == to) {
             self.department_id = to;
             return;
         }
         let from = named.or(self.department_id.filter(|current| Some(*current) != to));
-        self.out.entry_department_id = self.out.entry_department_id.or(from);
+        self.out.entry_department_id = self.out.entry_department_id.or(from).or(to);
+        // The event's own situation only tells what was so before if a flow's finish did earlier.
+        let since_finish = self
+            .pending_finish
+            .is_some_and(|finish| event.at - finish.at > DISPATCH_LAG);
+        if event.shows_waiting() && since_finish {
+            self.wait_since_pending_finish(position);
+        }
         let was_waiting = self.state.waiting.is_some();
         self.out.department_changes.push(DepartmentChange {
             at: event.at,
@@ -315,12 +324,11 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> Walked {
         if let Some(open) = self.state.waiting {
-            self.out.episodes[open].department_id =
-                self.department_id.or(self.out.episodes[open].department_id);
+            self.out.episodes[open].department_id = self.department_id;
         }
         if let Some(open) = self.state.agent {
             let segment = &mut self.out.segments[open];
-            segment.department_id = self.department_id.or(segment.department_id);
+            segment.department_id = self.department_id;
         }
         self.out.department_id = self.department_id;
         self.out.state = self.state;

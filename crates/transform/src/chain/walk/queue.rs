@@ -66,6 +66,7 @@ impl Walk<'_> {
 
     fn wait(&mut self, episode: Episode) {
         self.wait_began = episode.entered_at;
+        self.state.in_chat = false;
         self.state.waiting = Some(self.out.episodes.len());
         self.state.flow_running = false;
         self.pending_finish = None;
@@ -139,22 +140,29 @@ impl Walk<'_> {
     /// `in_chat` seen while waiting: answered, at an instant nobody told, unless the telling event is
     /// only just behind.
     pub(super) fn show_in_chat(&mut self, position: Position) {
+        let told_soon = self.exit_is_told_soon(position);
+        if told_soon {
+            self.wait_since_pending_finish(position);
+        }
+        if self.state.waiting.is_some() && !told_soon {
+            self.leave(Exit::Answered, None, LeftSource::SituationSeen);
+            self.seen_in_chat_at = Some(position.at);
+        }
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
+            self.state.in_chat = self.state.agent.is_none();
+            // Whatever wait there was since the finish, it is over, at an instant nobody told.
             self.pending_finish = self
                 .pending_finish
                 .filter(|finish| position.at - finish.at <= DISPATCH_LAG);
-            return;
         }
-        let told_soon = self.events.iter().zip(&self.done).any(|(event, done)| {
+    }
+
+    fn exit_is_told_soon(&self, position: Position) -> bool {
+        self.events.iter().zip(&self.done).any(|(event, done)| {
             let tells = matches!(event.kind(), Kind::LeftQueue | Kind::AgentEntered);
             !done && tells && event.at - position.at <= DISPATCH_LAG
-        });
-        if !told_soon {
-            self.leave(Exit::Answered, None, LeftSource::SituationSeen);
-            self.not_waiting_at = Some(position.at);
-            self.seen_in_chat_at = Some(position.at);
-        }
+        })
     }
 
     /// A change of department while waiting: another episode, the same wait.
@@ -196,7 +204,10 @@ impl Walk<'_> {
         let department_id = self.department_id;
         let episode = &mut self.out.episodes[self.state.waiting.take()?];
         (episode.exit, episode.left_at, episode.left_source) = (exit, at, Some(source));
-        episode.department_id = department_id.or(episode.department_id);
+        episode.department_id = department_id;
+        if episode.entered_source == EnteredSource::Bounded {
+            episode.entered_latest = at;
+        }
         self.wait_began = None;
         Some(episode)
     }

@@ -16,6 +16,8 @@ pub struct State {
     pub waiting: Option<usize>,
     /// The open segment.
     pub agent: Option<usize>,
+    /// With an agent whom nothing has named.
+    pub in_chat: bool,
     /// A flow runs that neither the queue nor an agent has interrupted.
     pub flow_running: bool,
 }
@@ -23,7 +25,7 @@ pub struct State {
 impl State {
     /// Whether the contact may expect a human: with an agent in, or in the queue and not in a flow.
     pub fn human_due(self) -> bool {
-        self.agent.is_some() || (self.waiting.is_some() && !self.flow_running)
+        self.agent.is_some() || self.in_chat || (self.waiting.is_some() && !self.flow_running)
     }
 }
 
@@ -187,8 +189,6 @@ pub struct Run {
     pub finished: Option<Position>,
     /// Neither agent nor queue came before it.
     pub is_entry: bool,
-    /// The chat was in the queue when the flow finished.
-    pub waited_at_finish: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use events::{Event, Kind, Role, instant};
 
-use crate::chain::{ChainEvent, Exit, Session};
+use crate::chain::{ChainEvent, Episode, Exit, Session};
 use crate::settings::Settings;
 
 /// The earliest instant any evidence gives; on a tie the evidence listed first.
@@ -90,7 +90,9 @@ pub(super) fn direction(session: &Session, settings: &Settings) -> &'static str 
             .filter(|message| !message.is_internal)?;
         Some(message.role())
     });
-    let first = session.events.first();
+    // An event that says nothing of the chat's state is no evidence of how it began.
+    let tells = |event: &&ChainEvent| event.situation().is_some() || event.event.flow().is_some();
+    let first = session.events.iter().find(tells);
     let began = |situation| first.and_then(ChainEvent::situation) == Some(situation);
     let began_in_flow = first.is_some_and(|event| event.event.flow().is_some());
     if first_message == Some(Role::Contact) || began("wait_for_chat") || began_in_flow {
@@ -133,25 +135,31 @@ pub(super) fn first_response(session: &Session) -> Response {
     else {
         return Response::default();
     };
-    let before = || walked.steps[..reply].iter().map(taken);
-    let since = if let Some(episode) = walked
-        .episodes
-        .iter()
-        .find(|episode| episode.seen.step <= reply)
-    {
+    let reply_at = taken(&walked.steps[reply]).at;
+    let entered = |episode: &&Episode| match episode.entered_at {
+        Some(entered_at) => entered_at <= reply_at,
+        None => episode.seen.step <= reply,
+    };
+    let since = if let Some(episode) = walked.episodes.iter().find(entered) {
         episode.entered_at
     } else if walked.runs.iter().any(|run| run.started.step < reply) {
-        before()
-            .find(|event| matches!(event.kind(), Kind::AgentEntered | Kind::LeftQueue))
+        let came = |kind| matches!(kind, Kind::AgentEntered | Kind::LeftQueue);
+        walked
+            .steps
+            .iter()
+            .map(taken)
+            .find(|event| came(event.kind()))
             .map(|event| event.at)
     } else {
-        before()
-            .find(|event| event.is_from(Role::Contact))
+        let before = walked.steps[..reply].iter().map(taken);
+        before
+            .filter(|event| event.is_from(Role::Contact))
             .map(|event| event.at)
+            .next()
     };
     Response {
         since,
-        replied_at: Some(taken(&walked.steps[reply]).at),
+        replied_at: Some(reply_at),
     }
 }
 
