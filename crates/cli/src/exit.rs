@@ -9,6 +9,8 @@ pub enum Failure {
     Work(anyhow::Error),
     /// The arguments make no sense together: exit code 2.
     Usage(anyhow::Error),
+    /// Whoever read our stdout has gone: no failure.
+    ClosedPipe,
     /// The lake, the configuration or the machine cannot be used: exit code 3.
     Environment(anyhow::Error),
 }
@@ -16,13 +18,11 @@ pub enum Failure {
 impl Failure {
     pub fn report(self) -> ExitCode {
         let (code, error) = match self {
+            Failure::ClosedPipe => return ExitCode::SUCCESS,
             Failure::Work(error) => (1, error),
             Failure::Usage(error) => (2, error),
             Failure::Environment(error) => (3, error),
         };
-        if is_closed_pipe(&error) {
-            return ExitCode::SUCCESS;
-        }
         eprintln!("error: {error:#}");
         ExitCode::from(code)
     }
@@ -37,14 +37,9 @@ impl From<lake::LakeError> for Failure {
 /// Writing to stdout.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Failure::Work(error.into())
+        match error.kind() {
+            ErrorKind::BrokenPipe => Failure::ClosedPipe,
+            _ => Failure::Work(error.into()),
+        }
     }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
-    })
 }

@@ -12,7 +12,10 @@ pub fn start(config: &Config, service: bool) {
         "{level},deltalake_core=error,buoyant_kernel=error,delta_kernel=error,datafusion=error"
     );
     let filter = config.log.as_deref().unwrap_or(&default);
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+        eprintln!("log = {filter:?} is no log filter ({error}); logging at {level} instead");
+        EnvFilter::new(&default)
+    });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -104,6 +104,8 @@ pub struct EventRow {
     pub payload: String,
     pub parse_error: Option<String>,
     pub event_date: NaiveDate,
+    /// Whether `delivered_at` is the delivery's own time. Not a column.
+    pub has_own_time: bool,
 }
 
 /// When an event occurred: a message's `send_at`, a close's `closed_at`, else the delivery's time.
@@ -236,6 +238,7 @@ impl Delivery<'_> {
             payload: payload.to_owned(),
             parse_error: (!problems.is_empty()).then(|| problems.join("; ")),
             event_date: delivered_at.date_naive(),
+            has_own_time: self.time.is_some(),
         }
     }
 }

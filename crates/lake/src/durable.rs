@@ -178,19 +178,18 @@ impl Directories {
         }
     }
 
-    /// Fsyncs the directory of `path`, and once each of its ancestors, which may be new too.
+    /// Fsyncs the directory of `path`, and above it every directory that has got a new one in it.
     fn sync(&self, path: &FilePath) -> io::Result<()> {
         for (depth, directory) in path.ancestors().skip(1).enumerate() {
-            let known = self.lock().contains(directory);
-            if depth > 0 && known {
-                break;
-            }
             match File::open(directory).and_then(|file| file.sync_all()) {
                 // Ancestors above the lake may not be ours to open.
                 Err(error) if depth > 0 && error.kind() == ErrorKind::PermissionDenied => break,
                 result => result?,
             }
-            self.lock().insert(directory.to_owned());
+            // Known: its own entry in its parent is durable already.
+            if !self.lock().insert(directory.to_owned()) {
+                break;
+            }
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Lake {
         };
         let bytes = serde_json::to_vec(&record).unwrap_or_default();
         match self.put_new(&lease_path(&folder, number), bytes).await {
-            Ok(()) => {}
+            Ok(()) => self.check_newest(what, &folder, number).await?,
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. },
@@ -77,6 +77,22 @@ impl Lake {
             what: what.to_owned(),
             number,
         })
+    }
+
+    /// Numbers are deleted once they are passed, so that a free number may be an old one: whoever took
+    /// one looks whether a higher one stands, and yields to it.
+    async fn check_newest(&self, what: &str, folder: &Path, number: u64) -> Result<(), LakeError> {
+        let newest = self
+            .newest(folder)
+            .await
+            .map_err(LakeError::storage(format!("checking the lease on {what}")))?;
+        match newest {
+            Some((newest, record)) if newest > number => {
+                let _ = self.store.delete(&lease_path(folder, number)).await;
+                Err(held(what, &record))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn lease_folder(&self, what: &str) -> Path {

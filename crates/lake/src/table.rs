@@ -173,9 +173,11 @@ impl Table {
         txns: &[(&str, i64)],
         retries: usize,
     ) -> Result<(), LakeError> {
+        // By which ids of ended processes leave the log.
+        let now = chrono::Utc::now().timestamp_millis();
         let transactions = txns
             .iter()
-            .map(|(app_id, version)| Transaction::new(app_id, *version))
+            .map(|(app_id, version)| Transaction::new_with_last_update(app_id, *version, Some(now)))
             .collect();
         let properties = CommitProperties::default()
             .with_application_transactions(transactions)

@@ -31,6 +31,8 @@ const WAIT_SECONDS: i64 = 25;
 const CHATS_AT_ONCE: usize = 1_000;
 /// Up to so many touched chats are looked up by value, more by range.
 const LOOKED_UP: usize = 5_000;
+/// More touched chats than this are too many to hold in memory: a rebuild streams.
+const TOUCHED_AT_MOST: usize = 50_000;
 /// For sorting events by chat; beyond it they spill to disk.
 const SORT_MEMORY_BYTES: usize = 768 << 20;
 
@@ -112,7 +114,7 @@ async fn acquire(
 }
 
 async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Report, TransformError> {
-    let events = match lake.existing(events::TABLE).await {
+    let mut events = match lake.existing(events::TABLE).await {
         Ok(events) => events,
         Err(LakeError::NoSuchTable { .. }) => return Ok(Report::default()),
         Err(error) => return Err(error.into()),
@@ -122,6 +124,8 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
     for fact in &facts {
         tables.push(lake.table(&spec(fact.as_ref())).await?);
     }
+    // After the facts, so that their position cannot be ahead of it.
+    events.refresh().await?;
     let plan = plan(&events, &tables, settings, mode).await?;
     let mut report = Report {
         events_version: events.version(),
@@ -138,10 +142,12 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
     derive_all(&events, &plan, &facts, &mut rewrites, settings, &mut report).await?;
     let version = i64::try_from(events.version()).unwrap_or(i64::MAX);
     let txns = [(POSITION, version), (FINGERPRINT, fingerprint(settings))];
-    let rebuilds = matches!(plan, Plan::Rebuild(_));
+    // Where chats were touched every table is committed, also one without news: the fence against a
+    // run that was paused and wakes up with older facts.
+    let fenced = report.chats > 0 || matches!(plan, Plan::Rebuild(_));
     for (rewrite, fact) in rewrites.into_iter().zip(&facts) {
         rewrite
-            .commit(&txns, rebuilds || fact.name() == CHATS_TABLE)
+            .commit(&txns, fenced || fact.name() == CHATS_TABLE)
             .await?;
     }
     Ok(report)
@@ -160,6 +166,15 @@ enum Plan {
 }
 
 impl Plan {
+    fn bounded(self) -> Plan {
+        match &self {
+            Plan::Touched { chats, .. } if chats.len() > TOUCHED_AT_MOST => {
+                Plan::Rebuild("very many chats have news")
+            }
+            _ => self,
+        }
+    }
+
     fn scope(&self) -> Scope {
         match self {
             Plan::Touched { chats, .. } => Scope::Keys {
@@ -219,7 +234,7 @@ async fn plan(
         Changes::Unknown => Ok(Plan::Rebuild(
             "the log of events no longer reaches back to the last run",
         )),
-        Changes::Added(files) => touched(events, chats, &files).await,
+        Changes::Added(files) => touched(events, chats, &files).await.map(Plan::bounded),
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn run(args: &Query, config: &Config) -> Result<(), Failure> {
 pub fn failure(error: QueryError) -> Failure {
     match error {
         QueryError::Lake(error) => Failure::Environment(error.into()),
-        QueryError::Output(error) => Failure::Work(error.into()),
+        QueryError::Output(error) => error.into(),
         error => Failure::Work(error.into()),
     }
 }

@@ -105,6 +105,7 @@ fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 /// The transform in the background.
+#[derive(Clone)]
 struct Work {
     every: Duration,
     lake: lake::Lake,
@@ -134,9 +135,18 @@ impl Work {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.once().await,
+                _ = ticks.tick() => self.once_safely().await,
                 _ = stopped.wait_for(|stopped| *stopped) => return,
             }
+        }
+    }
+
+    /// A defect in one run must not end all later ones.
+    async fn once_safely(&self) {
+        let work = self.clone();
+        if let Err(error) = tokio::spawn(async move { work.once().await }).await {
+            self.metrics.transform_failed();
+            tracing::error!(%error, "the transform broke off; the next run tries again");
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Layers(BTreeMap<&'static str, (Value, String)>);
 impl Layers {
     pub fn read(
         file: Option<&Path>,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: &[(String, String)],
         flags: Vec<(&'static str, Value)>,
     ) -> anyhow::Result<Layers> {
         let mut layers = Layers::default();
@@ -33,17 +33,14 @@ impl Layers {
             }
             None => {}
         }
-        for (name, value) in environment {
+        for (name, value) in environment.iter().cloned() {
             if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) {
                 layers.read_variable(&name, &key.to_ascii_lowercase(), value)?;
             }
         }
         for (key, value) in flags {
-            layers.set(
-                key,
-                value,
-                &format!("--{}", key.trim_end_matches("s_").replace('_', "-")),
-            )?;
+            let flag = if key == "tokens" { "token" } else { key };
+            layers.set(key, value, &format!("--{}", flag.replace('_', "-")))?;
         }
         Ok(layers)
     }
@@ -52,8 +49,15 @@ impl Layers {
         let source = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("reading the settings file {source}"))?;
-        let table: toml::Table =
-            toml::from_str(&text).with_context(|| format!("the settings file {source}"))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|error: toml::de::Error| {
+            // Not the line itself, as the library would show it: it may hold a token.
+            let before = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            anyhow!("{source}:{line}: {}", error.message())
+        })?;
         for (key, value) in table {
             self.set(&key, value, &source)?;
         }

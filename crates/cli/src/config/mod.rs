@@ -56,17 +56,18 @@ pub enum LogFormat {
 impl Config {
     /// Reads file, environment and flags.
     pub fn load(args: &Args) -> Result<Config, Failure> {
-        let layers = Layers::read(args.config.as_deref(), std::env::vars(), args.settings());
+        let environment = environment();
+        let layers = Layers::read(args.config.as_deref(), &environment, args.settings());
         layers
-            .and_then(Config::from_layers)
+            .and_then(|layers| Config::from_layers(layers, environment))
             .map_err(Failure::Environment)
     }
 
-    fn from_layers(layers: Layers) -> anyhow::Result<Config> {
+    fn from_layers(layers: Layers, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
         let transform_every = layers.duration("transform_every")?;
         Ok(Config {
             lake: layers.text("lake")?,
-            storage_options: provider_variables(std::env::vars()),
+            storage_options: provider_variables(environment),
             wal: layers.text("wal")?.into(),
             listen: layers.text("listen")?,
             admin_listen: layers.text("admin_listen")?,
@@ -97,10 +98,19 @@ impl Config {
     }
 }
 
+/// The variables that are text; others cannot be settings of ours.
+fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
 /// Credentials and endpoints by the providers' usual names.
-fn provider_variables(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+fn provider_variables(variables: Vec<(String, String)>) -> Vec<(String, String)> {
     let prefixes = ["AWS_", "AZURE_", "GOOGLE_", "SERVICE_ACCOUNT"];
     variables
+        .into_iter()
         .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)))
         .collect()
 }

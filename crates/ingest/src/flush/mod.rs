@@ -124,7 +124,7 @@ async fn prepare(
     let now = (settings.clock)();
     let oldest = pending_since.map_or(now, |pending| pending.min(now));
     loop {
-        match window::rebuild(&settings.lake, settings.dedup, oldest).await {
+        match window::rebuild(&settings.lake, settings.dedup, oldest, now).await {
             Ok((table, dedup)) => {
                 tracing::info!(known_events = dedup.len(), "the events table is open");
                 backoff.reset();

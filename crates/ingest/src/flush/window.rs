@@ -19,16 +19,20 @@ pub(super) async fn rebuild(
     lake: &Lake,
     limits: DedupLimits,
     oldest: DateTime<Utc>,
+    now: DateTime<Utc>,
 ) -> Result<(Table, Dedup), LakeError> {
     let table = lake.table(&events_table()).await?;
     let window = TimeDelta::from_std(limits.window).unwrap_or(TimeDelta::MAX);
     let from = oldest
         .checked_sub_signed(window)
         .unwrap_or(DateTime::UNIX_EPOCH);
-    let from = from.to_rfc3339_opts(SecondsFormat::Micros, true);
+    // What an import says was received later than now would count as the newest, and age all others out.
+    let [from, now] = [from, now].map(|at| {
+        let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
+        format!("arrow_cast('{at}', 'Timestamp(Microsecond, Some(\"UTC\"))')")
+    });
     // Of the column's own type, so that file statistics can answer.
-    let predicate =
-        format!("received_at >= arrow_cast('{from}', 'Timestamp(Microsecond, Some(\"UTC\"))')");
+    let predicate = format!("received_at >= {from} AND received_at <= {now}");
     let mut batches = table
         .read(&["event_id", "received_at"], Some(&predicate))
         .await?;

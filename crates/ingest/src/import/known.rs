@@ -15,16 +15,22 @@ use crate::table::event_ids;
 
 /// Beyond so many ids, dates not in use are forgotten; about 60 bytes each.
 const MAX_IDS: usize = 4_000_000;
+/// Ids asked for in one query.
+const LOOKED_UP: usize = 1000;
 
-/// Ids by `event_date`. All copies of an event share their date, so no other date need be asked.
+/// Ids by `event_date`. All copies of an event share their date, so no other date need be asked, unless
+/// the delivery's own time was unusable and the time of receipt stands in: those ids are asked for singly.
 #[derive(Debug, Default)]
 pub(super) struct KnownIds {
     dates: HashMap<NaiveDate, HashSet<EventId>>,
+    /// Under whatever date.
+    undated: HashSet<EventId>,
 }
 
 impl KnownIds {
     /// Reads the ids of the rows' dates, as far as they are not known.
     pub async fn load(&mut self, table: &Table, rows: &[EventRow]) -> Result<(), LakeError> {
+        self.load_undated(table, rows).await?;
         let needed: BTreeSet<NaiveDate> = rows.iter().map(|row| row.event_date).collect();
         if self.dates.values().map(HashSet::len).sum::<usize>() > MAX_IDS {
             self.dates.retain(|date, _| needed.contains(date));
@@ -57,7 +63,27 @@ impl KnownIds {
         Ok(())
     }
 
+    async fn load_undated(&mut self, table: &Table, rows: &[EventRow]) -> Result<(), LakeError> {
+        let undated: Vec<String> = rows
+            .iter()
+            .filter(|row| !row.has_own_time && !self.undated.contains(&row.event_id))
+            .map(|row| format!("'{}'", row.event_id))
+            .collect();
+        for ids in undated.chunks(LOOKED_UP) {
+            let predicate = format!("event_id IN ({})", ids.join(", "));
+            let mut batches = table.read(&["event_id"], Some(&predicate)).await?;
+            while let Some(batch) = batches.try_next().await? {
+                self.undated
+                    .extend(event_ids(batch.column(0)).into_iter().flatten());
+            }
+        }
+        Ok(())
+    }
+
     pub fn contains(&self, row: &EventRow) -> bool {
+        if self.undated.contains(&row.event_id) {
+            return true;
+        }
         self.dates
             .get(&row.event_date)
             .is_some_and(|ids| ids.contains(&row.event_id))

@@ -17,6 +17,7 @@ use lake::{LakeError, Table};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
+use uuid::Uuid;
 
 use crate::dedup::drop_copies;
 use crate::flush::Backoff;
@@ -166,6 +167,8 @@ pub async fn import(
         table,
         known: KnownIds::default(),
         report: ImportReport::default(),
+        run: format!("import {}", Uuid::new_v4()),
+        batch: 0,
     };
     let mut input = String::new();
     while let Some(step) = steps.recv().await {
@@ -223,6 +226,10 @@ struct Importer<'a> {
     table: &'a mut Table,
     known: KnownIds,
     report: ImportReport,
+    /// Names this import in the table's log.
+    run: String,
+    /// Counts its commits.
+    batch: i64,
 }
 
 impl Importer<'_> {
@@ -244,12 +251,16 @@ impl Importer<'_> {
     }
 
     async fn commit(&mut self, mut rows: Vec<EventRow>) -> Result<(), LakeError> {
+        self.batch += 1;
         let mut backoff = Backoff::new(self.table.version());
         for attempt in 1.. {
             if rows.is_empty() {
                 break;
             }
-            let Err(error) = self.table.append(vec![sorted_batch(&mut rows)], None).await else {
+            // Under a transaction of its own, a commit whose answer was lost cannot be made again.
+            let txn = Some((self.run.as_str(), self.batch));
+            let batch = vec![sorted_batch(&mut rows)];
+            let Err(error) = self.table.append(batch, txn).await else {
                 break;
             };
             if attempt == ATTEMPTS {
@@ -259,6 +270,9 @@ impl Importer<'_> {
             tokio::time::sleep(backoff.wait()).await;
             // The failed commit may have succeeded all the same: only the table knows.
             self.table.refresh().await?;
+            if self.table.committed(&self.run).await? == Some(self.batch) {
+                break;
+            }
             self.known = KnownIds::default();
             self.known.load(self.table, &rows).await?;
             rows.retain(|row| !self.known.contains(row));

@@ -322,7 +322,12 @@ fn old_logs(root: &Arc<Root>) -> io::Result<Vec<WalReader>> {
                 let began = first_received_at(&segments, first.first)?;
                 logs.push(WalReader::new(Arc::new(segments), began));
             }
-            None => segments.remove_all()?,
+            None => {
+                // Nothing in it is a delivery; it need not keep the service from starting.
+                if let Err(error) = segments.remove_all() {
+                    tracing::warn!(%id, %error, "an empty log of an earlier start was not removed");
+                }
+            }
         }
     }
     logs.sort_by_key(WalReader::began);
