@@ -3,6 +3,7 @@
 //! Splits a body into its items without copying or interpreting them, and tolerates every shape seen
 //! or imaginable. Never looks inside an item.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -35,7 +36,10 @@ pub(crate) enum Item<'a> {
         payload: &'a str,
     },
     /// A part of the delivery that is no event; kept with the reason.
-    Misfit { payload: &'a str, reason: String },
+    Misfit {
+        payload: Cow<'a, str>,
+        reason: String,
+    },
 }
 
 /// The envelope's `time`, if the body is a delivery and has a plausible one.
@@ -55,12 +59,16 @@ pub(crate) fn split(text: &str) -> Result<Envelope<'_>, BadDelivery> {
         serde_json::from_str(raw.get()).map_err(|error| BadDelivery::NotJson(error.to_string()))?;
     let time_text = last(&entries, "time").unwrap_or("");
     let mut items = Vec::new();
-    match last(&entries, "messages") {
-        Some(messages) => split_messages(messages, &mut items),
-        None => items.push(Item::Misfit {
-            payload: "null",
-            reason: "the delivery has no `messages`".to_owned(),
-        }),
+    let messages = entries.iter().filter(|(name, _)| name == "messages");
+    for (_, messages) in messages.clone() {
+        split_messages(messages.get(), &mut items);
+    }
+    if messages.count() == 0 {
+        let reason = "the delivery has no `messages`".to_owned();
+        items.push(Item::Misfit {
+            payload: without_token(&entries).into(),
+            reason,
+        });
     }
     Ok(Envelope {
         time_text,
@@ -108,9 +116,18 @@ fn split_items<'a>(event_type: &str, value: &'a str, items: &mut Vec<Item<'a>>) 
 
 fn misfit<'a>(payload: &'a str, reason: &str) -> Item<'a> {
     Item::Misfit {
-        payload,
+        payload: payload.into(),
         reason: reason.to_owned(),
     }
+}
+
+/// A delivery's own entries, values byte for byte, as an object without the secret among them.
+fn without_token(entries: &[(String, &RawValue)]) -> String {
+    let others = entries.iter().filter(|(name, _)| name != "token");
+    let parts: Vec<String> = others
+        .map(|(name, value)| format!("{}:{}", serde_json::Value::from(name.as_str()), value.get()))
+        .collect();
+    format!("{{{}}}", parts.join(","))
 }
 
 /// Unix seconds, as a number or a string of digits, between 2010 and 2100: milliseconds, zero and

@@ -177,12 +177,12 @@ impl Delivery<'_> {
             Item::Event {
                 event_type,
                 payload,
-            } => (Some(event_type), payload, None),
+            } => (Some(event_type), Cow::Borrowed(payload), None),
             Item::Misfit { payload, reason } => (None, payload, Some(reason)),
         };
         let name = event_type.as_deref().unwrap_or_default();
         let event = match reason {
-            None => parse_item(name, payload),
+            None => parse_item(name, &payload),
             Some(reason) => Event {
                 problems: vec![reason],
                 ..parse_item(name, "{}")
@@ -193,7 +193,7 @@ impl Delivery<'_> {
             self.time_text.as_bytes(),
             payload.as_bytes(),
         ]);
-        self.fill(event_id, event, event_type, payload, chain_index)
+        self.fill(event_id, event, event_type, &payload, chain_index)
     }
 
     fn fill(

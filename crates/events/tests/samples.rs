@@ -133,6 +133,14 @@ fn what_does_not_fit_is_kept_with_its_reason() {
         &[(None, r#""many""#, Some("`messages` is no object of events"))],
     );
     check(
+        r#"{"token":"secret","time":1709298000,"odd" : [1]}"#,
+        &[(
+            None,
+            r#"{"time":1709298000,"odd":[1]}"#,
+            Some("the delivery has no `messages`"),
+        )],
+    );
+    check(
         r#"{"time":1709298000000,"messages":{"startedChat":[{"id":7}]}}"#,
         &[(
             Some("startedChat"),
