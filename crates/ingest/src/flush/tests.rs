@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::table::{event_ids, events_table};
-use crate::wal::{Limits, RealDisk};
+use crate::wal::{Limits, OpenError, RealDisk};
 
 /// A lake and a log on disk, and process starts in between.
 struct World {
@@ -52,14 +52,16 @@ impl World {
         Lake::open(self.lake_dir().to_str().unwrap(), []).unwrap()
     }
 
+    /// A killed start's last blocking call may hold the lock a moment longer than its tasks live.
     fn open_wal(&self) -> Opened {
-        Wal::open(
-            &self.wal_dir(),
-            Uuid::new_v4(),
-            Limits::default(),
-            Arc::new(RealDisk),
-        )
-        .unwrap()
+        for _ in 0..1000 {
+            let (id, limits) = (Uuid::new_v4(), Limits::default());
+            match Wal::open(&self.wal_dir(), id, limits, Arc::new(RealDisk)) {
+                Err(OpenError::Locked { .. }) => std::thread::sleep(Duration::from_millis(10)),
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("the log of a killed start stays locked");
     }
 
     fn start(&self, policy: FlushPolicy) -> Start {
