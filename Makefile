@@ -15,7 +15,7 @@ build: ## Build the binary for development
 	cargo build --workspace
 
 demo: ## Start the service, post made-up traffic to it, print the answers of the saved queries
-	cargo build --workspace --examples
+	cargo build --workspace --bins --examples
 	$(TARGET)/debug/examples/demo $(BINARY)
 
 run: build ## Run the service with the settings of ./huggy-etl.toml, the environment, and ARGS
