@@ -10,7 +10,7 @@ use crate::process::{BINARY, Cost, run};
 use crate::{Result, setting};
 
 pub fn measure(folder: &Path) -> Result<()> {
-    let chats = setting("HUGGY_ETL_BENCH_CHATS", 50_000).to_string();
+    let chats = setting("BENCH_CHATS", 50_000).to_string();
     let (lake, traffic) = (folder.join("batch-lake"), folder.join("traffic.ndjson"));
     let etl = |args: &[&str]| {
         let mut command = Command::new(BINARY);

@@ -1,7 +1,7 @@
 //! Measures the product's work on this machine, each figure against a named reference in the same run.
 //!
-//! `cargo bench` builds the release binary and runs this. `HUGGY_ETL_BENCH_SECONDS` sets how long the
-//! long run under load takes (60), `HUGGY_ETL_BENCH_CHATS` how much is imported (50,000 chats).
+//! `cargo bench` builds the release binary and runs this. `BENCH_SECONDS` sets how long the
+//! long run under load takes (60), `BENCH_CHATS` how much is imported (50,000 chats).
 
 mod batch;
 mod load;

@@ -43,7 +43,7 @@ pub fn measure(folder: &Path) -> Result<()> {
         durable / bare
     );
 
-    let time = Duration::from_secs(setting("HUGGY_ETL_BENCH_SECONDS", 60));
+    let time = Duration::from_secs(setting("BENCH_SECONDS", 60));
     let service = start(
         folder,
         "whole",
