@@ -4,7 +4,7 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use events::{EventId, EventRow};
-use lake::TableSpec;
+use lake::{Layout, TableSpec};
 
 /// What the `events` table is. [`lake::Lake::table`] opens it with this, and creates it where it is absent.
 pub fn events_table() -> TableSpec {
@@ -14,7 +14,6 @@ pub fn events_table() -> TableSpec {
         description: events::TABLE_DESCRIPTION.to_owned(),
         schema: events::schema(),
         partition_columns: columns(&[events::PARTITION_COLUMN]),
-        sort_columns: columns(&["event_type", "chat_id", "occurred_at"]),
         stats_columns: columns(&[
             "event_type",
             "chat_id",
@@ -22,17 +21,33 @@ pub fn events_table() -> TableSpec {
             "delivered_at",
             "received_at",
         ]),
-        bloom_filter_columns: columns(&["chat_id"]),
+        layout: Layout {
+            sort_columns: columns(&["chat_id", "delivered_at", "delivery_id", "chain_index"]),
+            bloom_filter_columns: columns(&["chat_id"]),
+            distinct_columns: columns(&[
+                "event_id",
+                "delivery_id",
+                "occurred_at",
+                "delivered_at",
+                "received_at",
+                "message_id",
+                "payload",
+            ]),
+            bulky_columns: columns(&["payload"]),
+        },
     }
 }
 
-/// The rows as one batch, in the table's order.
+/// The rows as one batch, in the table's order: a chat's events lie together, so that finding its chain opens few pages,
+/// and compress well, because they repeat the same contact and texts.
 pub(crate) fn sorted_batch(rows: &mut [EventRow]) -> RecordBatch {
-    rows.sort_unstable_by(|a, b| {
-        let key = |row: &EventRow| (row.chat_id, row.occurred_at, row.event_id);
-        a.event_type
-            .cmp(&b.event_type)
-            .then_with(|| key(a).cmp(&key(b)))
+    rows.sort_unstable_by_key(|row| {
+        (
+            row.chat_id,
+            row.delivered_at,
+            row.delivery_id,
+            row.chain_index,
+        )
     });
     events::to_batch(rows)
 }

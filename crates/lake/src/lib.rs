@@ -19,4 +19,4 @@ pub use lease::Lease;
 pub use location::Lake;
 pub use rewrite::{Rewrite, Scope};
 pub use session::{BatchStream, session};
-pub use table::{Appended, Table, TableSpec};
+pub use table::{Appended, Layout, Table, TableSpec};

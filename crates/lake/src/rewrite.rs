@@ -228,6 +228,7 @@ impl Table {
             frame = survivors.union(frame).map_err(read())?;
         }
         let order = self
+            .layout
             .sort_columns
             .iter()
             .map(|name| col(name).sort(true, false))

@@ -35,12 +35,22 @@ pub struct TableSpec {
     /// Fields may carry their description as metadata under `comment`.
     pub schema: SchemaRef,
     pub partition_columns: Vec<String>,
-    /// The order of rows within files.
-    pub sort_columns: Vec<String>,
     /// Columns with minimum and maximum in the log, by which files are found. Never personal data.
     pub stats_columns: Vec<String>,
+    pub layout: Layout,
+}
+
+/// How rows lie in the files that are written. Readers need not know it.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// The order of rows within files.
+    pub sort_columns: Vec<String>,
     /// Columns looked up by single values.
     pub bloom_filter_columns: Vec<String>,
+    /// Columns whose values hardly repeat: a dictionary would only be in the way of compression.
+    pub distinct_columns: Vec<String>,
+    /// Long texts, which are worth compressing harder.
+    pub bulky_columns: Vec<String>,
 }
 
 /// An open table at one version.
@@ -49,8 +59,7 @@ pub struct Table {
     pub(crate) lake: Lake,
     pub(crate) name: String,
     pub(crate) inner: DeltaTable,
-    pub(crate) bloom_filter_columns: Vec<String>,
-    pub(crate) sort_columns: Vec<String>,
+    pub(crate) layout: Layout,
 }
 
 /// What an append wrote.
@@ -82,8 +91,7 @@ impl Table {
             lake: lake.clone(),
             name: name.to_owned(),
             inner,
-            bloom_filter_columns: Vec::new(),
-            sort_columns: Vec::new(),
+            layout: Layout::default(),
         })
     }
 
@@ -99,8 +107,7 @@ impl Table {
             opened => opened,
         }?;
         Ok(Table {
-            bloom_filter_columns: spec.bloom_filter_columns.clone(),
-            sort_columns: spec.sort_columns.clone(),
+            layout: spec.layout.clone(),
             ..opened
         })
     }

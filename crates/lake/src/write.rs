@@ -12,6 +12,9 @@ use crate::table::Table;
 
 /// Files roll at about this size, so that a rewrite stays small and a scan stays parallel.
 pub(crate) const TARGET_FILE_BYTES: u64 = 64 << 20;
+/// Of zstd: beyond it most columns hardly shrink, while texts do.
+const LEVEL: i32 = 3;
+const BULKY_LEVEL: i32 = 6;
 const ROW_GROUP_ROWS: usize = 256 * 1024;
 
 /// Writes the batches as files of the table, uncommitted.
@@ -40,13 +43,21 @@ pub(crate) fn file_writer(table: &Table, rows: usize) -> Result<RecordBatchWrite
 }
 
 fn properties(table: &Table, rows: usize) -> WriterProperties {
-    let level = ZstdLevel::try_new(3).unwrap_or_default();
+    let zstd = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
+    let layout = &table.layout;
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("huggy-etl ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(zstd(LEVEL))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
-    for column in &table.bloom_filter_columns {
+    for column in &layout.distinct_columns {
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(column.as_str()), false);
+    }
+    for column in &layout.bulky_columns {
+        let path = ColumnPath::from(column.as_str());
+        builder = builder.set_column_compression(path, zstd(BULKY_LEVEL));
+    }
+    for column in &layout.bloom_filter_columns {
         let path = ColumnPath::from(column.as_str());
         // The default size is for a million values; a flush has far fewer.
         builder = builder

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use chrono::{DateTime, Duration, Utc};
 use futures::TryStreamExt;
-use lake::{Changes, Lake, LakeError, Scope, Table, TableSpec};
+use lake::{Changes, Lake, LakeError, Layout, Scope, Table, TableSpec};
 use tempfile::TempDir;
 
 fn spec() -> TableSpec {
@@ -21,9 +21,13 @@ fn spec() -> TableSpec {
         description: "A table of the test".to_owned(),
         schema: Arc::new(Schema::new(fields)),
         partition_columns: Vec::new(),
-        sort_columns: columns(&["chat_id"]),
         stats_columns: columns(&["chat_id"]),
-        bloom_filter_columns: columns(&["chat_id"]),
+        layout: Layout {
+            sort_columns: columns(&["chat_id"]),
+            bloom_filter_columns: columns(&["chat_id"]),
+            distinct_columns: columns(&["body"]),
+            bulky_columns: columns(&["body"]),
+        },
     }
 }
 

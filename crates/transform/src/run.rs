@@ -11,7 +11,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use datafusion::prelude::{Expr, col, lit};
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
-use lake::{AddedFile, Changes, Lake, LakeError, Lease, Rewrite, Scope, Table, TableSpec};
+use lake::{AddedFile, Changes, Lake, LakeError, Layout, Lease, Rewrite, Scope, Table, TableSpec};
 
 use crate::chain::{ChainInput, Chat, derive};
 use crate::facts::{self, FactTable};
@@ -388,7 +388,10 @@ fn spec(fact: &dyn FactTable) -> TableSpec {
         stats_columns: stats.map(|field| field.name().clone()).collect(),
         schema,
         partition_columns: Vec::new(),
-        sort_columns: vec![fact.date_column().to_owned(), "chat_id".to_owned()],
-        bloom_filter_columns: vec!["chat_id".to_owned()],
+        layout: Layout {
+            sort_columns: vec![fact.date_column().to_owned(), "chat_id".to_owned()],
+            bloom_filter_columns: vec!["chat_id".to_owned()],
+            ..Layout::default()
+        },
     }
 }

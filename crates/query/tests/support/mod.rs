@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
-use lake::{Lake, TableSpec};
+use lake::{Lake, Layout, TableSpec};
 use query::{Engine, EngineOptions, Format, QueryError, Summary};
 use tempfile::TempDir;
 
@@ -47,10 +47,9 @@ impl TestLake {
             description: format!("what {name} holds"),
             schema: Arc::new(Schema::new(fields)),
             partition_columns: partition.into_iter().map(str::to_owned).collect(),
-            sort_columns: Vec::new(),
             // No statistics at all is a list that Delta cannot parse.
             stats_columns,
-            bloom_filter_columns: Vec::new(),
+            layout: Layout::default(),
         };
         let batch = batch.with_schema(spec.schema.clone()).unwrap();
         self.lake
