@@ -5,14 +5,16 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Desk, repository};
+use crate::support::{Desk, TOKEN, repository};
 
-/// In which batches, and in which order, a case's deliveries are imported.
+/// By which way, in which batches, and in which order, a case's deliveries arrive.
 #[derive(Clone, Copy)]
 enum Arrival {
     AllAtOnce,
     OneByOne,
     Shuffled(u64),
+    /// To the running service, in their order or a shuffled one.
+    Posted(Option<u64>),
 }
 
 #[test]
@@ -27,9 +29,19 @@ fn every_case_holds_when_imported_one_by_one() {
 
 #[test]
 fn every_case_holds_in_another_order() {
-    for seed in 1..=2 {
+    for seed in 1..=5 {
         check_all(Arrival::Shuffled(seed));
     }
+}
+
+#[test]
+fn every_case_holds_when_posted_to_the_service() {
+    check_all(Arrival::Posted(None));
+}
+
+#[test]
+fn every_case_holds_when_posted_in_another_order() {
+    check_all(Arrival::Posted(Some(6)));
 }
 
 fn check_all(arrival: Arrival) {
@@ -52,24 +64,16 @@ fn check(case: &Value, arrival: Arrival) {
         desk.write("case.toml", settings);
         global.extend(["--config", "case.toml"]);
     }
-    let mut deliveries: Vec<String> = case["deliveries"]
-        .as_array()
-        .expect("deliveries")
-        .iter()
-        .map(Value::to_string)
-        .collect();
-    if let Arrival::Shuffled(seed) = arrival {
+    let mut deliveries = case["deliveries"].as_array().expect("deliveries").clone();
+    if let Arrival::Shuffled(seed) | Arrival::Posted(Some(seed)) = arrival {
         shuffle(&mut deliveries, seed);
     }
-    let size = if matches!(arrival, Arrival::OneByOne) {
-        1
-    } else {
-        deliveries.len()
-    };
-    for group in deliveries.chunks(size) {
-        desk.write("deliveries.ndjson", group.join("\n"));
-        desk.ok(&[global.as_slice(), &["import", "deliveries.ndjson"]].concat());
-        desk.ok(&[global.as_slice(), &["transform"]].concat());
+    match arrival {
+        Arrival::OneByOne => deliveries
+            .iter()
+            .for_each(|delivery| import(&desk, &global, std::slice::from_ref(delivery))),
+        Arrival::AllAtOnce | Arrival::Shuffled(_) => import(&desk, &global, &deliveries),
+        Arrival::Posted(_) => post(&desk, &global, &deliveries),
     }
     for expected in case["expect"].as_array().expect("expectations") {
         let sql = expected["sql"].as_str().expect("an expectation has SQL");
@@ -81,8 +85,28 @@ fn check(case: &Value, arrival: Arrival) {
     }
 }
 
+fn import(desk: &Desk, global: &[&str], deliveries: &[Value]) {
+    let lines: Vec<String> = deliveries.iter().map(Value::to_string).collect();
+    desk.write("deliveries.ndjson", lines.join("\n"));
+    desk.ok(&[global, &["import", "deliveries.ndjson"]].concat());
+    desk.ok(&[global, &["transform"]].concat());
+}
+
+/// The service receives a body at the time it is posted, whatever the case says: no fact may depend on that.
+fn post(desk: &Desk, global: &[&str], deliveries: &[Value]) {
+    let args = [global, &["--token", TOKEN, "--transform-every", "0"]].concat();
+    let service = desk.serve(&args);
+    for delivery in deliveries {
+        let mut body = delivery.get("body").unwrap_or(delivery).clone();
+        body["token"] = TOKEN.into();
+        assert_eq!(service.post(body.to_string()).0, 200, "{body}");
+    }
+    assert_eq!(service.stop(), Some(0));
+    desk.ok(&[global, &["transform"]].concat());
+}
+
 /// Fisher-Yates over a linear congruential generator: any order will do, the same one each time.
-fn shuffle(items: &mut [String], seed: u64) {
+fn shuffle(items: &mut [Value], seed: u64) {
     let mut state = seed;
     for last in (1..items.len()).rev() {
         state = state

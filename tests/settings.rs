@@ -61,6 +61,14 @@ fn mistakes_name_their_source_and_the_nearest_key() {
         &["business_hours.mon", "08:00-12:00"],
     );
     check("[business_hours]\nmonday = []", &["business_hours.monday"]);
+    check(
+        "[business_hours.departments.sales]\nmon = []",
+        &["business_hours.departments.sales", "id"],
+    );
+    check(
+        "[business_hours.departments.7]\nmon = [\"12:00-8:00\"]",
+        &["business_hours.departments.7.mon"],
+    );
     check("lake = ", &["huggy-etl.toml"]);
 }
 

@@ -15,6 +15,23 @@ pub struct Calendar {
     pub brazil: bool,
 }
 
+/// The calendars of a company: its own, and those of departments that keep other hours.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Calendars {
+    /// Of everything without a calendar of its own; without it, business seconds are unknown there.
+    pub company: Option<Calendar>,
+    pub departments: BTreeMap<i64, Calendar>,
+}
+
+impl Calendars {
+    /// The calendar of a department, or of what is in none.
+    pub fn of(&self, department_id: Option<i64>) -> Option<&Calendar> {
+        department_id
+            .and_then(|id| self.departments.get(&id))
+            .or(self.company.as_ref())
+    }
+}
+
 /// A calendar entry that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {

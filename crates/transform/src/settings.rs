@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use events::{DOCUMENTED, Tz};
 
-use crate::calendar::Calendar;
+use crate::calendar::Calendars;
 
 /// Raised whenever a rule changes what the same events become: facts are then rebuilt.
 pub const RULES_VERSION: u32 = 1;
@@ -18,7 +18,7 @@ pub struct Settings {
     /// An abandonment after less than this is a short one.
     pub short_abandon_seconds: i64,
     /// Opening hours; without them every measure in business seconds is NULL.
-    pub calendar: Option<Calendar>,
+    pub calendars: Calendars,
 }
 
 impl Default for Settings {
@@ -27,7 +27,7 @@ impl Default for Settings {
             zone: Tz::America__Sao_Paulo,
             subscribed_events: DOCUMENTED.iter().map(|name| (*name).to_owned()).collect(),
             short_abandon_seconds: 10,
-            calendar: None,
+            calendars: Calendars::default(),
         }
     }
 }

@@ -129,7 +129,7 @@ pub const KEYS: &[Key] = &[
     key(
         "business_hours",
         "",
-        "Table in the file: mon..sun = [\"08:00-18:00\"], holidays = [\"2024-03-29\", \"BR\"]",
+        "Table in the file: mon..sun = [\"08:00-18:00\"], holidays = [\"2024-03-29\", \"BR\"], departments.ID = a table of the same",
     ),
 ];
 

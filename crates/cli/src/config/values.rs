@@ -1,11 +1,13 @@
 //! The settings that the rules use.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, anyhow, bail};
 use chrono::Weekday;
 use events::{DOCUMENTED, Tz};
 use toml::Value;
 use transform::Settings;
-use transform::calendar::Calendar;
+use transform::calendar::{Calendar, Calendars};
 
 use super::layers::{Layers, strings};
 
@@ -23,7 +25,7 @@ pub fn rules(layers: &Layers) -> anyhow::Result<Settings> {
     let mut settings = Settings {
         zone: zone(layers)?,
         short_abandon_seconds: i64::try_from(layers.integer("short_abandon_seconds")?)?,
-        calendar: calendar(layers)?,
+        calendars: calendars(layers)?,
         ..Settings::default()
     };
     if layers.get("subscribed_events").is_some() {
@@ -59,19 +61,59 @@ fn subscribed(layers: &Layers) -> anyhow::Result<Vec<String>> {
     Ok(events)
 }
 
-fn calendar(layers: &Layers) -> anyhow::Result<Option<Calendar>> {
+fn calendars(layers: &Layers) -> anyhow::Result<Calendars> {
     let Some(value) = layers.get("business_hours") else {
-        return Ok(None);
+        return Ok(Calendars::default());
     };
-    let source = layers.source("business_hours");
-    let table = value
+    let mut table = value
         .as_table()
-        .ok_or_else(|| layers.misfit("business_hours", value, "a table"))?;
+        .ok_or_else(|| layers.misfit("business_hours", value, "a table"))?
+        .clone();
+    let overrides = table.remove("departments");
+    // Hours of departments alone say nothing of the rest.
+    let company = (overrides.is_none() || !table.is_empty())
+        .then(|| calendar(layers, "business_hours", &table, None))
+        .transpose()?;
+    let mut departments = BTreeMap::new();
+    if let Some(overrides) = overrides {
+        let path = "business_hours.departments";
+        let overrides = overrides
+            .as_table()
+            .ok_or_else(|| layers.misfit(path, &overrides, "a table of departments"))?;
+        for (id, hours) in overrides {
+            let path = format!("{path}.{id}");
+            let number = id.parse().map_err(|_| {
+                let source = layers.source("business_hours");
+                anyhow!("{source}: {path}: a department is named by its id, such as [business_hours.departments.30641]")
+            })?;
+            let hours = hours
+                .as_table()
+                .ok_or_else(|| layers.misfit(&path, hours, "a table of opening hours"))?;
+            departments.insert(number, calendar(layers, &path, hours, company.as_ref())?);
+        }
+    }
+    Ok(Calendars {
+        company,
+        departments,
+    })
+}
+
+/// The calendar of one table; one that lists no holidays keeps those of `company`.
+fn calendar(
+    layers: &Layers,
+    path: &str,
+    table: &toml::Table,
+    company: Option<&Calendar>,
+) -> anyhow::Result<Calendar> {
+    let source = layers.source("business_hours");
     let mut calendar = Calendar::default();
+    if let Some(company) = company.filter(|_| !table.contains_key("holidays")) {
+        calendar.holidays = company.holidays.clone();
+        calendar.brazil = company.brazil;
+    }
     for (key, value) in table {
-        let list = strings_or_text(value).ok_or_else(|| {
-            anyhow!("{source}: business_hours.{key} = {value} is not a list of strings")
-        })?;
+        let list = strings_or_text(value)
+            .ok_or_else(|| anyhow!("{source}: {path}.{key} = {value} is not a list of strings"))?;
         let day = DAYS.iter().find(|(name, _)| name == key);
         let result = match day {
             Some((_, day)) => calendar.open(*day, &list),
@@ -79,12 +121,12 @@ fn calendar(layers: &Layers) -> anyhow::Result<Option<Calendar>> {
                 list.iter().try_for_each(|holiday| calendar.close(holiday))
             }
             None => bail!(
-                "{source}: unknown setting business_hours.{key}; use mon, tue, wed, thu, fri, sat, sun or holidays"
+                "{source}: unknown setting {path}.{key}; use mon, tue, wed, thu, fri, sat, sun or holidays"
             ),
         };
-        result.with_context(|| format!("{source}: business_hours.{key}"))?;
+        result.with_context(|| format!("{source}: {path}.{key}"))?;
     }
-    Ok(Some(calendar))
+    Ok(calendar)
 }
 
 /// `holidays = "BR"` stands for a list of one.

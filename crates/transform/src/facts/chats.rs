@@ -78,7 +78,7 @@ impl Fact for Chats {
 
 fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
     let walked = &session.walked;
-    let waits = waits(session);
+    let waits = waits(session, settings);
     let first_wait = waits.first();
     let (started_at, started_at_source) = measures::started(session, settings);
     let response = measures::first_response(session);
@@ -131,14 +131,19 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
         first_response_seconds: response.seconds(),
         handle_seconds: measures::total(&walked.segments, |segment| segment.handle_seconds()),
         duration_seconds: closed_at.map(|closed_at| (closed_at - started_at).num_seconds().max(0)),
-        first_wait_business_seconds: first_wait
-            .and_then(|wait| business_seconds(wait.entered_at, wait.left_at, settings)),
+        first_wait_business_seconds: first_wait.and_then(|wait| wait.business_seconds),
         first_response_business_seconds: business_seconds(
             response.since,
             response.replied_at,
+            response.department_id,
             settings,
         ),
-        duration_business_seconds: business_seconds(Some(started_at), closed_at, settings),
+        duration_business_seconds: business_seconds(
+            Some(started_at),
+            closed_at,
+            walked.department_id,
+            settings,
+        ),
         counts: measures::counts(session, settings),
     }
 }

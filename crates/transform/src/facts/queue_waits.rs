@@ -5,7 +5,7 @@ use events::local_date;
 
 use super::Fact;
 use super::chats::channel_of;
-use super::waits::business_seconds;
+use super::waits::episode_business_seconds;
 use crate::chain::{Chat, Episode};
 use crate::columns::{Column, Value, column};
 use crate::settings::Settings;
@@ -109,7 +109,7 @@ impl Fact for QueueWaits {
             ),
             column(
                 "wait_business_seconds",
-                "Those of wait_seconds within business hours; NULL without a calendar",
+                "Those of wait_seconds within the department's business hours; NULL without a calendar",
                 Value::Long(|row| row.wait_business_seconds),
             ),
             column(
@@ -136,11 +136,7 @@ impl Fact for QueueWaits {
                     episode_no,
                     episode: episode.clone(),
                     channel: channel.clone(),
-                    wait_business_seconds: business_seconds(
-                        episode.entered_at,
-                        episode.left_at,
-                        settings,
-                    ),
+                    wait_business_seconds: episode_business_seconds(episode, settings),
                     entered_date: Some(local_date(dated, settings.zone)),
                 });
             }

@@ -92,7 +92,7 @@ impl Fact for Replies {
             ),
             column(
                 "reply_business_seconds",
-                "Those of reply_seconds within business hours; NULL without a calendar",
+                "Those of reply_seconds within the department's business hours; NULL without a calendar",
                 Value::Long(|row| row.reply_business_seconds),
             ),
             column(
@@ -115,6 +115,7 @@ impl Fact for Replies {
                 reply_business_seconds: business_seconds(
                     Some(turn.waiting_since),
                     turn.replied_at,
+                    turn.department_id,
                     settings,
                 ),
                 waiting_date: local_date(turn.waiting_since, settings.zone),

@@ -10,6 +10,8 @@ use crate::settings::Settings;
 pub(super) struct Wait {
     pub entered_at: Option<DateTime<Utc>>,
     pub left_at: Option<DateTime<Utc>>,
+    /// Each department's part by that department's hours.
+    pub business_seconds: Option<i64>,
 }
 
 impl Wait {
@@ -18,38 +20,41 @@ impl Wait {
     }
 }
 
-pub(super) fn waits(session: &Session) -> Vec<Wait> {
+pub(super) fn waits(session: &Session, settings: &Settings) -> Vec<Wait> {
     let mut waits: Vec<Wait> = Vec::new();
-    for Episode {
-        entered_at,
-        entered_source,
-        left_at,
-        ..
-    } in &session.walked.episodes
-    {
+    for episode in &session.walked.episodes {
+        let part = episode_business_seconds(episode, settings);
         match waits.last_mut() {
-            Some(wait) if *entered_source == EnteredSource::DepartmentChanged => {
-                wait.left_at = *left_at
+            Some(wait) if episode.entered_source == EnteredSource::DepartmentChanged => {
+                wait.left_at = episode.left_at;
+                wait.business_seconds = wait.business_seconds.zip(part).map(|(a, b)| a + b);
             }
             _ => waits.push(Wait {
-                entered_at: *entered_at,
-                left_at: *left_at,
+                entered_at: episode.entered_at,
+                left_at: episode.left_at,
+                business_seconds: part,
             }),
         }
     }
     waits
 }
 
-/// Seconds of `from..to` in business hours; `None` without a calendar or where an end is unknown.
+pub(super) fn episode_business_seconds(episode: &Episode, settings: &Settings) -> Option<i64> {
+    business_seconds(
+        episode.entered_at,
+        episode.left_at,
+        episode.department_id,
+        settings,
+    )
+}
+
+/// Seconds of `from..to` in the department's business hours; `None` without a calendar or where an end is unknown.
 pub(super) fn business_seconds(
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
+    department_id: Option<i64>,
     settings: &Settings,
 ) -> Option<i64> {
-    Some(
-        settings
-            .calendar
-            .as_ref()?
-            .business_seconds(from?, to?, settings.zone),
-    )
+    let calendar = settings.calendars.of(department_id)?;
+    Some(calendar.business_seconds(from?, to?, settings.zone))
 }

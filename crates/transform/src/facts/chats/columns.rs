@@ -205,17 +205,17 @@ fn durations() -> Vec<Column<Row>> {
         ),
         column(
             "first_wait_business_seconds",
-            "Those of first_wait_seconds in business hours; NULL without a calendar",
+            "Those of first_wait_seconds in business hours, each department's part by its own; NULL without a calendar",
             Value::Long(|row| row.first_wait_business_seconds),
         ),
         column(
             "first_response_business_seconds",
-            "Those of first_response_seconds in business hours; NULL without a calendar",
+            "Those of first_response_seconds in the business hours of the department that replied; NULL without a calendar",
             Value::Long(|row| row.first_response_business_seconds),
         ),
         column(
             "duration_business_seconds",
-            "Those of duration_seconds in business hours; NULL without a calendar",
+            "Those of duration_seconds in the business hours of the last department; NULL without a calendar",
             Value::Long(|row| row.duration_business_seconds),
         ),
     ]

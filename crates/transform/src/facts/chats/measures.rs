@@ -117,6 +117,8 @@ pub(super) struct Response {
     pub since: Option<DateTime<Utc>>,
     /// `None` if unanswered.
     pub replied_at: Option<DateTime<Utc>>,
+    /// As of the reply.
+    pub department_id: Option<i64>,
 }
 
 impl Response {
@@ -160,6 +162,7 @@ pub(super) fn first_response(session: &Session) -> Response {
     Response {
         since,
         replied_at: Some(reply_at),
+        department_id: walked.steps[reply].department_id,
     }
 }
 
