@@ -48,13 +48,3 @@ pub fn peak(child: &Child) -> u64 {
     .unwrap_or(0)
         * 1024
 }
-
-/// A process that ends with its owner.
-pub struct Killed(pub Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}

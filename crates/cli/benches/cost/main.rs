@@ -1,0 +1,64 @@
+//! What deriving the facts costs: a full rebuild in capped memory, one run over news on a small and on a large lake, and
+//! the bytes written by a day of short runs.
+//!
+//! `BENCH_LARGE_CHATS` sets the size of the large lake (1,000,000 chats over five years), `BENCH_DAY_CHATS` that of the
+//! day (2,000 chats).
+
+mod day;
+mod desk;
+mod news;
+#[path = "../pipeline/process.rs"]
+mod process;
+
+use std::error::Error;
+use std::time::Duration;
+
+use desk::Desk;
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+const ROUNDS: usize = 3;
+
+fn main() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let small = Desk::new(folder.path().join("small"))?;
+    small.fill(setting("BENCH_SMALL_CHATS", 6_000), 40)?;
+    small.rebuild()?;
+    let small_news = median_news(&small)?;
+    day::measure(folder.path())?;
+
+    let large = Desk::new(folder.path().join("large"))?;
+    large.fill(setting("BENCH_LARGE_CHATS", 1_000_000), 1_825)?;
+    large.rebuild()?;
+    let large_news = median_news(&large)?;
+    println!(
+        "news on the large lake over news on the small one: ratio {:.2}",
+        large_news.as_secs_f64() / small_news.as_secs_f64()
+    );
+    Ok(())
+}
+
+/// The median time of several runs, each over news of other chats.
+fn median_news(desk: &Desk) -> Result<Duration> {
+    let mut times = Vec::new();
+    for round in 0..ROUNDS {
+        times.push(news::measure(desk, round)?);
+    }
+    times.sort();
+    let median = times[ROUNDS / 2];
+    println!(
+        "  one run over {} new events of {} chats: {:.0} ms, median of {ROUNDS}",
+        news::EVENTS,
+        news::CHATS,
+        median.as_secs_f64() * 1e3
+    );
+    Ok(median)
+}
+
+/// A number from the environment, or its default.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
