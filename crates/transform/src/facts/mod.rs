@@ -6,6 +6,7 @@ mod agent_segments;
 mod chats;
 mod department_changes;
 mod flow_runs;
+mod key;
 mod messages;
 mod queue_waits;
 mod replies;
