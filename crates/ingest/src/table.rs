@@ -23,6 +23,7 @@ pub fn events_table() -> TableSpec {
             "received_at",
         ]),
         bloom_filter_columns: columns(&["chat_id"]),
+        target_file_bytes: lake::FILE_BYTES,
     }
 }
 

@@ -27,6 +27,9 @@ const APPEND_RETRIES: usize = 50;
 /// Reading for bookkeeping (ids, keys) stays within this.
 const READ_MEMORY_BYTES: usize = 512 << 20;
 
+/// Large files suit most tables: a scan stays parallel, and a rewrite stays small.
+pub const FILE_BYTES: u64 = 64 << 20;
+
 /// What a table is.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
@@ -41,6 +44,8 @@ pub struct TableSpec {
     pub stats_columns: Vec<String>,
     /// Columns looked up by single values.
     pub bloom_filter_columns: Vec<String>,
+    /// Files roll at about this size. Smaller where rewrites touch single rows all over the table.
+    pub target_file_bytes: u64,
 }
 
 /// An open table at one version.
@@ -51,6 +56,7 @@ pub struct Table {
     pub(crate) inner: DeltaTable,
     pub(crate) bloom_filter_columns: Vec<String>,
     pub(crate) sort_columns: Vec<String>,
+    pub(crate) target_file_bytes: u64,
 }
 
 /// What an append wrote.
@@ -84,6 +90,7 @@ impl Table {
             inner,
             bloom_filter_columns: Vec::new(),
             sort_columns: Vec::new(),
+            target_file_bytes: FILE_BYTES,
         })
     }
 
@@ -101,6 +108,7 @@ impl Table {
         Ok(Table {
             bloom_filter_columns: spec.bloom_filter_columns.clone(),
             sort_columns: spec.sort_columns.clone(),
+            target_file_bytes: spec.target_file_bytes,
             ..opened
         })
     }

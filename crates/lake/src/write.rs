@@ -10,8 +10,6 @@ use parquet::schema::types::ColumnPath;
 use crate::error::LakeError;
 use crate::table::Table;
 
-/// Files roll at about this size, so that a rewrite stays small and a scan stays parallel.
-pub(crate) const TARGET_FILE_BYTES: u64 = 64 << 20;
 const ROW_GROUP_ROWS: usize = 256 * 1024;
 
 /// Writes the batches as files of the table, uncommitted.
@@ -36,7 +34,7 @@ pub(crate) fn file_writer(table: &Table, rows: usize) -> Result<RecordBatchWrite
         RecordBatchWriter::for_table(&table.inner).map_err(LakeError::delta(table.name()))?;
     Ok(writer
         .with_writer_properties(properties(table, rows))
-        .with_target_file_size(TARGET_FILE_BYTES))
+        .with_target_file_size(table.target_file_bytes))
 }
 
 fn properties(table: &Table, rows: usize) -> WriterProperties {

@@ -249,6 +249,7 @@ async fn touched(
     for file in files {
         let mut names_chats = false;
         for batch in events.read_file(file, &["chat_id"]).await? {
+            let batch = batch?;
             let ids = plain(batch.column(0), &DataType::Int64)?;
             for id in ids.as_primitive::<Int64Type>().iter().flatten() {
                 names_chats = true;
@@ -390,5 +391,6 @@ fn spec(fact: &dyn FactTable) -> TableSpec {
         partition_columns: Vec::new(),
         sort_columns: vec![fact.date_column().to_owned(), "chat_id".to_owned()],
         bloom_filter_columns: vec!["chat_id".to_owned()],
+        target_file_bytes: lake::FILE_BYTES,
     }
 }

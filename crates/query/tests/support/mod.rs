@@ -51,6 +51,7 @@ impl TestLake {
             // No statistics at all is a list that Delta cannot parse.
             stats_columns,
             bloom_filter_columns: Vec::new(),
+            target_file_bytes: lake::FILE_BYTES,
         };
         let batch = batch.with_schema(spec.schema.clone()).unwrap();
         self.lake
