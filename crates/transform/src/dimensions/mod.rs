@@ -13,6 +13,8 @@ mod flows;
 mod known;
 mod learned;
 mod tabulations;
+#[cfg(test)]
+mod tests;
 mod workflow_steps;
 
 use arrow::datatypes::SchemaRef;
