@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use transform::derived_tables;
 
 use crate::support::Desk;
 
@@ -52,12 +54,156 @@ fn facts_do_not_depend_on_how_arrival_was_batched() {
         desk.ok(&["transform"]);
     }
     compare(&desk);
-    let incremental = all_facts(&desk);
-    desk.ok(&["transform", "--full"]);
+    check_against_rebuild(&desk);
+}
+
+#[test]
+fn tables_depend_on_no_order_no_batches_and_no_kills() {
+    for seed in 1..=3 {
+        check_disorder(seed);
+    }
+}
+
+/// Deliveries in any order, in batches of any size, with transforms that are killed between commits.
+fn check_disorder(seed: u64) {
+    let desk = Desk::new();
+    let number = seed.to_string();
+    let traffic = ["--chats", "40", "--days", "2", "--seed", &number];
+    let truth = ["--truth", "truth.ndjson"];
+    let lines = desk.generate("traffic.ndjson", &[traffic.as_slice(), &truth].concat());
+    let lines = fs::read_to_string(lines).expect("the traffic");
+    let mut lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+    let mut random = Random(seed);
+    random.shuffle(&mut lines);
+    let tables = derived_tables();
+    let mut rest = lines.as_slice();
+    while !rest.is_empty() {
+        let most = lines.len() / 2;
+        let (batch, others) = rest.split_at(rest.len().min(1 + random.below(most)));
+        rest = others;
+        desk.write("batch.ndjson", batch.join("\n"));
+        desk.ok(&["import", "batch.ndjson"]);
+        if random.below(3) > 0 {
+            transform_killed_after(&desk, random.below(tables.len()));
+        }
+        if random.below(3) > 0 {
+            desk.ok(&["transform"]);
+        }
+    }
+    desk.ok(&["transform"]);
+    compare(&desk);
+    check_against_rebuild(&desk);
+}
+
+/// A transform of which only the first commits came to be: tables are committed one by one in order,
+/// so that all later ones are as before.
+fn transform_killed_after(desk: &Desk, commits: usize) {
+    let (lake, before) = (desk.path("lake"), desk.path("before"));
+    copy(&lake, &before);
+    desk.ok(&["transform"]);
+    for table in &derived_tables()[commits..] {
+        let (folder, old) = (lake.join(table), before.join(table));
+        if folder.exists() {
+            fs::remove_dir_all(&folder).expect("removing a table");
+        }
+        if old.exists() {
+            copy(&old, &folder);
+        }
+    }
+    fs::remove_dir_all(&before).expect("removing the copy");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder of the lake") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copying a file");
+        }
+    }
+}
+
+/// Any order will do, the same one each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit.max(1)
+    }
+
+    fn shuffle(&mut self, items: &mut [String]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+#[test]
+fn events_that_name_no_chat_are_taken_in_and_nothing_new_commits_nothing() {
+    let desk = Desk::new();
+    let deliver = |time: i64, event: &str, item: Value| {
+        let body = json!({ "time": time, "messages": { event: [item] }, "token": "t" });
+        desk.write("delivery.ndjson", body.to_string());
+        desk.ok(&["import", "delivery.ndjson"]);
+        desk.ok(&["transform"]);
+    };
+    let customer = |name: &str| json!({ "id": 5, "name": name, "company": { "id": 1 } });
+    let agent = |online: bool| json!({ "id": 7, "isOnline": online, "company": { "id": 1 } });
+    deliver(1_741_600_000, "createdCustomer", customer("Ana"));
+    deliver(1_741_600_020, "agentChangedStatus", agent(false));
+    deliver(1_741_600_010, "agentChangedStatus", agent(true));
+    deliver(1_741_600_030, "updatedCustomer", customer("Ana Lemos"));
+    deliver(
+        1_741_600_030,
+        "neverHeardOf",
+        json!({ "company": { "id": 1 } }),
+    );
+    let status = "SELECT is_online, duration_seconds FROM fact_agent_status ORDER BY started_at";
+    assert_eq!(desk.rows(status), json!([[true, 10], [false, null]]));
     assert_eq!(
-        incremental,
-        all_facts(&desk),
-        "a full rebuild gives other rows"
+        desk.rows("SELECT contact_id, name FROM dim_contacts"),
+        json!([[5, "Ana Lemos"]])
+    );
+    assert_eq!(desk.number("SELECT sum(events) FROM coverage"), 5);
+    check_against_rebuild(&desk);
+    let commits = commits(&desk.path("lake"));
+    desk.ok(&["transform"]);
+    assert_eq!(commits, self::commits(&desk.path("lake")));
+}
+
+/// How many files the logs of all tables hold.
+fn commits(lake: &Path) -> usize {
+    let logs = fs::read_dir(lake)
+        .expect("the lake")
+        .filter_map(|table| fs::read_dir(table.ok()?.path().join("_delta_log")).ok());
+    logs.map(Iterator::count).sum()
+}
+
+/// A full rebuild gives the same rows, and the sums are those of their tables.
+fn check_against_rebuild(desk: &Desk) {
+    let incremental = all_rows(desk);
+    desk.ok(&["transform", "--full"]);
+    let rebuilt = all_rows(desk);
+    for (one, other) in incremental.iter().zip(&rebuilt) {
+        assert_eq!(one, other, "a full rebuild gives other rows");
+    }
+    assert_eq!(incremental.len(), rebuilt.len());
+    assert_eq!(
+        desk.rows("SELECT company_id, event_type, events FROM coverage ORDER BY 1, 2"),
+        desk.rows(
+            "SELECT company_id, event_type, count(*) FROM events GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+    );
+    assert_eq!(
+        desk.rows("SELECT flow_id, runs FROM dim_flows WHERE runs > 0 ORDER BY 1"),
+        desk.rows("SELECT flow_id, count(*) FROM fact_flow_runs GROUP BY 1 ORDER BY 1")
     );
 }
 
@@ -118,22 +264,12 @@ fn facts(desk: &Desk, table: &str, key: &[String]) -> HashMap<String, Map<String
     facts
 }
 
-/// All rows of all facts, sorted.
-fn all_facts(desk: &Desk) -> Vec<String> {
-    let tables = desk.ok(&["tables"]);
+/// All rows of all derived tables, sorted.
+fn all_rows(desk: &Desk) -> Vec<String> {
     let mut all = Vec::new();
-    for table in tables
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .filter(|name| name.starts_with("fact_"))
-    {
-        let rows = desk.ok(&[
-            "query",
-            "-c",
-            &format!("SELECT * FROM {table}"),
-            "--format",
-            "ndjson",
-        ]);
+    for table in derived_tables() {
+        let sql = format!("SELECT * FROM {table}");
+        let rows = desk.ok(&["query", "-c", &sql, "--format", "ndjson"]);
         all.extend(rows.lines().map(|row| format!("{table} {row}")));
     }
     all.sort();

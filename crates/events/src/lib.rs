@@ -18,7 +18,7 @@ pub use clock::{LocalTimeError, instant, local_date};
 pub use envelope::{BadDelivery, envelope_time};
 pub use fields::{Channel, Department};
 pub use kinds::{
-    AgentStatus, Contact, ContactSpelling, Customer, DOCUMENTED, Detail, Event, Flow, Kind,
+    AgentStatus, Contact, ContactDetails, ContactSpelling, DOCUMENTED, Detail, Event, Flow, Kind,
     Message, Person, Role, Tabulation, WorkflowStep, parse_item,
 };
 pub use row::{EventId, EventRow, TimeSource, occurred, read_delivery};

@@ -34,6 +34,7 @@ pub fn events_table() -> TableSpec {
                 "payload",
             ]),
             bulky_columns: columns(&["payload"]),
+            ..Layout::default()
         },
     }
 }

@@ -15,6 +15,8 @@ use crate::table::Table;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedFile {
     path: Path,
+    /// The commit that added it.
+    pub version: u64,
     /// Partition column and its value as the log writes it.
     pub partition_values: Vec<(String, Option<String>)>,
 }
@@ -48,6 +50,7 @@ impl Table {
             files.extend(actions.into_iter().filter_map(|action| match action {
                 Action::Add(add) if add.data_change => Some(AddedFile {
                     path: self.data_path(&add.path),
+                    version,
                     partition_values: add.partition_values.into_iter().collect(),
                 }),
                 _ => None,
@@ -62,7 +65,8 @@ impl Table {
         folder.parts().chain(below.parts()).collect()
     }
 
-    /// Some columns of one added file, whether or not the file is still part of the table.
+    /// Some columns of one added file, in the file's own order, batch by batch, whether or not the
+    /// file is still part of the table.
     ///
     /// # Errors
     /// [`LakeError::Storage`] if it is gone, [`LakeError::Read`] if it cannot be read.
@@ -70,7 +74,8 @@ impl Table {
         &self,
         file: &AddedFile,
         columns: &[&str],
-    ) -> Result<Vec<RecordBatch>, LakeError> {
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, LakeError>> + Send + use<'_>, LakeError>
+    {
         let object = self
             .lake
             .get(&file.path)
@@ -82,8 +87,6 @@ impl Table {
             ParquetRecordBatchReaderBuilder::try_new(Bytes::from(object)).map_err(unreadable)?;
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         let reader = builder.with_projection(mask).build().map_err(unreadable)?;
-        reader
-            .collect::<Result<_, _>>()
-            .map_err(|error| LakeError::read(&self.name)(error.into()))
+        Ok(reader.map(|batch| batch.map_err(|error| LakeError::read(&self.name)(error.into()))))
     }
 }

@@ -1,22 +1,21 @@
 //! Replacing the rows of some keys, or of all, in one commit.
 //!
-//! Files are found by the key's statistics in the log; only those that really hold a touched key are
+//! Files are found by their statistics in the log; only those that really hold a replaced row are
 //! rewritten, so cost follows the news. Small files are folded together as they accumulate, class by
 //! class of size, which bounds their number without a rewrite of everything. The commit fails if
 //! anybody else has committed since: a lease is not a fence, this is.
 
 use std::collections::BTreeSet;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
-use datafusion::prelude::{Expr, SessionContext, col, lit};
+use datafusion::prelude::{SessionContext, col};
 use deltalake::kernel::{Action, LogicalFileView};
 use deltalake::protocol::SaveMode;
 use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use futures::TryStreamExt;
 
 use crate::error::LakeError;
+use crate::scope::{Replaced, Scope};
 use crate::session::session;
 use crate::table::Table;
 use crate::write::file_writer;
@@ -24,28 +23,21 @@ use crate::write::file_writer;
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 const REWRITE_MEMORY_BYTES: usize = 512 << 20;
 /// Files below these sizes are folded together once this many of a class have gathered.
+/// A class near a table's target size is not folded: it would come out as it went in.
 const CLASS_BYTES: [u64; 3] = [256 << 10, 4 << 20, 32 << 20];
 const CLASS_FILES: usize = 8;
-
-/// Whose rows are replaced.
-#[derive(Debug, Clone)]
-pub enum Scope {
-    Everything,
-    /// The rows whose integer `column` is one of `keys`.
-    Keys {
-        column: &'static str,
-        keys: BTreeSet<i64>,
-    },
-}
 
 /// A replacement in the making.
 pub struct Rewrite<'a> {
     table: &'a mut Table,
-    scope: Scope,
-    /// For [`Scope::Everything`], rows go to files as they come.
-    writer: Option<RecordBatchWriter>,
-    /// For [`Scope::Keys`], rows are few and wait to be sorted among the survivors.
-    rows: Vec<RecordBatch>,
+    rows: NewRows,
+}
+
+enum NewRows {
+    /// Of everything: they go to files as they come.
+    Written(Box<RecordBatchWriter>),
+    /// Of some keys: they are few and wait to be sorted among the survivors.
+    Waiting(Replaced, Vec<RecordBatch>),
 }
 
 impl Table {
@@ -54,16 +46,11 @@ impl Table {
     /// # Errors
     /// [`LakeError::Delta`].
     pub fn rewrite(&mut self, scope: Scope) -> Result<Rewrite<'_>, LakeError> {
-        let writer = match scope {
-            Scope::Everything => Some(file_writer(self, usize::MAX)?),
-            Scope::Keys { .. } => None,
+        let rows = match Replaced::of(scope) {
+            None => NewRows::Written(Box::new(file_writer(self, usize::MAX)?)),
+            Some(replaced) => NewRows::Waiting(replaced, Vec::new()),
         };
-        Ok(Rewrite {
-            table: self,
-            scope,
-            writer,
-            rows: Vec::new(),
-        })
+        Ok(Rewrite { table: self, rows })
     }
 }
 
@@ -73,13 +60,13 @@ impl Rewrite<'_> {
     /// # Errors
     /// [`LakeError::Delta`], [`LakeError::Storage`].
     pub async fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
-        match &mut self.writer {
-            Some(writer) => writer
+        match &mut self.rows {
+            NewRows::Written(writer) => writer
                 .write(batch)
                 .await
                 .map_err(LakeError::delta(&self.table.name)),
-            None => {
-                self.rows.push(batch);
+            NewRows::Waiting(_, rows) => {
+                rows.push(batch);
                 Ok(())
             }
         }
@@ -91,80 +78,62 @@ impl Rewrite<'_> {
     /// # Errors
     /// [`LakeError::Conflict`] if the table has changed since; others as they come. Nothing is
     /// replaced then, unless the store lost its answer: run again, it is harmless.
-    pub async fn commit(mut self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
-        let actions = match (self.writer.take(), &self.scope) {
-            (Some(mut writer), _) => {
+    pub async fn commit(self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
+        let table = self.table;
+        let actions = match self.rows {
+            NewRows::Written(mut writer) => {
                 let adds = writer
                     .flush()
                     .await
-                    .map_err(LakeError::delta(&self.table.name))?;
-                self.table
-                    .removals(|_| true)?
-                    .into_iter()
-                    .chain(adds.into_iter().map(Action::Add))
-                    .collect()
+                    .map_err(LakeError::delta(&table.name))?;
+                let mut actions = table.removals(|_| true)?;
+                actions.extend(adds.into_iter().map(Action::Add));
+                actions
             }
-            (None, Scope::Keys { column, keys }) => {
-                let (column, keys) = (*column, keys.clone());
-                self.replace_keys(column, &keys).await?
-            }
-            (None, Scope::Everything) => Vec::new(),
+            NewRows::Waiting(replaced, rows) => table.replace(&replaced, rows).await?,
         };
         if actions.is_empty() && !always {
             return Ok(());
         }
-        self.table
-            .commit(actions, SaveMode::Overwrite, txns, 0)
-            .await
-    }
-
-    async fn replace_keys(
-        &mut self,
-        column: &str,
-        keys: &BTreeSet<i64>,
-    ) -> Result<Vec<Action>, LakeError> {
-        let mut chosen = self.table.files_with(column, keys).await?;
-        chosen.extend(self.table.small_files(&chosen)?);
-        let new_rows = std::mem::take(&mut self.rows);
-        if chosen.is_empty() && new_rows.iter().all(|batch| batch.num_rows() == 0) {
-            return Ok(Vec::new());
-        }
-        let mut actions = self.table.removals(|path| chosen.contains(path))?;
-        let adds = self.table.merge(&chosen, column, keys, new_rows).await?;
-        actions.extend(adds.into_iter().map(Action::Add));
-        Ok(actions)
+        table.commit(actions, SaveMode::Overwrite, txns, 0).await
     }
 }
 
 impl Table {
-    /// The paths of files that hold rows of those keys: first by statistics, then by looking.
-    async fn files_with(
+    async fn replace(
         &self,
-        column: &str,
-        keys: &BTreeSet<i64>,
-    ) -> Result<BTreeSet<String>, LakeError> {
+        replaced: &Replaced,
+        new_rows: Vec<RecordBatch>,
+    ) -> Result<Vec<Action>, LakeError> {
+        let mut chosen = self.files_with(replaced).await?;
+        chosen.extend(self.small_files(&chosen)?);
+        if chosen.is_empty() && new_rows.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(Vec::new());
+        }
+        let mut actions = self.removals(|path| chosen.contains(path))?;
+        let adds = self.merge(&chosen, replaced, new_rows).await?;
+        actions.extend(adds.into_iter().map(Action::Add));
+        Ok(actions)
+    }
+
+    /// The paths of files that hold replaced rows: first by statistics, then by looking.
+    async fn files_with(&self, replaced: &Replaced) -> Result<BTreeSet<String>, LakeError> {
         let mut candidates = Vec::new();
         for file in self.files()? {
-            let (low, high) = bounds(&file, column);
-            if keys.range(low..=high).next().is_some() {
+            if replaced.may_be_in(&file) {
                 candidates.push(file.path().into_owned());
             }
         }
         let mut hit = BTreeSet::new();
         for path in candidates {
-            if self.holds(&path, column, keys).await? {
+            if self.holds(&path, replaced).await? {
                 hit.insert(path);
             }
         }
         Ok(hit)
     }
 
-    async fn holds(
-        &self,
-        path: &str,
-        column: &str,
-        keys: &BTreeSet<i64>,
-    ) -> Result<bool, LakeError> {
+    async fn holds(&self, path: &str, replaced: &Replaced) -> Result<bool, LakeError> {
         let read = || LakeError::read(&self.name);
         let provider = self
             .inner
@@ -176,16 +145,13 @@ impl Table {
             .read_table(provider)
             .map_err(read())?;
         let mut stream = frame
-            .select_columns(&[column])
+            .select_columns(&replaced.columns())
             .map_err(read())?
             .execute_stream()
             .await
             .map_err(read())?;
         while let Some(batch) = stream.try_next().await.map_err(read())? {
-            let values = batch.column(0).as_primitive::<Int64Type>();
-            if (0..values.len())
-                .any(|row| values.is_valid(row) && keys.contains(&values.value(row)))
-            {
+            if replaced.any(&batch).map_err(|error| read()(error.into()))? {
                 return Ok(true);
             }
         }
@@ -198,7 +164,8 @@ impl Table {
         for file in self.files()? {
             let class = CLASS_BYTES
                 .iter()
-                .position(|limit| file.size().unsigned_abs() < *limit);
+                .position(|limit| file.size().unsigned_abs() < *limit)
+                .filter(|class| CLASS_BYTES[*class] <= self.layout.target_file_bytes / 2);
             if let Some(class) = class.filter(|_| !chosen.contains(file.path().as_ref())) {
                 classes[class].push(file.path().into_owned());
             }
@@ -210,12 +177,11 @@ impl Table {
             .collect())
     }
 
-    /// Writes the chosen files' rows of other keys together with the new rows, sorted.
+    /// Writes the chosen files' rows that stay together with the new rows, sorted.
     async fn merge(
         &self,
         chosen: &BTreeSet<String>,
-        column: &str,
-        keys: &BTreeSet<i64>,
+        replaced: &Replaced,
         new_rows: Vec<RecordBatch>,
     ) -> Result<crate::table::Adds, LakeError> {
         let read = || LakeError::read(&self.name);
@@ -224,7 +190,7 @@ impl Table {
             .read_batches(new_rows_or_empty(new_rows, self)?)
             .map_err(read())?;
         if !chosen.is_empty() {
-            let survivors = self.survivors(&context, chosen, column, keys).await?;
+            let survivors = self.survivors(&context, chosen, replaced).await?;
             frame = survivors.union(frame).map_err(read())?;
         }
         let order = self
@@ -249,8 +215,7 @@ impl Table {
         &self,
         context: &SessionContext,
         chosen: &BTreeSet<String>,
-        column: &str,
-        keys: &BTreeSet<i64>,
+        replaced: &Replaced,
     ) -> Result<datafusion::prelude::DataFrame, LakeError> {
         let read = || LakeError::read(&self.name);
         let provider = self
@@ -259,12 +224,10 @@ impl Table {
             .with_file_paths(chosen.iter())
             .await
             .map_err(read())?;
-        let touched: Vec<Expr> = keys.iter().map(|key| lit(*key)).collect();
-        let kept = col(column).is_null().or(col(column).in_list(touched, true));
         let frame = context
             .read_table(provider)
             .map_err(read())?
-            .filter(kept)
+            .filter(replaced.kept())
             .map_err(read())?;
         // New rows come with the caller's plain types; the scan's views must not differ from them.
         let plain = self.describe()?.0;
@@ -300,16 +263,4 @@ fn new_rows_or_empty(rows: Vec<RecordBatch>, table: &Table) -> Result<Vec<Record
     } else {
         Ok(rows)
     }
-}
-
-/// The least and greatest key of a file by the log; without statistics, any.
-fn bounds(file: &LogicalFileView, column: &str) -> (i64, i64) {
-    let stats = file
-        .stats()
-        .and_then(|stats| serde_json::from_str::<serde_json::Value>(&stats).ok());
-    let bound = |which: &str| stats.as_ref()?.get(which)?.get(column)?.as_i64();
-    (
-        bound("minValues").unwrap_or(i64::MIN),
-        bound("maxValues").unwrap_or(i64::MAX),
-    )
 }

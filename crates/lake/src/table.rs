@@ -27,6 +27,9 @@ const APPEND_RETRIES: usize = 50;
 /// Reading for bookkeeping (ids, keys) stays within this.
 const READ_MEMORY_BYTES: usize = 512 << 20;
 
+/// Large files suit most tables: a scan stays parallel, and a rewrite stays small.
+const FILE_BYTES: u64 = 64 << 20;
+
 /// What a table is.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
@@ -41,7 +44,7 @@ pub struct TableSpec {
 }
 
 /// How rows lie in the files that are written. Readers need not know it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Layout {
     /// The order of rows within files.
     pub sort_columns: Vec<String>,
@@ -51,6 +54,21 @@ pub struct Layout {
     pub distinct_columns: Vec<String>,
     /// Long texts, which are worth compressing harder.
     pub bulky_columns: Vec<String>,
+    /// Files roll at about this size. Smaller where rewrites touch single rows all over the table.
+    pub target_file_bytes: u64,
+}
+
+impl Default for Layout {
+    /// Files of the usual size, in no order.
+    fn default() -> Self {
+        Self {
+            sort_columns: Vec::new(),
+            bloom_filter_columns: Vec::new(),
+            distinct_columns: Vec::new(),
+            bulky_columns: Vec::new(),
+            target_file_bytes: FILE_BYTES,
+        }
+    }
 }
 
 /// An open table at one version.

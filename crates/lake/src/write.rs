@@ -10,8 +10,6 @@ use parquet::schema::types::ColumnPath;
 use crate::error::LakeError;
 use crate::table::Table;
 
-/// Files roll at about this size, so that a rewrite stays small and a scan stays parallel.
-pub(crate) const TARGET_FILE_BYTES: u64 = 64 << 20;
 /// Of zstd: beyond it most columns hardly shrink, while texts do.
 const LEVEL: i32 = 3;
 const BULKY_LEVEL: i32 = 6;
@@ -39,7 +37,7 @@ pub(crate) fn file_writer(table: &Table, rows: usize) -> Result<RecordBatchWrite
         RecordBatchWriter::for_table(&table.inner).map_err(LakeError::delta(table.name()))?;
     Ok(writer
         .with_writer_properties(properties(table, rows))
-        .with_target_file_size(TARGET_FILE_BYTES))
+        .with_target_file_size(table.layout.target_file_bytes))
 }
 
 fn properties(table: &Table, rows: usize) -> WriterProperties {

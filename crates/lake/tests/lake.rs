@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::array::{
+    ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
 use chrono::{DateTime, Duration, Utc};
 use futures::TryStreamExt;
 use lake::{Changes, Lake, LakeError, Layout, Scope, Table, TableSpec};
@@ -27,6 +29,7 @@ fn spec() -> TableSpec {
             bloom_filter_columns: columns(&["chat_id"]),
             distinct_columns: columns(&["body"]),
             bulky_columns: columns(&["body"]),
+            ..Layout::default()
         },
     }
 }
@@ -106,10 +109,12 @@ async fn an_append_records_its_transaction_and_its_files() {
         panic!("no changes")
     };
     assert_eq!(files.len(), 1);
-    let read = other
+    let read: Vec<RecordBatch> = other
         .read_file(&files[0], &["chat_id"])
         .await
-        .expect("the file");
+        .expect("the file")
+        .collect::<Result<_, _>>()
+        .expect("rows of the file");
     assert_eq!(read[0].column(0).as_primitive::<Int64Type>().value(0), 1);
     other.refresh().await.expect("refreshing");
     assert_eq!(
@@ -173,6 +178,124 @@ async fn a_rewrite_replaces_the_keys_and_nothing_else() {
         .await
         .expect("replacing all");
     assert_eq!(contents(&table).await, owned(&[(Some(4), "only")]));
+}
+
+/// Intervals of a key, by the second they begin at.
+fn intervals(rows: &[(i64, i64)]) -> RecordBatch {
+    let starts = rows.iter().map(|(_, second)| second * 1_000_000);
+    let starts = TimestampMicrosecondArray::from_iter_values(starts).with_timezone("UTC");
+    let keys = Int64Array::from_iter_values(rows.iter().map(|(key, _)| *key));
+    let columns: [(&str, ArrayRef); 2] = [("agent_id", Arc::new(keys)), ("at", Arc::new(starts))];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))
+        .expect("rows of the table")
+}
+
+async fn intervals_of(table: &Table) -> Vec<(i64, i64)> {
+    let stream = table.read(&["agent_id", "at"], None).await;
+    let batches: Vec<RecordBatch> = stream
+        .expect("reading")
+        .try_collect()
+        .await
+        .expect("reading");
+    let rows = batches.iter().flat_map(|batch| {
+        let keys = batch.column(0).as_primitive::<Int64Type>().values();
+        let starts = batch
+            .column(1)
+            .as_primitive::<TimestampMicrosecondType>()
+            .values();
+        keys.iter()
+            .copied()
+            .zip(starts.iter().map(|micros| micros / 1_000_000))
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[tokio::test]
+async fn a_rewrite_since_an_instant_leaves_what_was_before_it_where_it_is() {
+    let (_folder, lake) = open();
+    let spec = TableSpec {
+        schema: intervals(&[]).schema(),
+        sort_columns: vec!["at".to_owned()],
+        stats_columns: vec!["agent_id".to_owned(), "at".to_owned()],
+        bloom_filter_columns: Vec::new(),
+        ..spec()
+    };
+    let mut table = lake.table(&spec).await.expect("a table");
+    for old in [[(1, 10), (2, 11)], [(1, 20), (2, 21)], [(1, 30), (2, 31)]] {
+        table
+            .append(vec![intervals(&old)], None)
+            .await
+            .expect("appending");
+    }
+    let before = table.version();
+    let at = |second| DateTime::from_timestamp(second, 0).expect("an instant");
+    let scope = Scope::KeysSince {
+        column: "agent_id",
+        instant: "at",
+        since: [(1, at(20)), (2, at(31)), (9, at(0))].into(),
+    };
+    let mut rewrite = table.rewrite(scope).expect("a rewrite");
+    rewrite
+        .write(intervals(&[(1, 25), (2, 33), (9, 5)]))
+        .await
+        .expect("writing");
+    rewrite
+        .commit(&[("test", 1)], false)
+        .await
+        .expect("replacing");
+    let expected = [(1, 10), (1, 25), (2, 11), (2, 21), (2, 33), (9, 5)];
+    assert_eq!(intervals_of(&table).await, expected);
+
+    let Changes::Added(files) = table.changes_since(before).await.expect("changes") else {
+        panic!("no changes")
+    };
+    let mut rewritten = 0;
+    for file in &files {
+        let batches = table.read_file(file, &["agent_id"]).await.expect("a file");
+        rewritten += batches
+            .map(|batch| batch.expect("rows").num_rows())
+            .sum::<usize>();
+    }
+    assert_eq!(rewritten, 4, "the oldest file was rewritten too");
+}
+
+#[tokio::test]
+async fn a_table_of_small_files_is_rewritten_in_small_files() {
+    let (_folder, lake) = open();
+    let spec = TableSpec {
+        target_file_bytes: 16 << 10,
+        ..spec()
+    };
+    let mut table = lake.table(&spec).await.expect("a table");
+    let mut rewrite = table.rewrite(Scope::Everything).expect("a rewrite");
+    for thousand in 0..20 {
+        let keys: Vec<i64> = (thousand * 1_000..(thousand + 1) * 1_000).collect();
+        // Not to be compressed away.
+        let bodies: Vec<String> = keys
+            .iter()
+            .map(|key| format!("{:x}", key.wrapping_mul(0x1e37_79b9_7f4a_7c15)))
+            .collect();
+        let batch: Vec<_> = keys
+            .iter()
+            .zip(&bodies)
+            .map(|(key, body)| (Some(*key), body.as_str()))
+            .collect();
+        rewrite.write(rows(&batch)).await.expect("writing");
+    }
+    rewrite.commit(&[], true).await.expect("replacing all");
+    let (_, files, bytes) = table.totals().expect("totals");
+    assert!(files >= 5, "{files} files of {bytes} bytes");
+    let before = table.version();
+    replace(&mut table, &[10_500], rows(&[(Some(10_500), "new")]), 1)
+        .await
+        .expect("replacing");
+    assert_eq!(contents(&table).await.len(), 20_000);
+    let Changes::Added(added) = table.changes_since(before).await.expect("changes") else {
+        panic!("no changes")
+    };
+    assert!(added.len() <= 2, "{} files for one row", added.len());
 }
 
 #[tokio::test]

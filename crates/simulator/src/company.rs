@@ -14,11 +14,34 @@ pub struct Notice {
     pub body: String,
 }
 
+/// An agent tells a status; sometimes the one that was told already.
 #[derive(Clone, Copy)]
-enum Status {
+pub struct Telling {
+    pub agent: Agent,
+    pub at: i64,
+    pub status: Status,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
     Available,
     Paused,
     Offline,
+}
+
+impl Status {
+    pub fn is_online(self) -> bool {
+        self != Status::Offline
+    }
+
+    pub fn is_available(self) -> bool {
+        self == Status::Available
+    }
+
+    /// Of the company's own list.
+    pub fn id(self) -> Option<i64> {
+        (self == Status::Paused).then_some(12)
+    }
 }
 
 /// The instant before which a day's notices are not needed.
@@ -28,24 +51,9 @@ pub fn day_start(world: &World, day: u32) -> i64 {
 
 /// All notices of a day, in no order.
 pub fn day(world: &World, day: u32, stream: &mut ChaCha8Rng) -> Vec<Notice> {
-    let date = world.options.first_day + chrono::Days::new(u64::from(day));
-    let midnight = start_of_day(date);
-    let mut notices = Vec::new();
-    for number in 0..world.agents {
-        if is_weekend(midnight) && !stream.random_bool(0.25) {
-            continue;
-        }
-        let mut at = midnight + 8 * 3_600 + stream.random_range(-1_800..1_800);
-        notices.push(status(world, Agent(number), at, Status::Available));
-        for _ in 0..stream.random_range(1..4) {
-            at += stream.random_range(1_800..9_000);
-            notices.push(status(world, Agent(number), at, Status::Paused));
-            at += stream.random_range(300..4_200);
-            notices.push(status(world, Agent(number), at, Status::Available));
-        }
-        at = at.max(midnight + 17 * 3_600) + stream.random_range(60..5_400);
-        notices.push(status(world, Agent(number), at, Status::Offline));
-    }
+    let midnight = midnight(world, day);
+    let tellings = tellings(world, day, stream).into_iter();
+    let mut notices: Vec<Notice> = tellings.map(|telling| status(world, telling)).collect();
     notices.push(export(
         world,
         midnight + 9 * 3_600 + stream.random_range(0..600),
@@ -58,12 +66,45 @@ pub fn day(world: &World, day: u32, stream: &mut ChaCha8Rng) -> Vec<Notice> {
     notices
 }
 
-fn status(world: &World, agent: Agent, time: i64, status: Status) -> Notice {
-    let (online, available, status_id) = match status {
-        Status::Available => ("true", "true", "null"),
-        Status::Paused => ("true", "false", "12"),
-        Status::Offline => ("false", "false", "null"),
-    };
+fn midnight(world: &World, day: u32) -> i64 {
+    start_of_day(world.options.first_day + chrono::Days::new(u64::from(day)))
+}
+
+/// What the agents tell on a day, agent by agent in order of time. Drawn before all else of the day.
+pub fn tellings(world: &World, day: u32, stream: &mut ChaCha8Rng) -> Vec<Telling> {
+    let midnight = midnight(world, day);
+    let mut tellings = Vec::new();
+    for number in 0..world.agents {
+        if is_weekend(midnight) && !stream.random_bool(0.25) {
+            continue;
+        }
+        let mut tell = |at, status| {
+            tellings.push(Telling {
+                agent: Agent(number),
+                at,
+                status,
+            });
+        };
+        let mut at = midnight + 8 * 3_600 + stream.random_range(-1_800..1_800);
+        tell(at, Status::Available);
+        for _ in 0..stream.random_range(1..4) {
+            at += stream.random_range(1_800..9_000);
+            tell(at, Status::Paused);
+            if stream.random_bool(0.2) {
+                tell(at + stream.random_range(1..300), Status::Paused);
+            }
+            at += stream.random_range(300..4_200);
+            tell(at, Status::Available);
+        }
+        at = at.max(midnight + 17 * 3_600) + stream.random_range(60..5_400);
+        tell(at, Status::Offline);
+    }
+    tellings
+}
+
+fn status(world: &World, telling: Telling) -> Notice {
+    let Telling { agent, at, status } = telling;
+    let word = |flag| if flag { "true" } else { "false" };
     let mut json = Json::new(false);
     json.raw(r#"{"id":"#)
         .int(agent.id())
@@ -74,14 +115,17 @@ fn status(world: &World, agent: Agent, time: i64, status: Status) -> Notice {
         .raw(r#","photo":"#)
         .text(PHOTO)
         .raw(r#","isActive":true,"isOnline":"#)
-        .raw(online);
+        .raw(word(status.is_online()));
     json.raw(r#","isAvailable":"#)
-        .raw(available)
-        .raw(r#","statusID":"#)
-        .raw(status_id)
-        .raw(r#","origin":"manually","#);
+        .raw(word(status.is_available()))
+        .raw(r#","statusID":"#);
+    match status.id() {
+        Some(id) => json.int(id),
+        None => json.raw("null"),
+    };
+    json.raw(r#","origin":"manually","#);
     json.raw(r#""company":{"id":"#).int(COMPANY_ID).raw("}}");
-    notice(world, time, "agentChangedStatus", &json.finish())
+    notice(world, at, "agentChangedStatus", &json.finish())
 }
 
 fn export(world: &World, time: i64) -> Notice {

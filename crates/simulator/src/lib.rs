@@ -74,7 +74,8 @@ pub fn generate(options: &Options) -> Simulation {
     Simulation::new(options)
 }
 
-/// One row for every fact that the deliveries of `generate` with the same options must become, chat by chat.
+/// One row for every fact that the deliveries of `generate` with the same options must become, chat by chat; then the
+/// agents' status.
 pub fn truth(options: &Options) -> impl Iterator<Item = TruthRow> + use<> {
     truth::rows(options)
 }

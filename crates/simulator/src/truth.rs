@@ -1,7 +1,10 @@
-//! The ledger of each chat as rows of the lake's fact tables. A column is left out of a row where the script does not know it for
+//! The ledger of each chat, and the days of the agents, as rows of the lake's tables. A column is left out of a row where the script does not know it for
 //! certain; NULL is said only where NULL is the answer.
 
+mod agents;
 mod session;
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
@@ -34,11 +37,36 @@ impl TruthRow {
 
 pub fn rows(options: &Options) -> impl Iterator<Item = TruthRow> + use<> {
     let world = World::new(options);
-    (0..options.chats).flat_map(move |chat| {
+    let statuses = agents::statuses(&world);
+    let mut met = HashSet::new();
+    let chats = (0..options.chats).flat_map(move |chat| {
         let mut script = Script::new(&world, chat);
         scenarios::play(&mut script);
-        rows_of_chat(&script.cast, &script.ledger)
-    })
+        let mut rows = rows_of_chat(&script.cast, &script.ledger);
+        if met.insert(script.cast.contact.id) {
+            rows.push(contact(&script.cast));
+        }
+        rows
+    });
+    chats.chain(statuses)
+}
+
+/// A contact looks the same in every chat.
+fn contact(cast: &Cast) -> TruthRow {
+    let contact = &cast.contact;
+    TruthRow {
+        table: "dim_contacts",
+        key: object(json!({ "contact_id": contact.id })),
+        row: object(json!({
+            "company_id": COMPANY_ID,
+            "name": contact.name,
+            "mobile": contact.mobile,
+            "phone": null,
+            "email": contact.email,
+            "custom_fields": null,
+            "groups": null,
+        })),
+    }
 }
 
 fn rows_of_chat(cast: &Cast, ledger: &Ledger) -> Vec<TruthRow> {

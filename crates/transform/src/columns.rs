@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// One column of rows `R`.
+#[derive(Clone)]
 pub(crate) struct Column<R: 'static> {
     pub name: &'static str,
     pub description: &'static str,
@@ -18,19 +19,22 @@ pub(crate) struct Column<R: 'static> {
 }
 
 /// How a row fills a column, by the column's type.
+#[derive(Clone)]
 pub(crate) enum Value<R: 'static> {
     /// An id or a duration in seconds: BIGINT.
     Long(fn(&R) -> Option<i64>),
     /// A number or count: INT.
     Int(fn(&R) -> Option<i32>),
     Text(fn(&R) -> Option<&str>),
+    /// Text that the row does not hold as such.
+    Written(fn(&R) -> Option<String>),
     Flag(fn(&R) -> Option<bool>),
     /// Timestamp in microseconds, UTC.
     Instant(fn(&R) -> Option<DateTime<Utc>>),
     Date(fn(&R) -> Option<NaiveDate>),
 }
 
-pub(crate) fn column<R>(
+pub(crate) const fn column<R>(
     name: &'static str,
     description: &'static str,
     value: Value<R>,
@@ -47,7 +51,7 @@ impl<R> Value<R> {
         match self {
             Value::Long(_) => DataType::Int64,
             Value::Int(_) => DataType::Int32,
-            Value::Text(_) => DataType::Utf8,
+            Value::Text(_) | Value::Written(_) => DataType::Utf8,
             Value::Flag(_) => DataType::Boolean,
             Value::Instant(_) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Value::Date(_) => DataType::Date32,
@@ -59,6 +63,7 @@ impl<R> Value<R> {
             Value::Long(get) => Arc::new(rows.iter().map(get).collect::<Int64Array>()),
             Value::Int(get) => Arc::new(rows.iter().map(get).collect::<Int32Array>()),
             Value::Text(get) => Arc::new(rows.iter().map(get).collect::<StringArray>()),
+            Value::Written(get) => Arc::new(rows.iter().map(get).collect::<StringArray>()),
             Value::Flag(get) => Arc::new(rows.iter().map(get).collect::<BooleanArray>()),
             Value::Instant(get) => {
                 let micros = rows

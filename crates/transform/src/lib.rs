@@ -1,17 +1,20 @@
 //! A chat's chain of events to facts.
 //!
-//! [`chain`] and [`facts`] are pure: events and [`Settings`] in, rows out, no I/O and no clock, so that
-//! any order of arrival, any batching and any number of runs give the same rows. [`run`] finds the
-//! touched chats, reads their events, derives, and replaces their rows.
+//! [`agents`], [`chain`], [`facts`] and the dimensions are pure: events and [`Settings`] in, rows out,
+//! no I/O and no clock, so that any order of arrival, any batching and any number of runs give the same
+//! rows. [`run`] finds what is touched, reads its events, derives, and replaces its rows.
 //! Never touches HTTP or the write-ahead log.
 
+pub mod agents;
 pub mod calendar;
 pub mod chain;
 mod columns;
+mod coverage;
+mod dimensions;
 pub mod facts;
 mod read;
 mod run;
 mod settings;
 
-pub use run::{Mode, Report, TransformError, run};
+pub use run::{Mode, Report, TransformError, derived_tables, run};
 pub use settings::{RULES_VERSION, Settings};

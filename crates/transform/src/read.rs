@@ -1,17 +1,19 @@
-//! Events of chats, from the lake to chains.
+//! Rows of the lake's tables as plain columns, and events of chats as chains.
 
 use std::collections::BTreeSet;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
-use events::EventId;
+use datafusion::prelude::{Expr, col, lit};
+use events::{Event, EventId, parse_item};
 
-use crate::chain::ChainInput;
+use crate::chain::{ChainInput, StoredEvent};
 
-/// The columns that [`Chains::take`] needs, in order.
+/// The columns of `events` that [`EventRows`] needs.
 pub(crate) const COLUMNS: [&str; 6] = [
     "company_id",
     "chat_id",
@@ -20,8 +22,10 @@ pub(crate) const COLUMNS: [&str; 6] = [
     "delivered_at",
     "payload",
 ];
-/// The order in which rows must come.
+/// The order in which rows must come for [`Chains`].
 pub(crate) const ORDER: [&str; 2] = ["company_id", "chat_id"];
+/// Up to so many keys are looked up by value, more by range.
+const LOOKED_UP: usize = 5_000;
 
 /// Groups rows that come in [`ORDER`] into chats.
 #[derive(Default)]
@@ -37,8 +41,8 @@ impl Chains {
         batch: &RecordBatch,
         wanted: Option<&BTreeSet<i64>>,
         complete: &mut Vec<ChainInput>,
-    ) -> Result<(), arrow::error::ArrowError> {
-        let rows = Rows::new(batch)?;
+    ) -> Result<(), ArrowError> {
+        let rows = EventRows::new(batch)?;
         for row in 0..batch.num_rows() {
             let Some(chat_id) = long(&rows.chat_id, row) else {
                 continue;
@@ -55,10 +59,8 @@ impl Chains {
                     events: Vec::new(),
                 }));
             }
-            if let (Some(chat), Some((id, event_type, delivered_at, payload))) =
-                (&mut self.current, rows.event(row))
-            {
-                chat.push(id, event_type, delivered_at, payload);
+            if let (Some(chat), Some(event)) = (&mut self.current, rows.event(row)) {
+                chat.events.push(event);
             }
         }
         Ok(())
@@ -70,8 +72,8 @@ impl Chains {
     }
 }
 
-/// A batch's columns with their plain types: scans may give views and dictionaries.
-struct Rows {
+/// The events of a batch with the columns [`COLUMNS`], in whichever order.
+pub(crate) struct EventRows {
     company_id: Int64Array,
     chat_id: Int64Array,
     event_id: StringArray,
@@ -80,50 +82,73 @@ struct Rows {
     payload: StringArray,
 }
 
-impl Rows {
-    fn new(batch: &RecordBatch) -> Result<Self, arrow::error::ArrowError> {
-        let text = |index: usize| {
-            Ok::<_, arrow::error::ArrowError>(
-                plain(batch.column(index), &DataType::Utf8)?
-                    .as_string()
-                    .clone(),
-            )
-        };
-        let instant = DataType::Timestamp(TimeUnit::Microsecond, None);
+impl EventRows {
+    pub fn new(batch: &RecordBatch) -> Result<Self, ArrowError> {
         Ok(Self {
-            company_id: plain(batch.column(0), &DataType::Int64)?
-                .as_primitive::<Int64Type>()
-                .clone(),
-            chat_id: plain(batch.column(1), &DataType::Int64)?
-                .as_primitive::<Int64Type>()
-                .clone(),
-            event_id: text(2)?,
-            event_type: text(3)?,
-            delivered_at: plain(batch.column(4), &instant)?
-                .as_primitive::<TimestampMicrosecondType>()
-                .clone(),
-            payload: text(5)?,
+            company_id: longs(batch, "company_id")?,
+            chat_id: longs(batch, "chat_id")?,
+            event_id: texts(batch, "event_id")?,
+            event_type: texts(batch, "event_type")?,
+            delivered_at: instants(batch, "delivered_at")?,
+            payload: texts(batch, "payload")?,
         })
     }
 
-    /// The event of a row that names a chat; such a row has an id, a time and a payload.
-    fn event(&self, row: usize) -> Option<(EventId, &str, DateTime<Utc>, &str)> {
-        let id = self.event_id.value(row).parse().ok()?;
-        let delivered_at = DateTime::from_timestamp_micros(self.delivered_at.value(row))?;
-        Some((
-            id,
-            self.event_type.value(row),
-            delivered_at,
-            self.payload.value(row),
-        ))
+    /// All rows that are events.
+    pub fn events(&self) -> impl Iterator<Item = StoredEvent> {
+        (0..self.event_id.len()).filter_map(|row| self.event(row))
+    }
+
+    fn event(&self, row: usize) -> Option<StoredEvent> {
+        let event: Event = parse_item(self.event_type.value(row), self.payload.value(row));
+        Some(StoredEvent {
+            event_id: self.event_id.value(row).parse::<EventId>().ok()?,
+            delivered_at: DateTime::<Utc>::from_timestamp_micros(self.delivered_at.value(row))?,
+            event,
+        })
     }
 }
 
-/// Also of instants: without their zone, which is UTC.
-pub(crate) fn plain(
-    column: &ArrayRef,
+/// An integer column of a batch.
+pub(crate) fn longs(batch: &RecordBatch, name: &str) -> Result<Int64Array, ArrowError> {
+    let column = plain(batch, name, &DataType::Int64)?;
+    Ok(column.as_primitive::<Int64Type>().clone())
+}
+
+/// A text column of a batch: scans may give views and dictionaries.
+pub(crate) fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, ArrowError> {
+    Ok(plain(batch, name, &DataType::Utf8)?.as_string().clone())
+}
+
+/// A column of instants, in microseconds and without their zone, which is UTC.
+pub(crate) fn instants(
+    batch: &RecordBatch,
+    name: &str,
+) -> Result<TimestampMicrosecondArray, ArrowError> {
+    let column = plain(
+        batch,
+        name,
+        &DataType::Timestamp(TimeUnit::Microsecond, None),
+    )?;
+    Ok(column.as_primitive::<TimestampMicrosecondType>().clone())
+}
+
+/// A column of booleans.
+pub(crate) fn flags(
+    batch: &RecordBatch,
+    name: &str,
+) -> Result<arrow::array::BooleanArray, ArrowError> {
+    Ok(plain(batch, name, &DataType::Boolean)?.as_boolean().clone())
+}
+
+fn plain(
+    batch: &RecordBatch,
+    name: &str,
     to: &DataType,
-) -> Result<ArrayRef, arrow::error::ArrowError> {
+) -> Result<arrow::array::ArrayRef, ArrowError> {
+    let column = batch
+        .column_by_name(name)
+        .ok_or_else(|| ArrowError::SchemaError(format!("there is no column {name}")))?;
     if column.data_type() == to {
         Ok(column.clone())
     } else {
@@ -131,6 +156,18 @@ pub(crate) fn plain(
     }
 }
 
-fn long(values: &Int64Array, row: usize) -> Option<i64> {
+pub(crate) fn long(values: &Int64Array, row: usize) -> Option<i64> {
     values.is_valid(row).then(|| values.value(row))
+}
+
+/// Rows of the keys, and perhaps of others between them; `None` where there are no keys.
+pub(crate) fn any_of(column: &str, keys: &BTreeSet<i64>) -> Option<Expr> {
+    let range = col(column)
+        .gt_eq(lit(*keys.first()?))
+        .and(col(column).lt_eq(lit(*keys.last()?)));
+    if keys.len() > LOOKED_UP {
+        return Some(range);
+    }
+    let values = keys.iter().map(|key| lit(*key)).collect();
+    Some(range.and(col(column).in_list(values, false)))
 }

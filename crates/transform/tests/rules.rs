@@ -89,7 +89,7 @@ fn chat(events: &[Event]) -> Chat {
 
 /// The rows of a fact as JSON, the given columns only.
 fn check(events: &[Event], table: &str, columns: &[&str], expected: Value) {
-    let facts = facts::all();
+    let facts = facts::of_chats();
     let fact = facts
         .iter()
         .find(|fact| fact.name() == table)
@@ -318,7 +318,7 @@ fn what_is_not_subscribed_is_unknown_and_not_zero() {
         ..Settings::default()
     };
     let chat = chat(&[chat_event(0, "startedChat", "auto", None), close(100)]);
-    let facts = facts::all();
+    let facts = facts::of_chats();
     let fact = facts
         .iter()
         .find(|fact| fact.name() == "fact_chats")

@@ -23,10 +23,12 @@ fn holder() -> String {
 }
 
 fn engine(config: &Config) -> Result<::query::Engine, crate::exit::Failure> {
-    let facts = ::transform::facts::all();
     let options = ::query::EngineOptions {
         memory_bytes: usize::try_from(config.query_memory_bytes).unwrap_or(usize::MAX),
-        derived_tables: facts.iter().map(|fact| fact.name().to_owned()).collect(),
+        derived_tables: ::transform::derived_tables()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     };
     Ok(::query::Engine::new(config.open_lake()?, options))
 }

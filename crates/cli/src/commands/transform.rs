@@ -30,16 +30,21 @@ pub async fn run(args: &Transform, config: &Config) -> Result<(), Failure> {
 
 fn summary(report: &Report) -> String {
     let Report {
+        news,
         events,
         chats,
         sessions,
+        agents,
         ..
     } = report;
-    let done = format!("{events} events of {chats} chats became {sessions} sessions");
+    let mut done = format!("{events} events of {chats} chats became {sessions} sessions");
+    if *agents > 0 {
+        done.push_str(&format!(", and the status of {agents} agents was derived"));
+    }
     match report.rebuilt_because {
         Some(reason) => format!("rebuilt all facts, because {reason}: {done}"),
-        None if *chats == 0 => "the facts are up to date: no chat has new events".to_owned(),
-        None => done,
+        None if *news == 0 => "the facts are up to date: there are no new events".to_owned(),
+        None => format!("took in {news} new events: {done}"),
     }
 }
 

@@ -10,6 +10,7 @@ mod answered_chat_form;
 mod async_export_data;
 mod automation_flow;
 mod closed_chat;
+mod contact;
 mod customer;
 mod left_queue;
 mod message;
@@ -26,9 +27,11 @@ use serde_json::Value;
 pub use agent_changed_status::AgentStatus;
 pub use automation_flow::Flow;
 pub use closed_chat::Tabulation;
-pub use customer::Customer;
+pub use contact::{Contact, ContactDetails, ContactSpelling};
 pub use message::{Message, Role};
 pub use updated_workflow_step::WorkflowStep;
+
+use contact::contact;
 
 use crate::fields::{Channel, Department, Object, Problems, kind_of};
 
@@ -118,26 +121,13 @@ impl Kind {
     }
 }
 
-/// Which of the platform's two spellings named the contact. Their ids may differ within one delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContactSpelling {
-    Contact,
-    Customer,
-}
-
-/// The contact as a chat's event names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contact {
-    pub id: Option<i64>,
-    pub name: Option<String>,
-    pub spelling: ContactSpelling,
-}
-
 /// An agent, or a message's sender.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Person {
     pub id: Option<i64>,
     pub name: Option<String>,
+    pub mobile: Option<String>,
+    pub phone: Option<String>,
     pub email: Option<String>,
 }
 
@@ -179,7 +169,6 @@ pub enum Detail {
     },
     WorkflowStep(Box<WorkflowStep>),
     AgentStatus(AgentStatus),
-    Customer(Box<Customer>),
 }
 
 impl Event {
@@ -313,23 +302,12 @@ fn required_id(object: Object, key: &str) -> Option<i64> {
     id
 }
 
-fn contact(object: Object) -> Option<Contact> {
-    let read = |key, spelling| {
-        let person = object.object(key);
-        person.is_present().then(|| Contact {
-            id: person.id("id"),
-            name: person.word("name"),
-            spelling,
-        })
-    };
-    read("customer", ContactSpelling::Customer)
-        .or_else(|| read("contact", ContactSpelling::Contact))
-}
-
 fn person(object: Object) -> Option<Person> {
     object.is_present().then(|| Person {
         id: object.id("id"),
         name: object.word("name"),
+        mobile: object.word("mobile"),
+        phone: object.word("phone"),
         email: object.word("email"),
     })
 }

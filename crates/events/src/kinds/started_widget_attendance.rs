@@ -4,15 +4,11 @@
 use super::{Contact, ContactSpelling, Event, Kind, Object, base, required_id};
 
 pub(super) fn parse(kind: Kind, item: Object) -> Event {
-    let contact = Contact {
-        id: required_id(item, "id"),
-        name: item.word("name"),
-        spelling: ContactSpelling::Customer,
-    };
+    required_id(item, "id");
     let chat_id = item.object("chat").id("id").or_else(|| item.id("chatID"));
     Event {
         chat_id,
-        contact: Some(contact),
+        contact: Some(Contact::read(item, ContactSpelling::Customer)),
         ..base(kind, item)
     }
 }

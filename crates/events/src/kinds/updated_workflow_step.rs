@@ -10,11 +10,13 @@ pub struct WorkflowStep {
     pub step_name: Option<String>,
     pub previous_step_id: Option<i64>,
     pub previous_step_name: Option<String>,
+    pub previous_workflow_id: Option<i64>,
+    pub previous_workflow_name: Option<String>,
 }
 
 pub(super) fn parse(kind: Kind, item: Object) -> Event {
     let (step, previous) = (item.object("step"), item.object("previousStep"));
-    let workflow = step.object("workflow");
+    let (workflow, previous_workflow) = (step.object("workflow"), previous.object("workflow"));
     let detail = WorkflowStep {
         workflow_id: workflow.id("id"),
         workflow_name: workflow.word("name"),
@@ -22,6 +24,8 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
         step_name: step.word("name"),
         previous_step_id: previous.id("id"),
         previous_step_name: previous.word("name"),
+        previous_workflow_id: previous_workflow.id("id"),
+        previous_workflow_name: previous_workflow.word("name"),
     };
     let event = chat_inside(kind, item);
     Event {

@@ -16,16 +16,15 @@ const CLOSE_LAG: Duration = Duration::seconds(5);
 pub struct ChainInput {
     pub company_id: Option<i64>,
     pub chat_id: i64,
-    pub events: Vec<RawEvent>,
+    pub events: Vec<StoredEvent>,
 }
 
-/// One stored event.
+/// One stored event, read.
 #[derive(Debug, Clone)]
-pub struct RawEvent {
+pub struct StoredEvent {
     pub event_id: EventId,
-    pub event_type: String,
     pub delivered_at: DateTime<Utc>,
-    pub payload: String,
+    pub event: Event,
 }
 
 /// One event of the chain.
@@ -49,32 +48,34 @@ impl ChainInput {
         delivered_at: DateTime<Utc>,
         payload: &str,
     ) {
-        let (event_type, payload) = (event_type.to_owned(), payload.to_owned());
-        self.events.push(RawEvent {
+        self.events.push(StoredEvent {
             event_id,
-            event_type,
             delivered_at,
-            payload,
+            event: parse_item(event_type, payload),
         });
     }
 }
 
 impl ChainEvent {
-    fn read(raw: &RawEvent, zone: Tz) -> Self {
-        let event = parse_item(&raw.event_type, &raw.payload);
-        let (occurred_at, occurred_at_source, _) = occurred(&event, raw.delivered_at, zone);
-        let dispatched_at_once = raw.delivered_at - occurred_at <= CLOSE_LAG;
+    fn place(stored: StoredEvent, zone: Tz) -> Self {
+        let StoredEvent {
+            event_id,
+            delivered_at,
+            event,
+        } = stored;
+        let (occurred_at, occurred_at_source, _) = occurred(&event, delivered_at, zone);
+        let dispatched_at_once = delivered_at - occurred_at <= CLOSE_LAG;
         let at = if event.kind == Kind::ClosedChat && dispatched_at_once {
-            raw.delivered_at
+            delivered_at
         } else {
             occurred_at
         };
         Self {
-            event_id: raw.event_id,
+            event_id,
             event,
             occurred_at,
             occurred_at_source,
-            delivered_at: raw.delivered_at,
+            delivered_at,
             at,
         }
     }
@@ -135,10 +136,14 @@ pub(super) struct Copied {
 }
 
 /// The events that are evidence, in order, and the copies of messages that are not.
-pub(super) fn arrange(raw: Vec<RawEvent>, zone: Tz) -> (Vec<ChainEvent>, Vec<Copied>) {
+pub(super) fn arrange(stored: Vec<StoredEvent>, zone: Tz) -> (Vec<ChainEvent>, Vec<Copied>) {
     let mut seen = BTreeSet::new();
-    let distinct = raw.iter().filter(|raw| seen.insert(raw.event_id));
-    let mut all: Vec<ChainEvent> = distinct.map(|raw| ChainEvent::read(raw, zone)).collect();
+    let distinct = stored
+        .into_iter()
+        .filter(|stored| seen.insert(stored.event_id));
+    let mut all: Vec<ChainEvent> = distinct
+        .map(|stored| ChainEvent::place(stored, zone))
+        .collect();
 
     let mut originals: BTreeMap<i64, (DateTime<Utc>, EventId)> = BTreeMap::new();
     for event in &all {

@@ -5,6 +5,7 @@ use events::local_date;
 
 use super::Fact;
 use super::chats::channel_of;
+use super::key::{Key, Keyed, key_columns};
 use crate::chain::{Chat, Segment};
 use crate::columns::{Column, Value, column};
 use crate::settings::Settings;
@@ -12,13 +13,17 @@ use crate::settings::Settings;
 pub(super) struct AgentSegments;
 
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     segment_no: i32,
     segment: Segment,
     channel: Option<String>,
     started_date: NaiveDate,
+}
+
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
 }
 
 impl Fact for AgentSegments {
@@ -29,22 +34,7 @@ impl Fact for AgentSegments {
     const DATE: &'static str = "started_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
-        vec![
-            column(
-                "company_id",
-                "Company of the platform",
-                Value::Long(|row| row.company_id),
-            ),
-            column(
-                "chat_id",
-                "Id of the chat",
-                Value::Long(|row| Some(row.chat_id)),
-            ),
-            column(
-                "session_no",
-                "Session of the chat, from 1",
-                Value::Int(|row| Some(row.session_no)),
-            ),
+        key_columns(vec![
             column(
                 "segment_no",
                 "Segment within the session, from 1",
@@ -95,7 +85,7 @@ impl Fact for AgentSegments {
                 "Local date of started_at",
                 Value::Date(|row| Some(row.started_date)),
             ),
-        ]
+        ])
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
@@ -109,9 +99,7 @@ impl Fact for AgentSegments {
                     .iter()
                     .zip(1..)
                     .map(|(segment, segment_no)| Row {
-                        company_id: chat.company_id,
-                        chat_id: chat.chat_id,
-                        session_no: session.no,
+                        key: Key::new(chat, session.no),
                         segment_no,
                         segment: segment.clone(),
                         channel: channel.clone(),

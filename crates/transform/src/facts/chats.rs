@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use events::{Channel, ContactSpelling, Detail, Event, Tabulation, local_date};
 
 use super::Fact;
+use super::key::{Key, Keyed};
 use super::waits::{business_seconds, waits};
 use crate::chain::{ChainEvent, Chat, Session};
 use crate::columns::Column;
@@ -16,9 +17,7 @@ pub(super) struct Chats;
 
 /// Columns not commented are described in the column list.
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     state: &'static str,
     outcome: &'static str,
     direction: &'static str,
@@ -56,6 +55,12 @@ pub(super) struct Row {
     counts: measures::Counts,
 }
 
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
+}
+
 impl Fact for Chats {
     type Row = Row;
     const NAME: &'static str = "fact_chats";
@@ -85,9 +90,7 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
     let (closed_at, contact) = (session.closed_at(), latest_contact(session));
     let extreme = |pick: fn(&ChainEvent) -> DateTime<Utc>| session.events.iter().map(pick);
     Row {
-        company_id: chat.company_id,
-        chat_id: chat.chat_id,
-        session_no: session.no,
+        key: Key::new(chat, session.no),
         state: measures::state(session),
         outcome: measures::outcome(session),
         direction: measures::direction(session, settings),

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use events::local_date;
 
 use super::Fact;
+use super::key::{Key, Keyed, key_columns};
 use crate::chain::{Chat, DepartmentChange};
 use crate::columns::{Column, Value, column};
 use crate::settings::Settings;
@@ -11,11 +12,15 @@ use crate::settings::Settings;
 pub(super) struct DepartmentChanges;
 
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     change: DepartmentChange,
     changed_date: NaiveDate,
+}
+
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
 }
 
 impl Fact for DepartmentChanges {
@@ -25,22 +30,7 @@ impl Fact for DepartmentChanges {
     const DATE: &'static str = "changed_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
-        vec![
-            column(
-                "company_id",
-                "Company of the platform",
-                Value::Long(|row| row.company_id),
-            ),
-            column(
-                "chat_id",
-                "Id of the chat",
-                Value::Long(|row| Some(row.chat_id)),
-            ),
-            column(
-                "session_no",
-                "Session of the chat, from 1",
-                Value::Int(|row| Some(row.session_no)),
-            ),
+        key_columns(vec![
             column(
                 "changed_at",
                 "When the department changed",
@@ -66,7 +56,7 @@ impl Fact for DepartmentChanges {
                 "Local date of changed_at",
                 Value::Date(|row| Some(row.changed_date)),
             ),
-        ]
+        ])
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
@@ -77,9 +67,7 @@ impl Fact for DepartmentChanges {
                 .map(|change| (session.no, change))
         });
         rows.map(|(session_no, change)| Row {
-            company_id: chat.company_id,
-            chat_id: chat.chat_id,
-            session_no,
+            key: Key::new(chat, session_no),
             changed_date: local_date(change.at, settings.zone),
             change,
         })

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use events::{Flow, Kind, Role, local_date};
 
 use super::Fact;
+use super::key::{Key, Keyed, key_columns};
 use crate::chain::{Chat, Run, Session};
 use crate::columns::{Column, Value, column};
 use crate::settings::Settings;
@@ -11,9 +12,7 @@ use crate::settings::Settings;
 pub(super) struct FlowRuns;
 
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     run_no: i32,
     flow_id: Option<i64>,
     flow_token: Option<String>,
@@ -26,6 +25,12 @@ pub(super) struct Row {
     started_date: NaiveDate,
 }
 
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
+}
+
 impl Fact for FlowRuns {
     type Row = Row;
     const NAME: &'static str = "fact_flow_runs";
@@ -33,26 +38,11 @@ impl Fact for FlowRuns {
     const DATE: &'static str = "started_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
-        vec![
-            column(
-                "company_id",
-                "Company of the platform",
-                Value::Long(|row| row.company_id),
-            ),
-            column(
-                "chat_id",
-                "Id of the chat",
-                Value::Long(|row| Some(row.chat_id)),
-            ),
+        key_columns(vec![
             column(
                 "run_no",
                 "Run within the chat, from 1",
                 Value::Int(|row| Some(row.run_no)),
-            ),
-            column(
-                "session_no",
-                "Session of the chat, from 1",
-                Value::Int(|row| Some(row.session_no)),
             ),
             column(
                 "flow_id",
@@ -99,7 +89,7 @@ impl Fact for FlowRuns {
                 "Local date of started_at",
                 Value::Date(|row| Some(row.started_date)),
             ),
-        ]
+        ])
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
@@ -123,9 +113,7 @@ fn row(chat: &Chat, session: &Session, run: &Run, run_no: i32, settings: &Settin
     };
     let role = role(session, run);
     Row {
-        company_id: chat.company_id,
-        chat_id: chat.chat_id,
-        session_no: session.no,
+        key: Key::new(chat, session.no),
         run_no,
         flow_id: start.event.flow().and_then(|flow| flow.flow_id),
         flow_token: start.event.flow().and_then(|flow| flow.flow_token.clone()),

@@ -5,6 +5,7 @@ use events::{Message, Role, local_date};
 
 use super::Fact;
 use super::chats::channel_of;
+use super::key::{Key, Keyed, key_columns};
 use crate::chain::{ChainEvent, Chat, Session};
 use crate::columns::{Column, Value, column};
 use crate::settings::Settings;
@@ -12,9 +13,7 @@ use crate::settings::Settings;
 pub(super) struct Messages;
 
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     message_id: i64,
     message: Message,
     channel: Option<String>,
@@ -24,6 +23,12 @@ pub(super) struct Row {
     sent_date: NaiveDate,
 }
 
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
+}
+
 impl Fact for Messages {
     type Row = Row;
     const NAME: &'static str = "fact_messages";
@@ -31,26 +36,11 @@ impl Fact for Messages {
     const DATE: &'static str = "sent_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
-        vec![
-            column(
-                "company_id",
-                "Company of the platform",
-                Value::Long(|row| row.company_id),
-            ),
+        key_columns(vec![
             column(
                 "message_id",
                 "Message; one row each, through however many events it came",
                 Value::Long(|row| Some(row.message_id)),
-            ),
-            column(
-                "chat_id",
-                "Id of the chat",
-                Value::Long(|row| Some(row.chat_id)),
-            ),
-            column(
-                "session_no",
-                "Session of the chat, from 1",
-                Value::Int(|row| Some(row.session_no)),
             ),
             column(
                 "role",
@@ -117,7 +107,7 @@ impl Fact for Messages {
                 "Local date of sent_at",
                 Value::Date(|row| Some(row.sent_date)),
             ),
-        ]
+        ])
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
@@ -138,9 +128,7 @@ fn session_rows(chat: &Chat, session: &Session, settings: &Settings) -> Vec<Row>
     let row = |(event, department_id): (&ChainEvent, Option<i64>)| {
         let message = event.event.message()?;
         Some(Row {
-            company_id: chat.company_id,
-            chat_id: chat.chat_id,
-            session_no: session.no,
+            key: Key::new(chat, session.no),
             message_id: message.id?,
             message: message.clone(),
             channel: event.event.channel.clone().or_else(|| channel.clone()),

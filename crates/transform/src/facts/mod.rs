@@ -1,11 +1,14 @@
-//! The fact tables: one file a fact, one line in [`all`].
+//! The fact tables: one file a fact, one line in [`of_chats`].
 //!
-//! A fact is a list of described columns over a row type, and the rows that a chat gives. Pure.
+//! A fact is a list of described columns over a row type, and the rows that a chat, or an agent,
+//! gives. Pure.
 
 mod agent_segments;
+mod agent_status;
 mod chats;
 mod department_changes;
 mod flow_runs;
+mod key;
 mod messages;
 mod queue_waits;
 mod replies;
@@ -15,33 +18,37 @@ mod workflow_changes;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+use crate::agents::Agent;
 use crate::chain::Chat;
 use crate::columns::{Column, batch, schema};
 use crate::settings::Settings;
 
-/// A fact's rows and columns.
-trait Fact: Send + Sync {
+/// A fact's rows and columns, and what they are derived from.
+trait Fact<Of = Chat>: Send + Sync {
     type Row: 'static;
     const NAME: &'static str;
     const DESCRIPTION: &'static str;
     /// The date by which rows lie together in files, and are found.
     const DATE: &'static str;
+    /// The id by which rows are found, and replaced.
+    const KEY: &'static str = "chat_id";
 
     fn columns(&self) -> Vec<Column<Self::Row>>;
-    fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Self::Row>;
+    fn rows(&self, of: &Of, settings: &Settings) -> Vec<Self::Row>;
 }
 
 /// A fact table whatever its rows are.
-pub trait FactTable: Send + Sync {
+pub trait FactTable<Of = Chat>: Send + Sync {
     fn name(&self) -> &'static str;
     fn description(&self) -> &'static str;
     fn date_column(&self) -> &'static str;
+    fn key_column(&self) -> &'static str;
     fn schema(&self) -> SchemaRef;
-    /// The rows of these chats.
-    fn batch(&self, chats: &[Chat], settings: &Settings) -> RecordBatch;
+    /// The rows of these chats, or agents.
+    fn batch(&self, of: &[Of], settings: &Settings) -> RecordBatch;
 }
 
-impl<F: Fact> FactTable for F {
+impl<Of, F: Fact<Of>> FactTable<Of> for F {
     fn name(&self) -> &'static str {
         F::NAME
     }
@@ -54,22 +61,23 @@ impl<F: Fact> FactTable for F {
         F::DATE
     }
 
+    fn key_column(&self) -> &'static str {
+        F::KEY
+    }
+
     fn schema(&self) -> SchemaRef {
         schema(&self.columns())
     }
 
-    fn batch(&self, chats: &[Chat], settings: &Settings) -> RecordBatch {
-        let rows: Vec<F::Row> = chats
-            .iter()
-            .flat_map(|chat| self.rows(chat, settings))
-            .collect();
+    fn batch(&self, of: &[Of], settings: &Settings) -> RecordBatch {
+        let rows: Vec<F::Row> = of.iter().flat_map(|one| self.rows(one, settings)).collect();
         batch(&self.columns(), &rows)
     }
 }
 
-/// Every fact table. `fact_chats` comes last: it tells how far back a chat's events lie, so it must not
+/// Every fact table of chats. `fact_chats` comes last: it tells how far back a chat's events lie, so it must not
 /// be ahead of the others.
-pub fn all() -> Vec<Box<dyn FactTable>> {
+pub fn of_chats() -> Vec<Box<dyn FactTable>> {
     vec![
         Box::new(queue_waits::QueueWaits),
         Box::new(agent_segments::AgentSegments),
@@ -80,4 +88,9 @@ pub fn all() -> Vec<Box<dyn FactTable>> {
         Box::new(workflow_changes::WorkflowChanges),
         Box::new(chats::Chats),
     ]
+}
+
+/// The fact table of agents.
+pub fn of_agents() -> Box<dyn FactTable<Agent>> {
+    Box::new(agent_status::AgentStatuses)
 }

@@ -5,6 +5,7 @@ use events::local_date;
 
 use super::Fact;
 use super::chats::channel_of;
+use super::key::{Key, Keyed, key_columns};
 use super::waits::episode_business_seconds;
 use crate::chain::{Chat, Episode};
 use crate::columns::{Column, Value, column};
@@ -13,14 +14,18 @@ use crate::settings::Settings;
 pub(super) struct QueueWaits;
 
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     episode_no: i32,
     episode: Episode,
     channel: Option<String>,
     wait_business_seconds: Option<i64>,
     entered_date: Option<NaiveDate>,
+}
+
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
 }
 
 impl Fact for QueueWaits {
@@ -31,22 +36,7 @@ impl Fact for QueueWaits {
     const DATE: &'static str = "entered_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
-        vec![
-            column(
-                "company_id",
-                "Company of the platform",
-                Value::Long(|row| row.company_id),
-            ),
-            column(
-                "chat_id",
-                "Id of the chat",
-                Value::Long(|row| Some(row.chat_id)),
-            ),
-            column(
-                "session_no",
-                "Session of the chat, from 1",
-                Value::Int(|row| Some(row.session_no)),
-            ),
+        key_columns(vec![
             column(
                 "episode_no",
                 "Stay in the queue within the session, from 1",
@@ -117,7 +107,7 @@ impl Fact for QueueWaits {
                 "Local date of entered_at, else of left_at, else of the first sight of the wait",
                 Value::Date(|row| row.entered_date),
             ),
-        ]
+        ])
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
@@ -130,9 +120,7 @@ impl Fact for QueueWaits {
                     .or(episode.left_at)
                     .unwrap_or(episode.seen.at);
                 rows.push(Row {
-                    company_id: chat.company_id,
-                    chat_id: chat.chat_id,
-                    session_no: session.no,
+                    key: Key::new(chat, session.no),
                     episode_no,
                     episode: episode.clone(),
                     channel: channel.clone(),

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use events::local_date;
 
 use super::Fact;
+use super::key::{Key, Keyed, key_columns};
 use super::waits::business_seconds;
 use crate::chain::{Chat, Turn};
 use crate::columns::{Column, Value, column};
@@ -12,13 +13,17 @@ use crate::settings::Settings;
 pub(super) struct Replies;
 
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     turn_no: i32,
     turn: Turn,
     reply_business_seconds: Option<i64>,
     waiting_date: NaiveDate,
+}
+
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
 }
 
 impl Row {
@@ -39,22 +44,7 @@ impl Fact for Replies {
     const DATE: &'static str = "waiting_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
-        vec![
-            column(
-                "company_id",
-                "Company of the platform",
-                Value::Long(|row| row.company_id),
-            ),
-            column(
-                "chat_id",
-                "Id of the chat",
-                Value::Long(|row| Some(row.chat_id)),
-            ),
-            column(
-                "session_no",
-                "Session of the chat, from 1",
-                Value::Int(|row| Some(row.session_no)),
-            ),
+        key_columns(vec![
             column(
                 "turn_no",
                 "Turn within the session, from 1",
@@ -100,16 +90,14 @@ impl Fact for Replies {
                 "Local date of waiting_since",
                 Value::Date(|row| Some(row.waiting_date)),
             ),
-        ]
+        ])
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
         let mut rows = Vec::new();
         for session in &chat.sessions {
             rows.extend(session.turns.iter().zip(1..).map(|(turn, turn_no)| Row {
-                company_id: chat.company_id,
-                chat_id: chat.chat_id,
-                session_no: session.no,
+                key: Key::new(chat, session.no),
                 turn_no,
                 turn: turn.clone(),
                 reply_business_seconds: business_seconds(

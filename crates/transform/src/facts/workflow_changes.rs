@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use events::local_date;
 
 use super::Fact;
+use super::key::{Key, Keyed, key_columns};
 use crate::chain::{Chat, Session, WorkflowChange};
 use crate::columns::{Column, Value, column};
 use crate::settings::Settings;
@@ -11,12 +12,16 @@ use crate::settings::Settings;
 pub(super) struct WorkflowChanges;
 
 pub(super) struct Row {
-    company_id: Option<i64>,
-    chat_id: i64,
-    session_no: i32,
+    key: Key,
     change: WorkflowChange,
     seconds_in_previous_step: Option<i64>,
     changed_date: NaiveDate,
+}
+
+impl Keyed for Row {
+    fn key(&self) -> Key {
+        self.key
+    }
 }
 
 impl Fact for WorkflowChanges {
@@ -26,22 +31,7 @@ impl Fact for WorkflowChanges {
     const DATE: &'static str = "changed_date";
 
     fn columns(&self) -> Vec<Column<Row>> {
-        vec![
-            column(
-                "company_id",
-                "Company of the platform",
-                Value::Long(|row| row.company_id),
-            ),
-            column(
-                "chat_id",
-                "Id of the chat",
-                Value::Long(|row| Some(row.chat_id)),
-            ),
-            column(
-                "session_no",
-                "Session of the chat, from 1",
-                Value::Int(|row| Some(row.session_no)),
-            ),
+        key_columns(vec![
             column(
                 "changed_at",
                 "When the step changed",
@@ -77,7 +67,7 @@ impl Fact for WorkflowChanges {
                 "Local date of changed_at",
                 Value::Date(|row| Some(row.changed_date)),
             ),
-        ]
+        ])
     }
 
     fn rows(&self, chat: &Chat, settings: &Settings) -> Vec<Row> {
@@ -85,9 +75,7 @@ impl Fact for WorkflowChanges {
         for session in &chat.sessions {
             for (index, change) in session.walked.workflow_changes.iter().enumerate() {
                 rows.push(Row {
-                    company_id: chat.company_id,
-                    chat_id: chat.chat_id,
-                    session_no: session.no,
+                    key: Key::new(chat, session.no),
                     change: change.clone(),
                     seconds_in_previous_step: entered(session, index)
                         .map(|at| (change.at - at).num_seconds().max(0)),

@@ -2,6 +2,7 @@
 
 use super::Row;
 use crate::columns::{Column, Value, column};
+use crate::facts::key::key_columns;
 
 pub(super) fn columns() -> Vec<Column<Row>> {
     let mut columns = identity();
@@ -12,22 +13,7 @@ pub(super) fn columns() -> Vec<Column<Row>> {
 }
 
 fn identity() -> Vec<Column<Row>> {
-    vec![
-        column(
-            "company_id",
-            "Company of the platform",
-            Value::Long(|row| row.company_id),
-        ),
-        column(
-            "chat_id",
-            "Id of the chat",
-            Value::Long(|row| Some(row.chat_id)),
-        ),
-        column(
-            "session_no",
-            "Session (atendimento) of the chat, from 1",
-            Value::Int(|row| Some(row.session_no)),
-        ),
+    key_columns(vec![
         column(
             "state",
             "auto, wait_for_chat (in the queue), in_chat (with an agent), closed",
@@ -108,7 +94,7 @@ fn identity() -> Vec<Column<Row>> {
             "Latest step of the workflow",
             Value::Long(|row| row.workflow_step_id),
         ),
-    ]
+    ])
 }
 
 fn instants() -> Vec<Column<Row>> {

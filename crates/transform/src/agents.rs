@@ -1,0 +1,78 @@
+//! An agent's changes of status to the intervals between them. Pure.
+//!
+//! A change opens an interval and closes the one before; consecutive changes to one state are one.
+
+use chrono::{DateTime, Utc};
+use events::{AgentStatus, EventId};
+
+/// All that is known of an agent's status, in any order and with any repetition.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    pub agent_id: i64,
+    pub changes: Vec<StatusChange>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusChange {
+    pub at: DateTime<Utc>,
+    /// The event that tells it; `None` for an interval derived earlier, whose event may be gone. Of two
+    /// changes at one instant the greater id wins, and any event over what was derived.
+    pub event_id: Option<EventId>,
+    pub company_id: Option<i64>,
+    pub status: AgentStatus,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interval {
+    pub agent_id: i64,
+    pub opened_by: StatusChange,
+    /// `None` while it lasts.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl StatusChange {
+    /// How the agent came into a state is no part of it.
+    fn is_to_same_state(&self, other: &StatusChange) -> bool {
+        let state = |change: &StatusChange| {
+            let status = &change.status;
+            (
+                change.company_id,
+                status.is_online,
+                status.is_available,
+                status.is_active,
+                status.status_id,
+            )
+        };
+        state(self) == state(other)
+    }
+}
+
+/// The intervals in order; the last one lasts.
+pub fn intervals(agent: &Agent) -> Vec<Interval> {
+    let mut changes: Vec<&StatusChange> = agent.changes.iter().collect();
+    changes.sort_by_key(|change| (change.at, change.event_id));
+    let mut opening: Vec<&StatusChange> = Vec::new();
+    for change in changes {
+        opening.pop_if(|last| last.at == change.at);
+        if !opening
+            .last()
+            .is_some_and(|last| last.is_to_same_state(change))
+        {
+            opening.push(change);
+        }
+    }
+    let ends = opening
+        .iter()
+        .skip(1)
+        .map(|next| Some(next.at))
+        .chain([None]);
+    opening
+        .iter()
+        .zip(ends)
+        .map(|(opened_by, ended_at)| Interval {
+            agent_id: agent.agent_id,
+            opened_by: (*opened_by).clone(),
+            ended_at,
+        })
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! `coverage`: which events the subscription really delivers. Pure.
+//!
+//! Counts are of stored rows, repetitions included. They add up, which does not go twice: whoever adds
+//! must know up to which version of `events` they were counted.
+
+use std::collections::BTreeMap;
+
+use arrow::array::Array;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
+
+use crate::columns::{self, Column, Value, column};
+use crate::read::{instants, longs, texts};
+
+pub(crate) const NAME: &str = "coverage";
+pub(crate) const DESCRIPTION: &str =
+    "One row per kind of event that was ever delivered: what the webhook's subscription brings.";
+/// The columns of `events` that [`Coverage::count`] needs.
+pub(crate) const COUNTED: [&str; 3] = ["company_id", "event_type", "delivered_at"];
+
+/// How many events of each company and type there are, and since and until when.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Coverage(BTreeMap<(Option<i64>, Option<String>), Seen>);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Seen {
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+    events: i64,
+}
+
+struct Row {
+    company_id: Option<i64>,
+    event_type: Option<String>,
+    seen: Seen,
+}
+
+const COLUMNS: &[Column<Row>] = &[
+    column(
+        "company_id",
+        "Company of the platform",
+        Value::Long(|row| row.company_id),
+    ),
+    column(
+        "event_type",
+        "Event name as sent; NULL for parts of deliveries that are no event",
+        Value::Text(|row| row.event_type.as_deref()),
+    ),
+    column(
+        "first_seen_at",
+        "Time of the first delivery with such an event",
+        Value::Instant(|row| Some(row.seen.first)),
+    ),
+    column(
+        "last_seen_at",
+        "Time of the latest delivery with such an event",
+        Value::Instant(|row| Some(row.seen.last)),
+    ),
+    column(
+        "events",
+        "How many are stored, repetitions included",
+        Value::Long(|row| Some(row.seen.events)),
+    ),
+];
+
+pub(crate) fn schema() -> SchemaRef {
+    columns::schema(COLUMNS)
+}
+
+impl Coverage {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Counts the rows of a batch of `events` with at least the columns [`COUNTED`].
+    pub fn count(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let (companies, types) = (longs(batch, "company_id")?, texts(batch, "event_type")?);
+        let delivered = instants(batch, "delivered_at")?;
+        for row in 0..batch.num_rows() {
+            let company_id = companies.is_valid(row).then(|| companies.value(row));
+            let event_type = types.is_valid(row).then(|| types.value(row).to_owned());
+            let at = DateTime::from_timestamp_micros(delivered.value(row)).unwrap_or_default();
+            let seen = Seen {
+                first: at,
+                last: at,
+                events: 1,
+            };
+            self.add((company_id, event_type), seen);
+        }
+        Ok(())
+    }
+
+    /// Adds counts that the table already holds.
+    pub fn add_rows(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let (companies, types) = (longs(batch, "company_id")?, texts(batch, "event_type")?);
+        let (first, last) = (
+            instants(batch, "first_seen_at")?,
+            instants(batch, "last_seen_at")?,
+        );
+        let events = longs(batch, "events")?;
+        let instant = |micros: i64| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+        for row in 0..batch.num_rows() {
+            let company_id = companies.is_valid(row).then(|| companies.value(row));
+            let event_type = types.is_valid(row).then(|| types.value(row).to_owned());
+            let seen = Seen {
+                first: instant(first.value(row)),
+                last: instant(last.value(row)),
+                events: events.value(row),
+            };
+            self.add((company_id, event_type), seen);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: (Option<i64>, Option<String>), seen: Seen) {
+        let add = |total: &mut Seen| {
+            *total = Seen {
+                first: total.first.min(seen.first),
+                last: total.last.max(seen.last),
+                events: total.events + seen.events,
+            };
+        };
+        self.0.entry(key).and_modify(add).or_insert(seen);
+    }
+
+    /// The table's rows.
+    pub fn batch(&self) -> RecordBatch {
+        let rows = self.0.iter().map(|((company_id, event_type), seen)| Row {
+            company_id: *company_id,
+            event_type: event_type.clone(),
+            seen: *seen,
+        });
+        columns::batch(COLUMNS, &rows.collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,137 @@
+//! The facts of chats: the touched chats' chains, or all, read in order, derived, and written.
+
+use datafusion::prelude::{Expr, col, lit};
+use futures::TryStreamExt;
+use lake::{LakeError, Rewrite, Scope, Table};
+
+use super::news::News;
+use super::runs::{FLOW_RUNS, Runs};
+use super::{READ_MEMORY_BYTES, Report, TransformError, date_value};
+use crate::chain::{ChainInput, Chat, derive};
+use crate::dimensions::Learned;
+use crate::facts::{FactTable, of_chats};
+use crate::read::{COLUMNS, Chains, ORDER, any_of};
+use crate::settings::Settings;
+
+/// Chats derived and written at a time.
+const CHATS_AT_ONCE: usize = 1_000;
+
+/// The facts of chats in the making.
+pub(super) struct ChatFacts<'a> {
+    facts: Vec<Box<dyn FactTable>>,
+    rewrites: Vec<Rewrite<'a>>,
+    settings: &'a Settings,
+    /// Their runs of flows.
+    pub runs: Runs,
+    /// Of everything, what the events say; of news, it is known already.
+    pub learned: Option<Learned>,
+}
+
+impl<'a> ChatFacts<'a> {
+    pub async fn derive(
+        events: &Table,
+        tables: &'a mut [Table],
+        news: Option<&News>,
+        settings: &'a Settings,
+        report: &mut Report,
+    ) -> Result<Self, TransformError> {
+        let mut rewrites = Vec::new();
+        for table in tables {
+            rewrites.push(table.rewrite(scope(news))?);
+        }
+        let mut deriving = Self {
+            facts: of_chats(),
+            rewrites,
+            settings,
+            runs: Runs::default(),
+            learned: news.is_none().then(Learned::default),
+        };
+        deriving.read(events, news, report).await?;
+        Ok(deriving)
+    }
+
+    async fn read(
+        &mut self,
+        events: &Table,
+        news: Option<&News>,
+        report: &mut Report,
+    ) -> Result<(), TransformError> {
+        let Some(predicate) = predicate(news) else {
+            return Ok(());
+        };
+        let wanted = news.map(|news| &news.chats);
+        let mut stream = events
+            .read_sorted(&COLUMNS, Some(predicate), &ORDER, READ_MEMORY_BYTES)
+            .await?;
+        let (mut chains, mut complete) = (Chains::default(), Vec::new());
+        while let Some(batch) = stream.try_next().await? {
+            chains.take(&batch, wanted, &mut complete)?;
+            if complete.len() >= CHATS_AT_ONCE {
+                self.write(std::mem::take(&mut complete), report).await?;
+            }
+        }
+        complete.extend(chains.finish());
+        self.write(complete, report).await
+    }
+
+    async fn write(
+        &mut self,
+        chains: Vec<ChainInput>,
+        report: &mut Report,
+    ) -> Result<(), TransformError> {
+        if chains.is_empty() {
+            return Ok(());
+        }
+        let events = chains.iter().flat_map(|chain| &chain.events);
+        report.events += events.clone().count();
+        if let Some(learned) = &mut self.learned {
+            events.for_each(|stored| learned.take(&stored.event, stored.delivered_at));
+        }
+        let chats: Vec<Chat> = chains
+            .into_iter()
+            .map(|chain| derive(chain, self.settings))
+            .collect();
+        report.chats += chats.len();
+        report.sessions += chats.iter().map(|chat| chat.sessions.len()).sum::<usize>();
+        for (fact, rewrite) in self.facts.iter().zip(&mut self.rewrites) {
+            let batch = fact.batch(&chats, self.settings);
+            if fact.name() == FLOW_RUNS {
+                self.runs.add(&batch)?;
+            }
+            rewrite.write(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits the tables in their order, `fact_chats` last and always. The others are committed where
+    /// chats were touched, also without a change: the fence against a run that was paused and wakes up
+    /// with older facts.
+    pub async fn commit(self, txns: &[(&str, i64)], fenced: bool) -> Result<(), LakeError> {
+        let last = self.rewrites.len().saturating_sub(1);
+        for (index, rewrite) in self.rewrites.into_iter().enumerate() {
+            rewrite.commit(txns, fenced || index == last).await?;
+        }
+        Ok(())
+    }
+}
+
+fn scope(news: Option<&News>) -> Scope {
+    match news {
+        Some(news) => Scope::Keys {
+            column: "chat_id",
+            keys: news.chats.clone(),
+        },
+        None => Scope::Everything,
+    }
+}
+
+fn predicate(news: Option<&News>) -> Option<Expr> {
+    let Some(news) = news else {
+        return Some(col("chat_id").is_not_null());
+    };
+    let chats = any_of("chat_id", &news.chats)?;
+    let since = news
+        .chats_from
+        .map(|date| col("event_date").gt_eq(lit(date_value(date))));
+    Some(since.into_iter().fold(chats, Expr::and))
+}

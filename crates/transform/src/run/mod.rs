@@ -1,0 +1,209 @@
+//! One run of the transform: what is new, what it touches, and the commits.
+//!
+//! The position (the version of `events` consumed) and the fingerprint of rules and settings lie in the
+//! log of `fact_chats`, which is committed last: a run that dies between tables is simply run again.
+//! What is added up (`coverage`, the runs of flows) also heeds its own table's position, and comes
+//! before what it is added up from.
+
+mod agents;
+mod chats;
+mod coverage;
+mod dimensions;
+mod news;
+mod plan;
+mod runs;
+mod tables;
+
+use arrow::error::ArrowError;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use datafusion::prelude::col;
+use datafusion::scalar::ScalarValue;
+use futures::TryStreamExt;
+use lake::{Lake, LakeError, Lease, Table};
+
+use crate::dimensions::Learned;
+use crate::read::{COLUMNS, EventRows};
+use crate::settings::Settings;
+use chats::ChatFacts;
+use plan::{Plan, Standing, plan, standing};
+use runs::Runs;
+pub use tables::derived_tables;
+use tables::{Tables, open_chats, txns};
+
+const LEASE: &str = "transform";
+/// A dead holder's lease expires soon; a living one renews it well before.
+const LEASE_SECONDS: i64 = 20;
+const RENEW_SECONDS: u64 = 5;
+/// Longer than a dead holder's lease.
+const WAIT_SECONDS: i64 = 25;
+/// For sorting events; beyond it they spill to disk.
+const READ_MEMORY_BYTES: usize = 768 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Only what has news, unless rules or settings changed.
+    Incremental,
+    /// Everything anew.
+    Full,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Why everything was derived anew, if it was.
+    pub rebuilt_because: Option<&'static str>,
+    /// The version of `events` that the facts now reflect.
+    pub events_version: u64,
+    /// New events, where there was no need to derive everything anew.
+    pub news: usize,
+    /// Of the touched chats, or of all.
+    pub chats: usize,
+    pub sessions: usize,
+    pub events: usize,
+    /// Agents whose status changed, or all.
+    pub agents: usize,
+}
+
+impl Report {
+    fn up_to(events: &Table) -> Self {
+        Self {
+            events_version: events.version(),
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TransformError {
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error("a table does not have the expected columns: {0}")]
+    Events(#[from] ArrowError),
+}
+
+/// Brings the facts up to date with `events`. `holder` names this process to others; `clock` tells
+/// the time, which no fact depends on.
+///
+/// # Errors
+/// [`LakeError::Held`] if another transform works on this lake and does not finish soon; others as
+/// storage gives them. A failed run changes nothing that running again does not mend.
+pub async fn run(
+    lake: &Lake,
+    settings: &Settings,
+    mode: Mode,
+    holder: &str,
+    clock: fn() -> DateTime<Utc>,
+) -> Result<Report, TransformError> {
+    let mut lease = acquire(lake, holder, clock).await?;
+    let work = run_alone(lake, settings, mode);
+    tokio::pin!(work);
+    let mut renewals = tokio::time::interval(std::time::Duration::from_secs(RENEW_SECONDS));
+    renewals.tick().await;
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result,
+            _ = renewals.tick() => lease.renew(holder, Duration::seconds(LEASE_SECONDS), clock()).await?,
+        }
+    };
+    if let Err(error) = lease.release().await {
+        tracing::warn!(%error, "the transform's lease was not released and will expire");
+    }
+    result
+}
+
+async fn acquire(
+    lake: &Lake,
+    holder: &str,
+    clock: fn() -> DateTime<Utc>,
+) -> Result<Lease, LakeError> {
+    let give_up = clock() + Duration::seconds(WAIT_SECONDS);
+    loop {
+        match lake
+            .lease(LEASE, holder, Duration::seconds(LEASE_SECONDS), clock())
+            .await
+        {
+            Err(LakeError::Held { .. }) if clock() < give_up => {
+                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Report, TransformError> {
+    let mut events = match lake.existing(events::TABLE).await {
+        Ok(events) => events,
+        Err(LakeError::NoSuchTable { .. }) => return Ok(Report::default()),
+        Err(error) => return Err(error.into()),
+    };
+    let chats = open_chats(lake).await?;
+    if let Standing::UpToDate = standing(&events, &chats, settings, mode).await? {
+        return Ok(Report::up_to(&events));
+    }
+    let mut tables = Tables::open(lake).await?;
+    // After the facts, so that their position cannot be ahead of it.
+    events.refresh().await?;
+    let plan = plan(&events, &tables, settings, mode).await?;
+    let mut report = Report {
+        rebuilt_because: plan.rebuild_reason(),
+        ..Report::up_to(&events)
+    };
+    if !matches!(plan, Plan::Nothing) {
+        bring_up_to_date(&mut tables, &events, &plan, settings, &mut report).await?;
+    }
+    Ok(report)
+}
+
+/// Derives and commits, in the order of the tables.
+async fn bring_up_to_date(
+    tables: &mut Tables,
+    events: &Table,
+    plan: &Plan,
+    settings: &Settings,
+    report: &mut Report,
+) -> Result<(), TransformError> {
+    let news = plan.news();
+    let txns = txns(events.version(), settings);
+    let mut runs = match news {
+        Some(news) => Runs::of_others(tables, news).await?,
+        None => Runs::default(),
+    };
+    report.news = news.map_or(0, |news| news.events);
+    let mut chat_facts =
+        ChatFacts::derive(events, &mut tables.chat_facts, news, settings, report).await?;
+    runs.add_all(&chat_facts.runs);
+
+    coverage::bring_up_to_date(&mut tables.coverage, events, news, &txns).await?;
+    match (news, chat_facts.learned.take()) {
+        (Some(news), _) => {
+            dimensions::merge_all(&mut tables.dimensions, &news.learned, &runs, &txns).await?;
+        }
+        (None, learned) => {
+            let mut learned = learned.unwrap_or_default();
+            learn_from_others(events, &mut learned).await?;
+            dimensions::replace_all(&mut tables.dimensions, learned, &runs, &txns).await?;
+        }
+    }
+    let agent_status = &mut tables.agent_status;
+    agents::bring_up_to_date(agent_status, events, news, settings, &txns, report).await?;
+    let fenced = report.chats > 0 || news.is_none();
+    Ok(chat_facts.commit(&txns, fenced).await?)
+}
+
+/// What the events say that belong to no chat.
+async fn learn_from_others(events: &Table, learned: &mut Learned) -> Result<(), TransformError> {
+    let others = col("chat_id").is_null();
+    let mut stream = events
+        .read_sorted(&COLUMNS, Some(others), &[], READ_MEMORY_BYTES)
+        .await?;
+    while let Some(batch) = stream.try_next().await? {
+        for stored in EventRows::new(&batch)?.events() {
+            learned.take(&stored.event, stored.delivered_at);
+        }
+    }
+    Ok(())
+}
+
+fn date_value(date: NaiveDate) -> ScalarValue {
+    ScalarValue::Date32(Some((date - NaiveDate::default()).num_days() as i32))
+}

@@ -1,0 +1,123 @@
+//! The new events: whose they are, since when, and what they say of things. Read file by file and batch
+//! by batch; payloads are not kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::Array;
+use chrono::{DateTime, NaiveDate, Utc};
+use events::Kind;
+use futures::TryStreamExt;
+use lake::{AddedFile, Table};
+
+use super::tables::{Tables, position};
+use super::{READ_MEMORY_BYTES, TransformError};
+use crate::chain::StoredEvent;
+use crate::coverage::Coverage;
+use crate::dimensions::Learned;
+use crate::read::{COLUMNS, EventRows, any_of, instants, longs};
+
+/// More touched chats than this are too many to hold in memory: a rebuild streams.
+const TOUCHED_AT_MOST: usize = 50_000;
+
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// The version of `events` up to which the facts know.
+    pub since: u64,
+    pub events: usize,
+    pub chats: BTreeSet<i64>,
+    /// The UTC date from which on events of those chats were delivered.
+    pub chats_from: Option<NaiveDate>,
+    /// Agents whose status changed, with the earliest new change.
+    pub agents: BTreeMap<i64, DateTime<Utc>>,
+    pub learned: Learned,
+    /// Events that `coverage` has not counted yet; `None` where it must count all.
+    pub uncounted: Option<Coverage>,
+}
+
+impl News {
+    /// Reads the files that were added since a version; `None` if they touch too many chats.
+    pub async fn read(
+        events: &Table,
+        tables: &Tables,
+        since: u64,
+        files: &[AddedFile],
+    ) -> Result<Option<News>, TransformError> {
+        let counted = position(&tables.coverage)
+            .await?
+            .filter(|counted| *counted >= since && *counted <= events.version());
+        let mut news = News {
+            since,
+            uncounted: counted.map(|_| Coverage::default()),
+            ..News::default()
+        };
+        for file in files {
+            let is_counted = counted.is_none_or(|counted| file.version <= counted);
+            news.read_file(events, file, is_counted).await?;
+            if news.chats.len() > TOUCHED_AT_MOST {
+                return Ok(None);
+            }
+        }
+        news.look_back(tables.chats()).await?;
+        Ok(Some(news))
+    }
+
+    async fn read_file(
+        &mut self,
+        events: &Table,
+        file: &AddedFile,
+        is_counted: bool,
+    ) -> Result<(), TransformError> {
+        let mut names_chats = false;
+        for batch in events.read_file(file, &COLUMNS).await? {
+            let batch = batch?;
+            self.events += batch.num_rows();
+            names_chats |= longs(&batch, "chat_id")?.null_count() < batch.num_rows();
+            if let (Some(uncounted), false) = (&mut self.uncounted, is_counted) {
+                uncounted.count(&batch)?;
+            }
+            for event in EventRows::new(&batch)?.events() {
+                self.take(&event);
+            }
+        }
+        if names_chats {
+            let dates = file.partition_values.iter();
+            let dates = dates.filter_map(|(_, date)| date.as_ref()?.parse().ok());
+            self.chats_from = dates.chain(self.chats_from).min();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, stored: &StoredEvent) {
+        let (event, at) = (&stored.event, stored.delivered_at);
+        self.learned.take(event, at);
+        self.chats.extend(event.chat_id);
+        let agent = event.agent.as_ref().and_then(|agent| agent.id);
+        if let (Kind::AgentChangedStatus, Some(agent)) = (event.kind, agent) {
+            let earliest = self.agents.entry(agent).or_insert(at);
+            *earliest = at.min(*earliest);
+        }
+    }
+
+    /// Chats that are known began earlier.
+    async fn look_back(&mut self, facts: &Table) -> Result<(), TransformError> {
+        let Some(predicate) = any_of("chat_id", &self.chats) else {
+            return Ok(());
+        };
+        let columns = ["chat_id", "first_delivered_at"];
+        let mut known = facts
+            .read_sorted(&columns, Some(predicate), &[], READ_MEMORY_BYTES)
+            .await?;
+        while let Some(batch) = known.try_next().await? {
+            let (ids, began) = (
+                longs(&batch, "chat_id")?,
+                instants(&batch, "first_delivered_at")?,
+            );
+            let dates = ids.iter().zip(began.iter()).filter_map(|(id, micros)| {
+                id.filter(|id| self.chats.contains(id))?;
+                Some(DateTime::from_timestamp_micros(micros?)?.date_naive())
+            });
+            self.chats_from = dates.chain(self.chats_from).min();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! What a run has to do: nothing, everything anew, or to take in the news.
+
+use lake::{Changes, Table};
+
+use super::news::News;
+use super::tables::{Tables, is_of, position};
+use super::{Mode, TransformError};
+use crate::settings::Settings;
+
+#[derive(Debug)]
+pub(super) enum Plan {
+    Nothing,
+    Rebuild(&'static str),
+    TakeIn(Box<News>),
+}
+
+impl Plan {
+    /// The news to take in; everything is taken in where there are none.
+    pub fn news(&self) -> Option<&News> {
+        match self {
+            Plan::TakeIn(news) => Some(news),
+            Plan::Nothing | Plan::Rebuild(_) => None,
+        }
+    }
+
+    pub fn rebuild_reason(&self) -> Option<&'static str> {
+        match self {
+            Plan::Rebuild(reason) => Some(reason),
+            Plan::Nothing | Plan::TakeIn(_) => None,
+        }
+    }
+}
+
+/// What is to do by the positions alone.
+pub(super) enum Standing {
+    UpToDate,
+    Rebuild(&'static str),
+    /// The facts reflect this version of `events`, and there is a newer one.
+    Behind(u64),
+}
+
+pub(super) async fn standing(
+    events: &Table,
+    chats: &Table,
+    settings: &Settings,
+    mode: Mode,
+) -> Result<Standing, TransformError> {
+    let Some(position) = position(chats).await? else {
+        return Ok(Standing::Rebuild("there are no facts yet"));
+    };
+    if mode == Mode::Full {
+        return Ok(Standing::Rebuild("a full rebuild was asked for"));
+    }
+    if !is_of(chats, settings).await? {
+        return Ok(Standing::Rebuild(
+            "the rules or their settings have changed",
+        ));
+    }
+    Ok(match position.cmp(&events.version()) {
+        std::cmp::Ordering::Equal => Standing::UpToDate,
+        std::cmp::Ordering::Less => Standing::Behind(position),
+        std::cmp::Ordering::Greater => {
+            Standing::Rebuild("the events table was replaced by an older one")
+        }
+    })
+}
+
+pub(super) async fn plan(
+    events: &Table,
+    tables: &Tables,
+    settings: &Settings,
+    mode: Mode,
+) -> Result<Plan, TransformError> {
+    let position = match standing(events, tables.chats(), settings, mode).await? {
+        Standing::UpToDate => return Ok(Plan::Nothing),
+        Standing::Rebuild(reason) => return Ok(Plan::Rebuild(reason)),
+        Standing::Behind(position) => position,
+    };
+    if tables.any_is_new() {
+        return Ok(Plan::Rebuild("there is a new table"));
+    }
+    let Changes::Added(files) = events.changes_since(position).await? else {
+        return Ok(Plan::Rebuild(
+            "the log of events no longer reaches back to the last run",
+        ));
+    };
+    match News::read(events, tables, position, &files).await? {
+        Some(news) => Ok(Plan::TakeIn(Box::new(news))),
+        None => Ok(Plan::Rebuild("very many chats have news")),
+    }
+}

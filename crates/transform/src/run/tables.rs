@@ -1,0 +1,151 @@
+//! The derived tables as the lake keeps them, in the order in which a run commits them.
+
+use arrow::datatypes::{DataType, SchemaRef};
+use lake::{Lake, LakeError, Layout, Table, TableSpec};
+
+use crate::dimensions::{self, Dimension};
+use crate::facts::{self, FactTable};
+use crate::{coverage, settings::Settings};
+
+/// The application id under which a table's log carries the version of `events` that it reflects.
+pub(super) const POSITION: &str = "transform";
+const FINGERPRINT: &str = "transform-fingerprint";
+
+/// Where single rows all over a table are replaced, files are small.
+const DIMENSION_FILE_BYTES: u64 = 1 << 20;
+const AGENT_FILE_BYTES: u64 = 4 << 20;
+
+pub(super) struct Tables {
+    pub coverage: Table,
+    /// In the order of [`dimensions::ALL`].
+    pub dimensions: Vec<Table>,
+    pub agent_status: Table,
+    /// In the order of [`facts::of_chats`].
+    pub chat_facts: Vec<Table>,
+}
+
+impl Tables {
+    pub async fn open(lake: &Lake) -> Result<Self, LakeError> {
+        let mut dimensions = Vec::new();
+        for dimension in dimensions::ALL {
+            dimensions.push(lake.table(&dimension_spec(dimension)).await?);
+        }
+        let mut chat_facts = Vec::new();
+        for fact in facts::of_chats() {
+            chat_facts.push(lake.table(&fact_spec(fact.as_ref())).await?);
+        }
+        Ok(Self {
+            coverage: lake.table(&coverage_spec()).await?,
+            dimensions,
+            agent_status: lake.table(&agent_status_spec()).await?,
+            chat_facts,
+        })
+    }
+
+    /// `fact_chats`, which is committed last and so tells what all tables reflect.
+    pub fn chats(&self) -> &Table {
+        self.chat_facts
+            .last()
+            .expect("fact_chats is the last of the facts")
+    }
+
+    pub fn chat_fact(&self, name: &str) -> Option<&Table> {
+        self.chat_facts.iter().find(|table| table.name() == name)
+    }
+
+    /// Whether a table was never committed to.
+    pub fn any_is_new(&self) -> bool {
+        let one = [&self.coverage, &self.agent_status];
+        let many = self.dimensions.iter().chain(&self.chat_facts);
+        one.into_iter()
+            .chain(many)
+            .any(|table| table.version() == 0)
+    }
+}
+
+/// The names of all derived tables, in the order in which a run commits them.
+pub fn derived_tables() -> Vec<&'static str> {
+    let mut names = vec![coverage::NAME];
+    names.extend(dimensions::ALL.map(|dimension| dimension.name));
+    names.push(facts::of_agents().name());
+    names.extend(facts::of_chats().iter().map(|fact| fact.name()));
+    names
+}
+
+/// Opens `fact_chats` alone, to ask whether there is anything to do.
+pub(super) async fn open_chats(lake: &Lake) -> Result<Table, LakeError> {
+    let facts = facts::of_chats();
+    let chats = facts.last().expect("fact_chats is the last of the facts");
+    lake.table(&fact_spec(chats.as_ref())).await
+}
+
+/// The version of `events` that a table reflects, if it is known.
+pub(super) async fn position(table: &Table) -> Result<Option<u64>, LakeError> {
+    let position = table.committed(POSITION).await?;
+    Ok(position.and_then(|version| u64::try_from(version).ok()))
+}
+
+/// Whether the table was derived with these rules and settings.
+pub(super) async fn is_of(table: &Table, settings: &Settings) -> Result<bool, LakeError> {
+    Ok(table.committed(FINGERPRINT).await? == Some(fingerprint(settings)))
+}
+
+/// What every commit records.
+pub(super) fn txns(events_version: u64, settings: &Settings) -> [(&'static str, i64); 2] {
+    let version = i64::try_from(events_version).unwrap_or(i64::MAX);
+    [(POSITION, version), (FINGERPRINT, fingerprint(settings))]
+}
+
+fn fingerprint(settings: &Settings) -> i64 {
+    i64::from_str_radix(&settings.fingerprint()[1..], 16).unwrap_or_default()
+}
+
+/// Rows lie by date, then chat; files are found by both.
+fn fact_spec<Of>(fact: &dyn FactTable<Of>) -> TableSpec {
+    let layout = layout(&[fact.date_column(), fact.key_column()], fact.key_column());
+    spec(fact.name(), fact.description(), fact.schema(), layout)
+}
+
+fn agent_status_spec() -> TableSpec {
+    let mut spec = fact_spec(facts::of_agents().as_ref());
+    spec.layout.target_file_bytes = AGENT_FILE_BYTES;
+    spec
+}
+
+fn dimension_spec(dimension: &Dimension) -> TableSpec {
+    let (name, description) = (dimension.name, dimension.description);
+    let layout = Layout {
+        target_file_bytes: DIMENSION_FILE_BYTES,
+        ..layout(&[dimension.id.0], dimension.id.0)
+    };
+    spec(name, description, dimension.schema(), layout)
+}
+
+fn coverage_spec() -> TableSpec {
+    let (name, description) = (coverage::NAME, coverage::DESCRIPTION);
+    spec(name, description, coverage::schema(), Layout::default())
+}
+
+fn layout(order: &[&str], key: &str) -> Layout {
+    Layout {
+        sort_columns: order.iter().map(|column| (*column).to_owned()).collect(),
+        bloom_filter_columns: vec![key.to_owned()],
+        ..Layout::default()
+    }
+}
+
+/// Files are found by ids, instants and numbers, never by text, which may be personal.
+fn spec(name: &str, description: &str, schema: SchemaRef, layout: Layout) -> TableSpec {
+    let stats = schema
+        .fields()
+        .iter()
+        .filter(|field| field.data_type() != &DataType::Utf8);
+    TableSpec {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        stats_columns: stats.map(|field| field.name().clone()).collect(),
+        schema,
+        partition_columns: Vec::new(),
+        layout,
+    }
+}
