@@ -23,6 +23,17 @@ CHECKS = {
     "fact_flow_runs": ["count(*)", "sum(duration_seconds)"],
     "fact_messages": ["count(*)", "sum(message_id)"],
     "fact_replies": ["count(*)", "sum(reply_seconds)"],
+    "fact_department_changes": ["count(*)", "sum(to_department_id)"],
+    "fact_workflow_changes": ["count(*)", "sum(to_step_id)"],
+    "fact_agent_status": ["count(*)", "sum(duration_seconds)", "count(status_id)"],
+    "dim_contacts": ["count(*)", "sum(contact_id)", "count(email)"],
+    "dim_agents": ["count(*)", "sum(agent_id)"],
+    "dim_channels": ["count(*)", "count(uuid)"],
+    "dim_departments": ["count(*)", "count(name)"],
+    "dim_flows": ["count(*)", "sum(runs)"],
+    "dim_workflow_steps": ["count(*)", "sum(workflow_id)"],
+    "dim_tabulations": ["count(*)", "count(name)"],
+    "coverage": ["count(*)", "sum(events)"],
 }
 
 

@@ -37,7 +37,7 @@ fn facts_do_not_depend_on_how_arrival_was_batched() {
     let desk = Desk::new();
     let traffic = [
         "--chats",
-        "200",
+        "120",
         "--days",
         "1",
         "--seed",
@@ -48,7 +48,7 @@ fn facts_do_not_depend_on_how_arrival_was_batched() {
     let lines = fs::read_to_string(desk.generate("traffic.ndjson", &traffic)).expect("the traffic");
     let lines: Vec<&str> = lines.lines().collect();
     // The last batch first, so that chats begin in the middle and grow at both ends.
-    for batch in lines.chunks(lines.len() / 6).rev() {
+    for batch in lines.chunks(lines.len() / 4).rev() {
         desk.write("batch.ndjson", batch.join("\n"));
         desk.ok(&["import", "batch.ndjson"]);
         desk.ok(&["transform"]);
@@ -59,9 +59,11 @@ fn facts_do_not_depend_on_how_arrival_was_batched() {
 
 #[test]
 fn tables_depend_on_no_order_no_batches_and_no_kills() {
-    for seed in 1..=3 {
-        check_disorder(seed);
-    }
+    std::thread::scope(|scope| {
+        for seed in 1..=2 {
+            scope.spawn(move || check_disorder(seed));
+        }
+    });
 }
 
 /// Deliveries in any order, in batches of any size, with transforms that are killed between commits.
@@ -78,16 +80,13 @@ fn check_disorder(seed: u64) {
     let tables = derived_tables();
     let mut rest = lines.as_slice();
     while !rest.is_empty() {
-        let most = lines.len() / 2;
-        let (batch, others) = rest.split_at(rest.len().min(1 + random.below(most)));
+        let quarter = lines.len() / 4;
+        let (batch, others) = rest.split_at(rest.len().min(quarter + random.below(quarter)));
         rest = others;
         desk.write("batch.ndjson", batch.join("\n"));
         desk.ok(&["import", "batch.ndjson"]);
-        if random.below(3) > 0 {
+        if random.below(4) > 0 {
             transform_killed_after(&desk, random.below(tables.len()));
-        }
-        if random.below(3) > 0 {
-            desk.ok(&["transform"]);
         }
     }
     desk.ok(&["transform"]);

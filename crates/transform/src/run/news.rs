@@ -71,7 +71,9 @@ impl News {
         for batch in events.read_file(file, &COLUMNS).await? {
             let batch = batch?;
             self.events += batch.num_rows();
-            names_chats |= longs(&batch, "chat_id")?.null_count() < batch.num_rows();
+            let chats = longs(&batch, "chat_id")?;
+            names_chats |= chats.null_count() < chats.len();
+            self.chats.extend(chats.iter().flatten());
             if let (Some(uncounted), false) = (&mut self.uncounted, is_counted) {
                 uncounted.count(&batch)?;
             }
@@ -90,7 +92,6 @@ impl News {
     fn take(&mut self, stored: &StoredEvent) {
         let (event, at) = (&stored.event, stored.delivered_at);
         self.learned.take(event, at);
-        self.chats.extend(event.chat_id);
         let agent = event.agent.as_ref().and_then(|agent| agent.id);
         if let (Kind::AgentChangedStatus, Some(agent)) = (event.kind, agent) {
             let earliest = self.agents.entry(agent).or_insert(at);
