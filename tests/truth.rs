@@ -264,7 +264,7 @@ fn facts(desk: &Desk, table: &str, key: &[String]) -> HashMap<String, Map<String
 }
 
 /// All rows of all derived tables, sorted.
-fn all_rows(desk: &Desk) -> Vec<String> {
+pub fn all_rows(desk: &Desk) -> Vec<String> {
     let mut all = Vec::new();
     for table in derived_tables() {
         let sql = format!("SELECT * FROM {table}");

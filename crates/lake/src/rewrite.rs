@@ -55,6 +55,11 @@ impl Table {
 }
 
 impl Rewrite<'_> {
+    /// The table as it was when the rewrite began.
+    pub fn table(&self) -> &Table {
+        self.table
+    }
+
     /// Adds rows of the replacement.
     ///
     /// # Errors
@@ -238,7 +243,7 @@ impl Table {
         frame.select(columns.collect::<Vec<_>>()).map_err(read())
     }
 
-    fn files(&self) -> Result<Vec<LogicalFileView>, LakeError> {
+    pub(crate) fn files(&self) -> Result<Vec<LogicalFileView>, LakeError> {
         let snapshot = self
             .inner
             .snapshot()

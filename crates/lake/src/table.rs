@@ -350,6 +350,16 @@ impl Table {
         ))
     }
 
+    /// The least value of the partition column, as the log writes it.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`].
+    pub fn earliest_partition(&self) -> Result<Option<String>, LakeError> {
+        let files = self.files()?.into_iter();
+        let values = files.flat_map(|file| file.partition_values_map().into_values());
+        Ok(values.flatten().min())
+    }
+
     /// Rows, files and bytes by the log's statistics, without reading data.
     ///
     /// # Errors

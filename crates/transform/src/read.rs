@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use arrow::array::{Array, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
@@ -23,7 +23,7 @@ pub(crate) const COLUMNS: [&str; 6] = [
     "payload",
 ];
 /// The order in which rows must come for [`Chains`].
-pub(crate) const ORDER: [&str; 2] = ["company_id", "chat_id"];
+pub(crate) const ORDER: [&str; 2] = ["chat_id", "company_id"];
 /// Up to so many keys are looked up by value, more by range.
 const LOOKED_UP: usize = 5_000;
 
@@ -56,7 +56,7 @@ impl Chains {
                 complete.extend(self.current.replace(ChainInput {
                     company_id,
                     chat_id,
-                    events: Vec::new(),
+                    ..ChainInput::default()
                 }));
             }
             if let (Some(chat), Some(event)) = (&mut self.current, rows.event(row)) {
@@ -107,6 +107,12 @@ impl EventRows {
             event,
         })
     }
+}
+
+/// The names of all columns.
+pub(crate) fn names(schema: &Schema) -> Vec<&str> {
+    let fields = schema.fields().iter();
+    fields.map(|field| field.name().as_str()).collect()
 }
 
 /// An integer column of a batch.

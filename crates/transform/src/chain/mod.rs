@@ -1,11 +1,13 @@
 //! A chat's chain: its events deduplicated, ordered and split into sessions, and each session walked
 //! through once for what happened in it. Pure.
 
+mod kept;
 mod order;
 mod session;
 mod turns;
 mod walk;
 
+pub use kept::{Kept, KnownSession};
 pub use order::{ChainEvent, ChainInput, StoredEvent};
 pub use session::{Chat, Session};
 pub use turns::Turn;
@@ -16,8 +18,16 @@ pub use walk::{
 
 use crate::settings::Settings;
 
-/// Derives a chat from all its events, in any order and with any repetition.
+/// Derives a chat from all its events, in any order and with any repetition. What is kept of it is not derived again.
 pub fn derive(input: ChainInput, settings: &Settings) -> Chat {
-    let (events, copies) = order::arrange(input.events, settings.zone);
-    session::split(input.company_id, input.chat_id, events, &copies, settings)
+    let kept = input.kept;
+    let (mut events, copies) = order::arrange(input.events, settings.zone);
+    events.retain(|event| Some(event.occurred_at) > kept.until);
+    let sessions = session::split(events, &copies, kept.sessions, settings);
+    Chat {
+        company_id: input.company_id,
+        chat_id: input.chat_id,
+        runs_before: kept.runs,
+        sessions,
+    }
 }

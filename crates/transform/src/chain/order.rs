@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::kept::Kept;
 use chrono::{DateTime, Duration, Utc};
 use events::{Event, EventId, Kind, Role, TimeSource, Tz, occurred, parse_item};
 
@@ -17,6 +18,7 @@ pub struct ChainInput {
     pub company_id: Option<i64>,
     pub chat_id: i64,
     pub events: Vec<StoredEvent>,
+    pub kept: Kept,
 }
 
 /// One stored event, read.

@@ -16,6 +16,8 @@ const REOPEN_AFTER: Duration = Duration::seconds(5);
 pub struct Chat {
     pub company_id: Option<i64>,
     pub chat_id: i64,
+    /// Flow runs of sessions that are kept and not among these.
+    pub runs_before: i32,
     pub sessions: Vec<Session>,
 }
 
@@ -49,13 +51,13 @@ impl Session {
     }
 }
 
+/// The sessions of the events, numbered from the one after `before`.
 pub(super) fn split(
-    company_id: Option<i64>,
-    chat_id: i64,
     events: Vec<ChainEvent>,
     copies: &[Copied],
+    before: i32,
     settings: &Settings,
-) -> Chat {
+) -> Vec<Session> {
     let mut parts: Vec<(Vec<ChainEvent>, Option<usize>)> = Vec::new();
     for event in events {
         let reopens = match parts.last() {
@@ -74,15 +76,11 @@ pub(super) fn split(
             part.push(event);
         }
     }
-    let sessions = parts
+    parts
         .into_iter()
-        .zip(1..)
-        .map(|((events, close), no)| session(no, events, close, copies, settings));
-    Chat {
-        company_id,
-        chat_id,
-        sessions: sessions.collect(),
-    }
+        .zip(before + 1..)
+        .map(|((events, close), no)| session(no, events, close, copies, settings))
+        .collect()
 }
 
 fn session(

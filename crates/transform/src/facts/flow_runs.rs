@@ -97,7 +97,7 @@ impl Fact for FlowRuns {
             .sessions
             .iter()
             .flat_map(|session| session.walked.runs.iter().map(move |run| (session, run)));
-        runs.zip(1..)
+        runs.zip(chat.runs_before + 1..)
             .map(|((session, run), run_no)| row(chat, session, run, run_no, settings))
             .collect()
     }

@@ -16,6 +16,7 @@ use events::{AgentStatus, Detail};
 use futures::TryStreamExt;
 use lake::{Rewrite, Scope, Table};
 
+use super::by_key::ByKey;
 use super::news::News;
 use super::{READ_MEMORY_BYTES, Report, TransformError, date_value};
 use crate::agents::{Agent, StatusChange};
@@ -28,8 +29,16 @@ const EVENT_TYPE: &str = "agentChangedStatus";
 /// Changes derived and written at a time; an agent's are never divided.
 const CHANGES_AT_ONCE: usize = 50_000;
 
-/// What was derived earlier and is derived anew, by agent: never before the instant with the agent.
-type Known = BTreeMap<i64, (DateTime<Utc>, Vec<StatusChange>)>;
+/// What was derived earlier, by agent: derived anew from the instant with the agent on.
+type Touched = BTreeMap<i64, (DateTime<Utc>, Vec<StatusChange>)>;
+
+/// The rows that stand in for events.
+enum Known {
+    /// Of the touched agents, from where their news begin.
+    OfNews(Touched),
+    /// Of all agents; only those older than an agent's events count.
+    OfAll(Box<ByKey<StatusChange>>),
+}
 
 pub(super) async fn bring_up_to_date(
     table: &mut Table,
@@ -43,20 +52,22 @@ pub(super) async fn bring_up_to_date(
         None => (
             Scope::Everything,
             col("event_type").eq(lit(EVENT_TYPE)),
-            None,
+            Known::OfAll(Box::new(
+                ByKey::of(table, &KNOWN_COLUMNS, None, &["agent_id"], read_known).await?,
+            )),
         ),
         Some(news) => {
             let Some(predicate) = of_touched(news) else {
                 return Ok(());
             };
-            let known = known(table, news).await?;
-            let since = known.iter().map(|(agent, (since, _))| (*agent, *since));
+            let touched = touched(table, news).await?;
+            let since = touched.iter().map(|(agent, (since, _))| (*agent, *since));
             let scope = Scope::KeysSince {
                 column: "agent_id",
                 instant: "started_at",
                 since: since.collect(),
             };
-            (scope, predicate, Some(known))
+            (scope, predicate, Known::OfNews(touched))
         }
     };
     let rewrite = table.rewrite(scope)?;
@@ -73,11 +84,11 @@ fn of_touched(news: &News) -> Option<Expr> {
 }
 
 /// The rows from the one on in which each agent's news begin. Earlier ones ended before.
-async fn known(table: &Table, news: &News) -> Result<Known, TransformError> {
+async fn touched(table: &Table, news: &News) -> Result<Touched, TransformError> {
     let agents = news.agents.keys().copied().collect();
     let (Some(touched), Some(from)) = (any_of("agent_id", &agents), news.agents.values().min())
     else {
-        return Ok(Known::new());
+        return Ok(Touched::new());
     };
     let from = ScalarValue::TimestampMicrosecond(Some(from.timestamp_micros()), Some("UTC".into()));
     let unended = col("ended_at")
@@ -148,12 +159,12 @@ fn read_known(batch: &RecordBatch) -> Result<Vec<(i64, StatusChange)>, ArrowErro
     Ok((0..batch.num_rows()).map(row).collect())
 }
 
-/// Derives agent by agent. With `known`, only of those agents, from what is known and what follows.
+/// Derives agent by agent, from what is known and what follows.
 async fn derive<'a>(
     rewrite: Rewrite<'a>,
     events: &Table,
     predicate: Expr,
-    known: Option<Known>,
+    known: Known,
     settings: &Settings,
     report: &mut Report,
 ) -> Result<Rewrite<'a>, TransformError> {
@@ -180,7 +191,7 @@ async fn derive<'a>(
 /// Agents whose changes come one agent after the other.
 struct Deriving<'a, 'b> {
     rewrite: Rewrite<'a>,
-    known: Option<Known>,
+    known: Known,
     agents: Vec<Agent>,
     held: usize,
     settings: &'b Settings,
@@ -202,11 +213,12 @@ impl<'a> Deriving<'a, '_> {
                 changes: Vec::new(),
             });
         }
-        let is_wanted = self.known.as_ref().is_none_or(|known| {
-            known
+        let is_wanted = match &self.known {
+            Known::OfNews(touched) => touched
                 .get(&agent_id)
-                .is_some_and(|(since, _)| change.at >= *since)
-        });
+                .is_some_and(|(since, _)| change.at >= *since),
+            Known::OfAll(_) => true,
+        };
         if let (true, Some(agent)) = (is_wanted, self.agents.last_mut()) {
             agent.changes.push(change);
             self.held += 1;
@@ -215,12 +227,24 @@ impl<'a> Deriving<'a, '_> {
     }
 
     async fn write(&mut self) -> Result<(), TransformError> {
-        for agent in &mut self.agents {
-            let known = self.known.as_mut();
-            if let Some((_, changes)) = known.and_then(|known| known.remove(&agent.agent_id)) {
-                agent.changes.extend(changes);
+        let mut agents = std::mem::take(&mut self.agents);
+        for agent in &mut agents {
+            match &mut self.known {
+                Known::OfNews(touched) => {
+                    let known = touched.remove(&agent.agent_id);
+                    agent
+                        .changes
+                        .extend(known.into_iter().flat_map(|(_, changes)| changes));
+                }
+                Known::OfAll(_) => {
+                    let first_event = agent.changes.iter().map(|change| change.at).min();
+                    let mut known = self.known_of(Some(agent.agent_id)).await?;
+                    known.retain(|change| first_event.is_none_or(|first| change.at < first));
+                    agent.changes.extend(known);
+                }
             }
         }
+        self.agents.extend(agents);
         self.report.agents += self.agents.len();
         let rows = of_agents().batch(&self.agents, self.settings);
         self.rewrite.write(rows).await?;
@@ -229,7 +253,25 @@ impl<'a> Deriving<'a, '_> {
         Ok(())
     }
 
+    /// What is known of an agent; agents before it, or all for `None`, have no events and stay as they are.
+    async fn known_of(&mut self, agent: Option<i64>) -> Result<Vec<StatusChange>, TransformError> {
+        let Known::OfAll(rows) = &mut self.known else {
+            return Ok(Vec::new());
+        };
+        let is_due = |key: &i64| agent.is_none_or(|agent| *key <= agent);
+        while let Some(agent_id) = rows.key().await?.filter(is_due) {
+            let changes = rows.next().await?;
+            if Some(agent_id) == agent {
+                return Ok(changes);
+            }
+            self.agents.push(Agent { agent_id, changes });
+        }
+        Ok(Vec::new())
+    }
+
     async fn finish(mut self) -> Result<Rewrite<'a>, TransformError> {
+        self.write().await?;
+        self.known_of(None).await?;
         self.write().await?;
         Ok(self.rewrite)
     }

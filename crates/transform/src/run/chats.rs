@@ -1,9 +1,11 @@
 //! The facts of chats: the touched chats' chains, or all, read in order, derived, and written.
 
+use arrow::record_batch::RecordBatch;
 use datafusion::prelude::{Expr, col, lit};
 use futures::TryStreamExt;
 use lake::{LakeError, Rewrite, Scope, Table};
 
+use super::kept::{KeptSessions, Known};
 use super::news::News;
 use super::runs::{FLOW_RUNS, Runs};
 use super::{READ_MEMORY_BYTES, Report, TransformError, date_value};
@@ -21,6 +23,7 @@ pub(super) struct ChatFacts<'a> {
     facts: Vec<Box<dyn FactTable>>,
     rewrites: Vec<Rewrite<'a>>,
     settings: &'a Settings,
+    kept: KeptSessions,
     /// Their runs of flows.
     pub runs: Runs,
     /// Of everything, what the events say; of news, it is known already.
@@ -32,6 +35,7 @@ impl<'a> ChatFacts<'a> {
         events: &Table,
         tables: &'a mut [Table],
         news: Option<&News>,
+        known: Known<'_>,
         settings: &'a Settings,
         report: &mut Report,
     ) -> Result<Self, TransformError> {
@@ -43,10 +47,12 @@ impl<'a> ChatFacts<'a> {
             facts: of_chats(),
             rewrites,
             settings,
+            kept: KeptSessions::default(),
             runs: Runs::default(),
             learned: news.is_none().then(Learned::default),
         };
-        deriving.read(events, news, report).await?;
+        deriving.read(events, news, known, report).await?;
+        deriving.carry_over().await?;
         Ok(deriving)
     }
 
@@ -54,6 +60,7 @@ impl<'a> ChatFacts<'a> {
         &mut self,
         events: &Table,
         news: Option<&News>,
+        mut known: Known<'_>,
         report: &mut Report,
     ) -> Result<(), TransformError> {
         let Some(predicate) = predicate(news) else {
@@ -67,20 +74,39 @@ impl<'a> ChatFacts<'a> {
         while let Some(batch) = stream.try_next().await? {
             chains.take(&batch, wanted, &mut complete)?;
             if complete.len() >= CHATS_AT_ONCE {
-                self.write(std::mem::take(&mut complete), report).await?;
+                self.write(std::mem::take(&mut complete), &mut known, report)
+                    .await?;
             }
         }
         complete.extend(chains.finish());
-        self.write(complete, report).await
+        self.write(complete, &mut known, report).await?;
+        self.kept.settle_rest(&mut known).await
+    }
+
+    /// What was derived from events that are gone stays.
+    async fn carry_over(&mut self) -> Result<(), TransformError> {
+        for (fact, rewrite) in self.facts.iter().zip(&mut self.rewrites) {
+            let runs = &mut self.runs;
+            let count = |rows: &RecordBatch| match fact.name() {
+                FLOW_RUNS => runs.add(rows),
+                _ => Ok(()),
+            };
+            self.kept.carry_over(fact.as_ref(), rewrite, count).await?;
+        }
+        Ok(())
     }
 
     async fn write(
         &mut self,
-        chains: Vec<ChainInput>,
+        mut chains: Vec<ChainInput>,
+        known: &mut Known<'_>,
         report: &mut Report,
     ) -> Result<(), TransformError> {
         if chains.is_empty() {
             return Ok(());
+        }
+        for chain in &mut chains {
+            self.kept.settle(chain, known).await?;
         }
         let events = chains.iter().flat_map(|chain| &chain.events);
         report.events += events.clone().count();

@@ -7,6 +7,7 @@ use lake::{Scope, Table};
 use super::news::News;
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::coverage::{COUNTED, Coverage, schema};
+use crate::read::names;
 
 pub(super) async fn bring_up_to_date(
     table: &mut Table,
@@ -26,12 +27,7 @@ pub(super) async fn bring_up_to_date(
 
 async fn add(table: &Table, mut total: Coverage) -> Result<Coverage, TransformError> {
     let schema = schema();
-    let columns: Vec<&str> = schema
-        .fields()
-        .iter()
-        .map(|field| field.name().as_str())
-        .collect();
-    let mut rows = table.read(&columns, None).await?;
+    let mut rows = table.read(&names(&schema), None).await?;
     while let Some(batch) = rows.try_next().await? {
         total.add_rows(&batch)?;
     }

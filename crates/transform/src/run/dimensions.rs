@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use datafusion::prelude::Expr;
 use futures::TryStreamExt;
 use lake::{Scope, Table};
@@ -9,19 +10,22 @@ use lake::{Scope, Table};
 use super::runs::Runs;
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::dimensions::{ALL, Dimension, Known, Learned, Things, merge};
-use crate::read::any_of;
+use crate::read::{any_of, names};
 
 /// Rows written at a time.
 const ROWS_AT_ONCE: usize = 8_192;
 
-/// Replaces all rows by what was learned of everything.
+/// Replaces all rows by what was learned of everything. What was learned from events before `since`, which are gone,
+/// stays.
 pub(super) async fn replace_all(
     tables: &mut [Table],
     learned: Learned,
+    since: Option<NaiveDate>,
     runs: &Runs,
     txns: &[(&str, i64)],
 ) -> Result<(), TransformError> {
     for ((table, dimension), mut things) in tables.iter_mut().zip(ALL).zip(learned.into_things()) {
+        keep(table, dimension, &mut things, since).await?;
         set_runs(dimension, &mut things, runs);
         let things: Vec<Known> = things.into_values().collect();
         let mut rewrite = table.rewrite(Scope::Everything)?;
@@ -29,6 +33,25 @@ pub(super) async fn replace_all(
             rewrite.write(dimension.batch(rows)).await?;
         }
         rewrite.commit(txns, true).await?;
+    }
+    Ok(())
+}
+
+async fn keep(
+    table: &Table,
+    dimension: &Dimension,
+    things: &mut Things,
+    since: Option<NaiveDate>,
+) -> Result<(), TransformError> {
+    let mut rows = table
+        .read_sorted(&names(&dimension.schema()), None, &[], READ_MEMORY_BYTES)
+        .await?;
+    while let Some(batch) = rows.try_next().await? {
+        for known in dimension.read(&batch)? {
+            if since.is_none_or(|since| known.first_seen_at.date_naive() < since) {
+                merge(things, known);
+            }
+        }
     }
     Ok(())
 }
@@ -101,13 +124,8 @@ pub(super) async fn read(
         },
     };
     let schema = dimension.schema();
-    let columns: Vec<&str> = schema
-        .fields()
-        .iter()
-        .map(|field| field.name().as_str())
-        .collect();
     let mut rows = table
-        .read_sorted(&columns, predicate, &[], READ_MEMORY_BYTES)
+        .read_sorted(&names(&schema), predicate, &[], READ_MEMORY_BYTES)
         .await?;
     let mut things = Things::new();
     while let Some(batch) = rows.try_next().await? {

@@ -6,9 +6,11 @@
 //! before what it is added up from.
 
 mod agents;
+mod by_key;
 mod chats;
 mod coverage;
 mod dimensions;
+mod kept;
 mod news;
 mod plan;
 mod runs;
@@ -25,6 +27,7 @@ use crate::dimensions::Learned;
 use crate::read::{COLUMNS, EventRows};
 use crate::settings::Settings;
 use chats::ChatFacts;
+use kept::Known;
 use plan::{Plan, Standing, plan, standing};
 use runs::Runs;
 pub use tables::derived_tables;
@@ -169,8 +172,10 @@ async fn bring_up_to_date(
         None => Runs::default(),
     };
     report.news = news.map_or(0, |news| news.events);
+    let known = Known::of(tables.chats(), news).await?;
+    let chat_facts = &mut tables.chat_facts;
     let mut chat_facts =
-        ChatFacts::derive(events, &mut tables.chat_facts, news, settings, report).await?;
+        ChatFacts::derive(events, chat_facts, news, known, settings, report).await?;
     runs.add_all(&chat_facts.runs);
 
     coverage::bring_up_to_date(&mut tables.coverage, events, news, &txns).await?;
@@ -181,7 +186,10 @@ async fn bring_up_to_date(
         (None, learned) => {
             let mut learned = learned.unwrap_or_default();
             learn_from_others(events, &mut learned).await?;
-            dimensions::replace_all(&mut tables.dimensions, learned, &runs, &txns).await?;
+            let since = events.earliest_partition()?;
+            let since = since.and_then(|date| date.parse::<NaiveDate>().ok());
+            let dimensions = &mut tables.dimensions;
+            dimensions::replace_all(dimensions, learned, since, &runs, &txns).await?;
         }
     }
     let agent_status = &mut tables.agent_status;

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::Array;
 use chrono::{DateTime, NaiveDate, Utc};
 use events::Kind;
-use futures::TryStreamExt;
 use lake::{AddedFile, Table};
 
+use super::TransformError;
+use super::kept::{KnownChats, read_known};
 use super::tables::{Tables, position};
-use super::{READ_MEMORY_BYTES, TransformError};
 use crate::chain::StoredEvent;
 use crate::coverage::Coverage;
 use crate::dimensions::Learned;
-use crate::read::{COLUMNS, EventRows, any_of, instants, longs};
+use crate::read::{COLUMNS, EventRows, any_of, longs};
 
 /// More touched chats than this are too many to hold in memory: a rebuild streams.
 const TOUCHED_AT_MOST: usize = 50_000;
@@ -27,6 +27,8 @@ pub(super) struct News {
     pub chats: BTreeSet<i64>,
     /// The UTC date from which on events of those chats were delivered.
     pub chats_from: Option<NaiveDate>,
+    /// What is known of those chats.
+    pub known: KnownChats,
     /// Agents whose status changed, with the earliest new change.
     pub agents: BTreeMap<i64, DateTime<Utc>>,
     pub learned: Learned,
@@ -104,20 +106,15 @@ impl News {
         let Some(predicate) = any_of("chat_id", &self.chats) else {
             return Ok(());
         };
-        let columns = ["chat_id", "first_delivered_at"];
-        let mut known = facts
-            .read_sorted(&columns, Some(predicate), &[], READ_MEMORY_BYTES)
-            .await?;
-        while let Some(batch) = known.try_next().await? {
-            let (ids, began) = (
-                longs(&batch, "chat_id")?,
-                instants(&batch, "first_delivered_at")?,
-            );
-            let dates = ids.iter().zip(began.iter()).filter_map(|(id, micros)| {
-                id.filter(|id| self.chats.contains(id))?;
-                Some(DateTime::from_timestamp_micros(micros?)?.date_naive())
-            });
-            self.chats_from = dates.chain(self.chats_from).min();
+        let mut known = read_known(facts, Some(predicate)).await?;
+        while let Some(chat) = known.key().await? {
+            let sessions = known.next().await?;
+            if self.chats.contains(&chat) {
+                let began = sessions.iter().map(|session| session.first_delivered_at);
+                let dates = began.map(|instant| instant.date_naive());
+                self.chats_from = dates.chain(self.chats_from).min();
+                self.known.insert(chat, sessions);
+            }
         }
         Ok(())
     }

@@ -1,0 +1,52 @@
+//! Sessions whose events are gone: they stay as they were derived, and what comes later continues after them. Pure.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::order::StoredEvent;
+
+/// A session as it was derived earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSession {
+    pub company_id: Option<i64>,
+    pub no: i32,
+    pub first_delivered_at: DateTime<Utc>,
+    pub last_event_at: DateTime<Utc>,
+    pub flow_runs: i32,
+}
+
+/// How much of a chat stays as it was derived.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub sessions: i32,
+    /// Flow runs of those sessions.
+    pub runs: i32,
+    /// What occurred up to then is theirs.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Kept {
+    /// Of one chat's sessions, in order, and all its events: as far as the last session whose first event is gone.
+    /// Events go oldest first, so that a session whose first event is there is whole.
+    pub fn of<'a>(
+        sessions: impl Iterator<Item = &'a KnownSession>,
+        events: &[StoredEvent],
+    ) -> Kept {
+        let delivered: BTreeSet<_> = events.iter().map(|event| event.delivered_at).collect();
+        let (mut kept, mut runs) = (Kept::default(), 0);
+        let mut until = None;
+        for session in sessions {
+            runs += session.flow_runs;
+            until = until.max(Some(session.last_event_at));
+            if !delivered.contains(&session.first_delivered_at) {
+                kept = Kept {
+                    sessions: session.no,
+                    runs,
+                    until,
+                };
+            }
+        }
+        kept
+    }
+}

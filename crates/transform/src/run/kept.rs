@@ -1,0 +1,191 @@
+//! What was derived from events that are gone: found among the sessions that `fact_chats` knows, and carried over from
+//! each table's rows to its new ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, BooleanArray};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::prelude::Expr;
+use futures::TryStreamExt;
+use lake::{Rewrite, Table};
+
+use super::by_key::ByKey;
+use super::news::News;
+use super::{READ_MEMORY_BYTES, TransformError};
+use crate::chain::{ChainInput, Kept, KnownSession};
+use crate::facts::FactTable;
+use crate::read::{any_of, instants, long, longs, names};
+
+const COLUMNS: [&str; 6] = [
+    "company_id",
+    "chat_id",
+    "session_no",
+    "first_delivered_at",
+    "last_event_at",
+    "flow_runs",
+];
+
+/// Sessions that `fact_chats` knows, by chat.
+pub(super) type KnownChats = BTreeMap<i64, Vec<KnownSession>>;
+
+/// Where the sessions that are known come from.
+pub(super) enum Known<'a> {
+    /// Of the touched chats, read already.
+    OfNews(&'a KnownChats),
+    /// Of all chats, read alongside their events.
+    OfAll(Box<ByKey<KnownSession>>, Option<(i64, Vec<KnownSession>)>),
+}
+
+impl<'a> Known<'a> {
+    pub async fn of(chats: &Table, news: Option<&'a News>) -> Result<Self, TransformError> {
+        Ok(match news {
+            Some(news) => Self::OfNews(&news.known),
+            None => Self::OfAll(Box::new(read_known(chats, None).await?), None),
+        })
+    }
+}
+
+/// The sessions that stay as they are, by chat and company: all up to a number.
+#[derive(Debug, Default)]
+pub(super) struct KeptSessions(BTreeMap<(i64, Option<i64>), i32>);
+
+impl KeptSessions {
+    /// Decides what of a chat stays. Chats must come by ascending id; those passed over have no events at all and stay
+    /// whole.
+    pub async fn settle(
+        &mut self,
+        chain: &mut ChainInput,
+        known: &mut Known<'_>,
+    ) -> Result<(), TransformError> {
+        let sessions = match known {
+            Known::OfNews(chats) => chats.get(&chain.chat_id),
+            Known::OfAll(rows, current) => {
+                while let Some(chat) = rows.key().await?.filter(|chat| *chat <= chain.chat_id) {
+                    let sessions = rows.next().await?;
+                    if chat < chain.chat_id {
+                        self.keep_whole(chat, &sessions);
+                    }
+                    *current = Some((chat, sessions));
+                }
+                let same = |current: &&(i64, Vec<KnownSession>)| current.0 == chain.chat_id;
+                current.as_ref().filter(same).map(|(_, sessions)| sessions)
+            }
+        };
+        let of_company = sessions
+            .into_iter()
+            .flatten()
+            .filter(|session| session.company_id == chain.company_id);
+        chain.kept = Kept::of(of_company, &chain.events);
+        if chain.kept.sessions > 0 {
+            let chat = (chain.chat_id, chain.company_id);
+            self.0.insert(chat, chain.kept.sessions);
+        }
+        Ok(())
+    }
+
+    /// After the last chat with events.
+    pub async fn settle_rest(&mut self, known: &mut Known<'_>) -> Result<(), TransformError> {
+        if let Known::OfAll(rows, _) = known {
+            while let Some(chat) = rows.key().await? {
+                let sessions = rows.next().await?;
+                self.keep_whole(chat, &sessions);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_whole(&mut self, chat_id: i64, sessions: &[KnownSession]) {
+        for session in sessions {
+            let last = self.0.entry((chat_id, session.company_id)).or_default();
+            *last = session.no.max(*last);
+        }
+    }
+
+    /// Writes the rows of those sessions again; `each` sees them too.
+    pub async fn carry_over(
+        &self,
+        fact: &dyn FactTable,
+        rewrite: &mut Rewrite<'_>,
+        mut each: impl FnMut(&RecordBatch) -> Result<(), ArrowError>,
+    ) -> Result<(), TransformError> {
+        let chats: BTreeSet<i64> = self.0.keys().map(|(chat, _)| *chat).collect();
+        let Some(predicate) = any_of("chat_id", &chats) else {
+            return Ok(());
+        };
+        let schema = fact.schema();
+        let mut rows = rewrite
+            .table()
+            .read_sorted(&names(&schema), Some(predicate), &[], READ_MEMORY_BYTES)
+            .await?;
+        while let Some(batch) = rows.try_next().await? {
+            let is_kept = self.is_kept(&batch)?;
+            if is_kept.true_count() == 0 {
+                continue;
+            }
+            let plain = batch.columns().iter().zip(schema.fields());
+            let plain = plain.map(|(column, field)| cast(column, field.data_type()));
+            let batch =
+                RecordBatch::try_new(Arc::clone(&schema), plain.collect::<Result<Vec<_>, _>>()?)?;
+            let batch = filter_record_batch(&batch, &is_kept)?;
+            each(&batch)?;
+            rewrite.write(batch).await?;
+        }
+        Ok(())
+    }
+
+    fn is_kept(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+        let (companies, chats) = (longs(batch, "company_id")?, longs(batch, "chat_id")?);
+        let sessions = longs(batch, "session_no")?;
+        let is_kept = |row: usize| {
+            let chat = (chats.value(row), long(&companies, row));
+            self.0
+                .get(&chat)
+                .is_some_and(|last| sessions.value(row) <= i64::from(*last))
+        };
+        Ok((0..batch.num_rows())
+            .map(|row| Some(is_kept(row)))
+            .collect())
+    }
+}
+
+/// The sessions of chats, by chat and in order.
+pub(super) async fn read_known(
+    chats: &Table,
+    predicate: Option<Expr>,
+) -> Result<ByKey<KnownSession>, TransformError> {
+    ByKey::of(
+        chats,
+        &COLUMNS,
+        predicate,
+        &["chat_id", "session_no"],
+        known,
+    )
+    .await
+}
+
+fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
+    let (companies, chats) = (longs(batch, "company_id")?, longs(batch, "chat_id")?);
+    let (numbers, runs) = (longs(batch, "session_no")?, longs(batch, "flow_runs")?);
+    let began = instants(batch, "first_delivered_at")?;
+    let ended = instants(batch, "last_event_at")?;
+    let int = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    let instant = |micros: i64| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+    let row = |row: usize| {
+        let session = KnownSession {
+            company_id: long(&companies, row),
+            no: int(numbers.value(row)),
+            first_delivered_at: instant(began.value(row)),
+            last_event_at: instant(ended.value(row)),
+            flow_runs: int(long(&runs, row).unwrap_or_default()),
+        };
+        (chats.value(row), session)
+    };
+    Ok((0..batch.num_rows())
+        .filter(|index| chats.is_valid(*index))
+        .map(row)
+        .collect())
+}

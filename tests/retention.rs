@@ -1,0 +1,100 @@
+//! Facts outlive events: what retention takes from `events` stays in what was derived from it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::Desk;
+use crate::truth::all_rows;
+
+/// Removes the dates of `events` before one, as a maintainer would: by a commit that only removes.
+fn remove_before(desk: &Desk, date: &str) {
+    let log = desk.path("lake/events/_delta_log");
+    let mut commits: Vec<PathBuf> = fs::read_dir(&log)
+        .expect("the log")
+        .map(|entry| entry.expect("a commit").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    commits.sort();
+    let mut files = BTreeMap::new();
+    for commit in &commits {
+        for line in fs::read_to_string(commit).expect("a commit").lines() {
+            let action: Value = serde_json::from_str(line).expect("an action");
+            if let Some(path) = action["add"]["path"].as_str() {
+                files.insert(path.to_owned(), action["add"]["partitionValues"].clone());
+            }
+        }
+    }
+    let old = files
+        .into_iter()
+        .filter(|(_, values)| values["event_date"].as_str().expect("a date") < date);
+    let removals: Vec<String> = old
+        .map(|(path, values)| {
+            let remove = json!({ "path": path, "dataChange": true, "deletionTimestamp": 1_800_000_000_000_u64,
+                "extendedFileMetadata": false, "partitionValues": values });
+            json!({ "remove": remove }).to_string()
+        })
+        .collect();
+    assert!(!removals.is_empty(), "no date is before {date}");
+    let commit = log.join(format!("{:020}.json", commits.len()));
+    fs::write(commit, removals.join("\n")).expect("the commit");
+}
+
+/// All derived rows but coverage, which tells what `events` holds.
+fn derived(desk: &Desk) -> Vec<String> {
+    let mut rows = all_rows(desk);
+    rows.retain(|row| !row.starts_with("coverage "));
+    rows
+}
+
+#[test]
+fn facts_whose_events_are_gone_stay_and_late_events_continue_after_them() {
+    let desk = Desk::new();
+    desk.generate(
+        "traffic.ndjson",
+        &["--chats", "150", "--days", "3", "--seed", "8"],
+    );
+    desk.ok(&["import", "traffic.ndjson"]);
+    desk.ok(&["transform"]);
+    let before = derived(&desk);
+    let dates = desk.rows("SELECT DISTINCT cast(event_date AS TEXT) FROM events ORDER BY 1");
+    remove_before(&desk, dates[2][0].as_str().expect("a date"));
+
+    desk.ok(&["transform"]);
+    assert_eq!(derived(&desk), before, "after a run");
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(derived(&desk), before, "after a rebuild");
+
+    let (chat, sessions) = {
+        let rows = desk.rows(
+            "SELECT chat_id, max(session_no) FROM fact_chats WHERE state = 'closed' GROUP BY chat_id \
+             ORDER BY min(first_delivered_at) LIMIT 1",
+        );
+        (rows[0][0].clone(), rows[0][1].as_i64().expect("a number"))
+    };
+    let late = json!({ "time": 1_900_000_000, "messages": { "startedChat": [{
+        "id": chat, "situation": "auto", "company": { "id": 15691 } }] }, "token": "t" });
+    desk.write("late.ndjson", late.to_string());
+    desk.ok(&["import", "late.ndjson"]);
+    desk.ok(&["transform"]);
+    let after = derived(&desk);
+    let of_facts = |rows: &[String]| -> Vec<String> {
+        let facts = rows.iter().filter(|row| row.starts_with("fact_"));
+        facts.cloned().collect()
+    };
+    let (kept, now) = (of_facts(&before), of_facts(&after));
+    assert!(kept.iter().all(|row| now.contains(row)), "a fact is gone");
+    assert_eq!(now.len(), kept.len() + 1);
+    let last = format!(
+        "SELECT session_no, state FROM fact_chats WHERE chat_id = {chat} ORDER BY 1 DESC LIMIT 1"
+    );
+    assert_eq!(desk.rows(&last), json!([[sessions + 1, "auto"]]));
+
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(derived(&desk), after, "after another rebuild");
+}
