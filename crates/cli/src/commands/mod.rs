@@ -4,6 +4,7 @@ pub mod config;
 pub mod describe;
 pub mod generate;
 pub mod import;
+pub mod queries;
 pub mod query;
 pub mod serve;
 pub mod tables;
@@ -27,6 +28,7 @@ fn engine(config: &Config) -> Result<::query::Engine, crate::exit::Failure> {
     let options = ::query::EngineOptions {
         memory_bytes: usize::try_from(config.query_memory_bytes).unwrap_or(usize::MAX),
         derived_tables: facts.iter().map(|fact| fact.name().to_owned()).collect(),
+        zone: config.rules.zone,
     };
     Ok(::query::Engine::new(config.open_lake()?, options))
 }

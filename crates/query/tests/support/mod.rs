@@ -1,5 +1,8 @@
 //! A lake in a temporary folder, with tables from columns.
 
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,12 +10,11 @@ use arrow::array::{ArrayRef, Date32Array, Int64Array, StringArray, TimestampMicr
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use lake::{Lake, TableSpec};
-use query::{Engine, EngineOptions, Format, QueryError, Summary};
+use query::{Engine, EngineOptions, Format, QueryError, Script, Summary};
 use tempfile::TempDir;
 
 pub struct TestLake {
     /// Kept, as it goes with the value.
-    #[allow(dead_code)]
     pub folder: TempDir,
     pub lake: Lake,
 }
@@ -69,13 +71,18 @@ impl TestLake {
             EngineOptions {
                 memory_bytes: 256 << 20,
                 derived_tables,
+                zone: chrono_tz::America::Sao_Paulo,
             },
         )
     }
 
-    pub async fn run(&self, sql: &str, format: Format) -> Result<(String, Summary), QueryError> {
+    pub async fn run<'a>(
+        &self,
+        script: impl Into<Script<'a>>,
+        format: Format,
+    ) -> Result<(String, Summary), QueryError> {
         let mut out = Vec::new();
-        let summary = self.engine().run(sql, format, &mut out).await?;
+        let summary = self.engine().run(script, format, &mut out).await?;
         Ok((String::from_utf8(out).unwrap(), summary))
     }
 }
