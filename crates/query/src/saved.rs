@@ -9,7 +9,33 @@ macro_rules! saved {
     };
 }
 
-const SAVED: &[(&str, &str)] = saved!["chat_durations", "flow_outcomes", "wait_times"];
+const SAVED: &[(&str, &str)] = saved![
+    "abandonment",
+    "agent_availability",
+    "agent_occupancy",
+    "chat_durations",
+    "chats_per_available_hour",
+    "closing_reasons",
+    "contacts_new_and_returning",
+    "data_trust",
+    "first_response",
+    "flow_completion",
+    "flow_outcomes",
+    "handle_times",
+    "inbound_and_outbound",
+    "queue_length",
+    "reopens_and_repeats",
+    "reply_times",
+    "requeues",
+    "service_level",
+    "sessions_by_day",
+    "sessions_by_hour",
+    "targets_missed",
+    "transfers",
+    "unanswered_now",
+    "wait_times",
+    "waits_outside_hours",
+];
 
 /// A query that opens with the question it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
