@@ -3,6 +3,7 @@
 mod cases;
 mod import;
 mod query;
+mod saved_queries;
 mod serve;
 mod settings;
 mod support;
