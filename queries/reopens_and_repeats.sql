@@ -41,6 +41,7 @@ reopened AS (
         ON later.chat_id = closed.chat_id
         AND later.session_no > closed.session_no
         AND later.direction <> 'outbound'
+        AND ($from IS NULL OR later.started_date >= $from)
         AND date_part('epoch', later.started_at - closed.closed_at) BETWEEN 0 AND $days * 86400
         AND later.company_id IS NOT DISTINCT FROM closed.company_id
 ),
@@ -51,6 +52,7 @@ repeated AS (
         ON later.contact_id = closed.contact_id
         AND later.chat_id <> closed.chat_id
         AND later.direction <> 'outbound'
+        AND ($from IS NULL OR later.started_date >= $from)
         AND date_part('epoch', later.started_at - closed.closed_at) BETWEEN 0 AND $days * 86400
         AND later.company_id IS NOT DISTINCT FROM closed.company_id
 ),
