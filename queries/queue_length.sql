@@ -27,7 +27,7 @@ stays AS (
         wait.entered_at,
         wait.entered_at IS NOT NULL
             AND (wait.left_at IS NOT NULL OR wait.exit = 'open') AS is_known,
-        coalesce(wait.entered_at, wait.entered_earliest) AS not_before,
+        coalesce(wait.entered_at, wait.entered_earliest, chat.started_at) AS not_before,
         -- An end that is not told is no later than the session's.
         coalesce(wait.left_at, CASE WHEN wait.exit <> 'open' THEN chat.closed_at END) AS not_after
     FROM fact_queue_waits AS wait

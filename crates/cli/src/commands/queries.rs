@@ -38,7 +38,7 @@ pub fn run(name: Option<&str>) -> Result<(), Failure> {
 
 /// The saved query of that name, if there is one.
 pub fn find(name: &str) -> Result<Option<SavedQuery>, Failure> {
-    let path = Path::new(FOLDER).join(name).with_extension(EXTENSION);
+    let path = Path::new(FOLDER).join(format!("{name}.{EXTENSION}"));
     match std::fs::read_to_string(&path) {
         Ok(sql) => Ok(Some(SavedQuery {
             name: name.to_owned(),

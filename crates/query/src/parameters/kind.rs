@@ -198,3 +198,49 @@ fn boolean(text: &str) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: Kind, text: &str, expected: &str) {
+        let value = kind.parse(text, Tz::America__Sao_Paulo).expect(text);
+        assert_eq!(format!("{value:?}"), expected, "{text}");
+    }
+
+    /// Expects the text to be the same instant as `expected`, which says its offset.
+    fn check_instant(text: &str, expected: &str) {
+        let instant = |text| Kind::Timestamp.parse(text, Tz::America__Sao_Paulo);
+        assert_eq!(instant(text), instant(expected), "{text}");
+    }
+
+    #[test]
+    fn values_are_of_their_type_and_null_is_of_every_type() {
+        check(Kind::Date, "1970-01-11", "Date32(\"1970-01-11\")");
+        check(Kind::Text, " a ", "Utf8View(\" a \")");
+        check(Kind::BigInt, "-9", "Int64(-9)");
+        check(Kind::Int, "2147483647", "Int32(2147483647)");
+        check(Kind::Double, "1e3", "Float64(1000)");
+        check(Kind::Boolean, "True", "Boolean(true)");
+        check(Kind::Text, "NULL", "Utf8View(NULL)");
+        check(Kind::Int, "NULL", "Int32(NULL)");
+        for (kind, text) in [
+            (Kind::Int, "2147483648"),
+            (Kind::BigInt, ""),
+            (Kind::Double, "NaN"),
+            (Kind::Boolean, "1"),
+            (Kind::Date, "2024-13-01"),
+            (Kind::Timestamp, "2024-03-01T25:00:00Z"),
+        ] {
+            assert!(kind.parse(text, Tz::UTC).is_err(), "{kind} {text}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_is_the_first_such_and_a_skipped_one_goes_by_the_offset_before() {
+        check_instant("2024-03-01 10:00", "2024-03-01T10:00:00-03:00");
+        check_instant("2019-02-16T23:30:00", "2019-02-16T23:30:00-02:00");
+        check_instant("2018-11-04 00:30:00", "2018-11-04T00:30:00-03:00");
+        check_instant("2018-11-04", "2018-11-04T03:00:00Z");
+    }
+}
