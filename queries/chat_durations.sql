@@ -15,6 +15,11 @@
 -- department are the session's last known ones.
 -- Averages are over single sessions and cannot be averaged again: to see several days, channels or
 -- departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
 WITH sessions AS (
     SELECT
         started_date AS day,
@@ -24,6 +29,10 @@ WITH sessions AS (
         CASE WHEN outcome <> 'open' THEN duration_seconds END AS duration_seconds,
         CASE WHEN outcome = 'handled' THEN handle_seconds END AS handle_seconds
     FROM fact_chats
+    WHERE ($from IS NULL OR started_date >= $from)
+        AND ($to IS NULL OR started_date <= $to)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
 )
 SELECT
     day,

@@ -19,6 +19,11 @@
 -- those of the run's session, the department the last known one.
 -- Shares and averages are over single runs and cannot be averaged again: to see several days, channels
 -- or departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
 WITH runs AS (
     SELECT
         run.started_date AS day,
@@ -32,9 +37,13 @@ WITH runs AS (
         END AS entry_seconds
     FROM fact_flow_runs AS run
     LEFT JOIN fact_chats AS chat
-        ON chat.company_id = run.company_id
-        AND chat.chat_id = run.chat_id
+        ON chat.chat_id = run.chat_id
         AND chat.session_no = run.session_no
+        AND chat.company_id IS NOT DISTINCT FROM run.company_id
+    WHERE ($from IS NULL OR run.started_date >= $from)
+        AND ($to IS NULL OR run.started_date <= $to)
+        AND ($channel IS NULL OR chat.channel = $channel)
+        AND ($department IS NULL OR chat.department_id = $department)
 )
 SELECT
     day,

@@ -19,6 +19,11 @@
 -- day is the date on which the customer entered this queue, in the lake's business time zone.
 -- Averages are over single waits and cannot be averaged again: to see several days, channels or
 -- departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
 WITH stays AS (
     SELECT
         entered_date AS day,
@@ -30,6 +35,10 @@ WITH stays AS (
         CASE WHEN exit = 'abandoned' THEN wait_seconds END AS abandoned_seconds,
         CASE WHEN exit = 'department_changed' THEN wait_seconds END AS moved_on_seconds
     FROM fact_queue_waits
+    WHERE ($from IS NULL OR entered_date >= $from)
+        AND ($to IS NULL OR entered_date <= $to)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
 )
 SELECT
     day,

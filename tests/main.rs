@@ -4,6 +4,7 @@ mod cases;
 mod import;
 mod query;
 mod retention;
+mod saved_queries;
 mod serve;
 mod settings;
 mod support;

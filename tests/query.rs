@@ -1,8 +1,6 @@
 //! Queries and their formats, tables and their descriptions.
 
-use std::fs;
-
-use crate::support::{Desk, repository};
+use crate::support::Desk;
 
 fn small_lake() -> Desk {
     let desk = Desk::new();
@@ -30,51 +28,6 @@ fn formats_keep_order_nulls_and_types() {
     );
     assert!(printed("json").starts_with("[{\"b\":2,\"a\":null,"));
     assert!(printed("table").contains("NULL"));
-}
-
-#[test]
-fn the_saved_queries_answer_over_simulated_chats() {
-    let desk = small_lake();
-    for entry in fs::read_dir(repository().join("queries")).expect("the folder of queries") {
-        let path = entry.expect("a query").path();
-        let text = fs::read_to_string(&path).expect("a query");
-        assert!(
-            text.starts_with("--"),
-            "{} does not begin with its question",
-            path.display()
-        );
-        let csv = desk.ok(&["query", &path.display().to_string(), "--format", "csv"]);
-        assert!(csv.lines().count() > 3, "{} gives {csv}", path.display());
-    }
-}
-
-#[test]
-fn the_waits_of_the_saved_query_add_up_to_the_fact() {
-    let desk = small_lake();
-    let path = repository()
-        .join("queries/wait_times.sql")
-        .display()
-        .to_string();
-    let csv = desk.ok(&["query", &path, "--format", "csv"]);
-    let mut lines = csv.lines();
-    let header: Vec<&str> = lines.next().expect("a header").split(',').collect();
-    let column = header
-        .iter()
-        .position(|name| *name == "waits")
-        .expect("a column waits");
-    let total: i64 = lines
-        .map(|line| {
-            line.split(',')
-                .nth(column)
-                .expect("waits")
-                .parse::<i64>()
-                .expect("a count")
-        })
-        .sum();
-    assert_eq!(
-        total,
-        desk.number("SELECT count(*) FROM fact_queue_waits WHERE exit <> 'department_changed'")
-    );
 }
 
 #[test]

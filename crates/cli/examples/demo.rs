@@ -17,11 +17,7 @@ use simulator::Options;
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const FOLDER: &str = "target/demo";
-const QUERIES: [&str; 3] = [
-    "queries/wait_times.sql",
-    "queries/chat_durations.sql",
-    "queries/flow_outcomes.sql",
-];
+const QUERIES: [&str; 3] = ["wait_times", "chat_durations", "flow_outcomes"];
 const POSTERS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(180);
 

@@ -29,8 +29,13 @@ pub enum Command {
     Import(Import),
     /// Bring the facts up to date with the events
     Transform(Transform),
-    /// Run SQL over the lake's tables
+    /// Run a saved query, or SQL, over the lake's tables
     Query(Query),
+    /// List the saved queries with their parameters, or print one
+    Queries {
+        /// Name of the query to print
+        name: Option<String>,
+    },
     /// List the lake's tables
     Tables,
     /// Describe a table's columns
@@ -103,20 +108,28 @@ pub struct Transform {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(
-    after_help = "Examples:\n  huggy-etl query queries/wait_times.sql\n  huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1' --format csv"
-)]
+#[command(after_help = "Examples:
+  huggy-etl queries
+  huggy-etl query wait_times --param from=2024-03-01 --param to=2024-03-31
+  huggy-etl query service_level --param seconds=60 --param channel=whatsapp --format csv
+  huggy-etl query reports/my_own.sql
+  huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1'
+  huggy-etl query -c 'SELECT * FROM fact_chats WHERE chat_id = $chat' --param chat=9001")]
 pub struct Query {
-    /// A file of SQL statements
+    /// Name of a saved query, or a file of SQL statements
     #[arg(
-        value_name = "FILE.sql",
+        value_name = "QUERY",
         required_unless_present = "sql",
         conflicts_with = "sql"
     )]
-    pub file: Option<PathBuf>,
+    pub query: Option<String>,
     /// SQL statements
     #[arg(short = 'c', long = "command", value_name = "SQL")]
     pub sql: Option<String>,
+    /// Value of the query's parameter $NAME; repeat for several. NULL is no value; a time without offset
+    /// is one of the business time zone
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub parameters: Vec<(String, String)>,
     /// table, csv, json (an array of objects) or ndjson (an object a line)
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     pub format: query::Format,
@@ -145,6 +158,16 @@ pub struct Generate {
     /// Also write what the facts of each chat must be, as NDJSON
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            let name = name.trim().trim_start_matches('$');
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
 }
 
 impl Args {

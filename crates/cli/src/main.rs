@@ -30,8 +30,10 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Failure> {
     // Commands that know no lake need no configuration.
-    if let Command::Generate(generate) = &args.command {
-        return commands::generate::run(generate);
+    match &args.command {
+        Command::Generate(generate) => return commands::generate::run(generate),
+        Command::Queries { name } => return commands::queries::run(name.as_deref()),
+        _ => {}
     }
     // Two of the libraries below bring a TLS provider each; which one counts must be said.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -50,7 +52,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Tables => commands::tables::run(&config).await,
             Command::Describe { table } => commands::describe::run(&table, &config).await,
             Command::Config => commands::config::run(&config),
-            Command::Generate(_) => Ok(()),
+            Command::Generate(_) | Command::Queries { .. } => Ok(()),
         }
     })
 }

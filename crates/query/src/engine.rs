@@ -2,14 +2,17 @@
 
 use std::io::Write;
 
+use chrono_tz::Tz;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use lake::Lake;
 
 use crate::catalog::{CATALOG, SCHEMA, is_table_name};
 use crate::describe::{TableDescription, TableInfo, describe_table, list_tables};
 use crate::error::QueryError;
+use crate::local;
 use crate::mistake::unknown_table;
 use crate::output::{Format, Summary, write_result};
+use crate::parameters::{Bindings, Script};
 use crate::session::RunSession;
 
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub struct EngineOptions {
     pub memory_bytes: usize,
     /// Tables that the transform makes: asked for before they exist, the answer is to run it.
     pub derived_tables: Vec<String>,
+    /// The lake's business time zone.
+    pub zone: Tz,
 }
 
 /// A DataFusion session over the lake. Reads only.
@@ -26,6 +31,7 @@ pub struct Engine {
     lake: Lake,
     state: SessionState,
     derived_tables: Vec<String>,
+    zone: Tz,
 }
 
 impl Engine {
@@ -41,33 +47,40 @@ impl Engine {
         settings.execution.time_zone = Some("UTC".to_owned());
         // Errors name the line and column they are about.
         settings.sql_parser.collect_spans = true;
-        let state = SessionStateBuilder::new_from_existing(state)
-            .with_config(config)
-            .build();
+        let mut builder = SessionStateBuilder::new_from_existing(state).with_config(config);
+        builder
+            .scalar_functions()
+            .get_or_insert_default()
+            .extend(local::functions(options.zone));
+        let state = builder.build();
         Engine {
             lake,
             state,
             derived_tables: options.derived_tables,
+            zone: options.zone,
         }
     }
 
-    /// Runs the statements of `sql` in order, up to the first error, writing each result to `out`.
-    /// All of it is parsed before the first one runs; all of them see the same version of a table.
+    /// Runs the statements in order, up to the first error, writing each result to `out`. All of them
+    /// are parsed, and their parameters checked, before the first one runs; all of them see the same
+    /// version of a table.
     ///
     /// # Errors
     /// Every [`QueryError`]. What was written before one is whole for the statements before, and may be
     /// part of a result for the statement that failed.
-    pub async fn run<W: Write + ?Sized>(
+    pub async fn run<'a, W: Write + ?Sized>(
         &self,
-        sql: &str,
+        script: impl Into<Script<'a>>,
         format: Format,
         out: &mut W,
     ) -> Result<Summary, QueryError> {
         let session = RunSession::new(&self.lake, &self.state);
-        let statements = session.parse(sql)?;
+        let script = script.into();
+        let statements = session.parse(script.sql)?;
+        let bindings = Bindings::new(&script, &statements, self.zone)?;
         let mut summary = Summary::default();
         for statement in statements {
-            let rows = match session.execute(statement).await {
+            let rows = match session.execute(statement, &bindings).await {
                 Ok(rows) => rows,
                 Err(mistake) => {
                     return Err(mistake.explain(&self.lake, &self.derived_tables).await);

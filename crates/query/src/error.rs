@@ -10,6 +10,10 @@ pub enum QueryError {
     #[error("{0}")]
     Sql(String),
 
+    /// The values given are not those that the query takes: correct the call.
+    #[error("{0}")]
+    Parameter(String),
+
     /// The query does not fit its memory: narrow it, or allow it more.
     #[error("the query needs more memory than it may use; narrow it or raise the limit: {0}")]
     Memory(String),

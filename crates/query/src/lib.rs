@@ -7,11 +7,17 @@ mod catalog;
 mod describe;
 mod engine;
 mod error;
+mod local;
 mod mistake;
 mod output;
+mod parameters;
+mod saved;
 mod session;
 
 pub use describe::{ColumnInfo, TableDescription, TableInfo};
 pub use engine::{Engine, EngineOptions};
 pub use error::QueryError;
+pub use mistake::did_you_mean;
 pub use output::{Format, ResultSummary, Summary, TABLE_ROW_LIMIT, UnknownFormat};
+pub use parameters::{Declaration, Kind, Script, Undeclared, declarations};
+pub use saved::SavedQuery;

@@ -182,7 +182,7 @@ fn unknown_column(field: &Column, valid_fields: &[Column]) -> String {
 }
 
 /// `; did you mean ...?` with the nearest of the names, if one is near.
-fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let (_, nearest) = names
         .map(|candidate| (likeness(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= LIKENESS)

@@ -1,6 +1,5 @@
 //! One run's session: parses statements, admits those that read, and executes them.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
@@ -15,6 +14,7 @@ use lake::Lake;
 use crate::catalog::{CATALOG, LakeCatalog, LakeSchema};
 use crate::error::QueryError;
 use crate::mistake::Mistake;
+use crate::parameters::Bindings;
 
 pub(crate) struct RunSession {
     context: SessionContext,
@@ -35,7 +35,7 @@ impl RunSession {
         }
     }
 
-    pub fn parse(&self, sql: &str) -> Result<VecDeque<Statement>, QueryError> {
+    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, QueryError> {
         let recursion_limit = self
             .context
             .copied_config()
@@ -53,13 +53,14 @@ impl RunSession {
         }
         match statements.iter().find(|statement| !reads(statement)) {
             Some(refused) => Err(read_only(&first_words(refused))),
-            None => Ok(statements),
+            None => Ok(statements.into()),
         }
     }
 
     pub async fn execute(
         &self,
-        statement: Statement,
+        mut statement: Statement,
+        bindings: &Bindings,
     ) -> Result<SendableRecordBatchStream, Mistake> {
         let state = self.context.state();
         let references = state.resolve_table_references(&statement)?;
@@ -70,6 +71,7 @@ impl RunSession {
             self.schema.list().await?;
         }
         let words = first_words(&statement);
+        bindings.declare_types(&mut statement);
         let plan = state.statement_to_plan(statement).await?;
         // The guarantee; the statement's kind was only the polite way to say it early.
         let reading = SQLOptions::new()
@@ -79,7 +81,7 @@ impl RunSession {
         reading.verify_plan(&plan).map_err(|_| read_only(&words))?;
         Ok(self
             .context
-            .execute_logical_plan(plan)
+            .execute_logical_plan(bindings.bind(plan)?)
             .await?
             .execute_stream()
             .await?)

@@ -266,7 +266,7 @@ async fn nothing_outside_the_lake_can_be_named() {
         "",
     ] {
         let error = lake
-            .run(&format!("SELECT * FROM \"{name}\""), Format::Json)
+            .run(format!("SELECT * FROM \"{name}\"").as_str(), Format::Json)
             .await
             .unwrap_err();
         assert!(matches!(error, QueryError::Sql(_)), "{name}: {error:?}");
@@ -351,6 +351,7 @@ async fn a_query_beyond_its_memory_is_told_apart() {
         EngineOptions {
             memory_bytes: 4 << 20,
             derived_tables: Vec::new(),
+            zone: chrono_tz::UTC,
         },
     );
     let sql = "SELECT median(value) FROM generate_series(1, 2000000)";

@@ -4,6 +4,7 @@ pub mod config;
 pub mod describe;
 pub mod generate;
 pub mod import;
+pub mod queries;
 pub mod query;
 pub mod serve;
 pub mod tables;
@@ -29,6 +30,7 @@ fn engine(config: &Config) -> Result<::query::Engine, crate::exit::Failure> {
             .into_iter()
             .map(str::to_owned)
             .collect(),
+        zone: config.rules.zone,
     };
     Ok(::query::Engine::new(config.open_lake()?, options))
 }

@@ -1,18 +1,22 @@
 //! A lake in a temporary folder, with tables from columns.
 
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
+use datafusion::prelude::SessionContext;
 use lake::{Lake, Layout, TableSpec};
-use query::{Engine, EngineOptions, Format, QueryError, Summary};
+use query::{Engine, EngineOptions, Format, QueryError, Script, Summary};
 use tempfile::TempDir;
 
 pub struct TestLake {
     /// Kept, as it goes with the value.
-    #[allow(dead_code)]
     pub folder: TempDir,
     pub lake: Lake,
 }
@@ -32,7 +36,10 @@ impl TestLake {
                 .into_iter()
                 .map(|(name, column)| (name, column, true)),
         );
-        let batch = batch.unwrap();
+        self.add_batch(name, partition, batch.unwrap()).await;
+    }
+
+    async fn add_batch(&self, name: &str, partition: Option<&str>, batch: RecordBatch) {
         let described = |field: &Arc<Field>| {
             let comment = format!("the {} of a row", field.name());
             field
@@ -61,6 +68,15 @@ impl TestLake {
             .unwrap();
     }
 
+    /// Every table of `tables`, of which those in `rows` have rows: the columns given, the others NULL.
+    pub async fn fill(&self, tables: &[(&str, &str)], rows: &[Rows<'_>]) {
+        for (name, columns) in tables {
+            let rows = rows.iter().find(|rows| rows.table == *name);
+            let batch = rows_of(columns, rows).await;
+            self.add_batch(name, None, batch).await;
+        }
+    }
+
     pub fn engine(&self) -> Engine {
         let derived_tables = ["fact_chats", "fact_messages"].map(str::to_owned).to_vec();
         Engine::new(
@@ -68,15 +84,68 @@ impl TestLake {
             EngineOptions {
                 memory_bytes: 256 << 20,
                 derived_tables,
+                zone: chrono_tz::America::Sao_Paulo,
             },
         )
     }
 
-    pub async fn run(&self, sql: &str, format: Format) -> Result<(String, Summary), QueryError> {
+    pub async fn run<'a>(
+        &self,
+        script: impl Into<Script<'a>>,
+        format: Format,
+    ) -> Result<(String, Summary), QueryError> {
         let mut out = Vec::new();
-        let summary = self.engine().run(sql, format, &mut out).await?;
+        let summary = self.engine().run(script, format, &mut out).await?;
         Ok((String::from_utf8(out).unwrap(), summary))
     }
+}
+
+/// Rows for a table, as a VALUES list of the columns named.
+pub struct Rows<'a> {
+    pub table: &'a str,
+    pub columns: &'a str,
+    pub values: &'a str,
+}
+
+/// The rows as one batch with all `columns`, given as `name TYPE, ...`.
+async fn rows_of(columns: &str, rows: Option<&Rows<'_>>) -> RecordBatch {
+    let given: Vec<&str> = rows.map_or_else(Vec::new, |rows| {
+        rows.columns.split(',').map(str::trim).collect()
+    });
+    let known: Vec<(&str, &str)> = columns
+        .split(',')
+        .map(|column| column.trim().split_once(' ').unwrap())
+        .collect();
+    for name in &given {
+        assert!(known.iter().any(|(known, _)| known == name), "{name}");
+    }
+    let selected: Vec<String> = known
+        .iter()
+        .map(|(name, sql_type)| {
+            let place = given.iter().position(|given| given == name);
+            let value = place.map_or("NULL".to_owned(), |place| format!("column{}", place + 1));
+            let arrow_type = match *sql_type {
+                "TIMESTAMP" => "Timestamp(us, \"UTC\")",
+                "TEXT" => "Utf8",
+                "BIGINT" => "Int64",
+                "INT" => "Int32",
+                "DATE" => "Date32",
+                "BOOLEAN" => "Boolean",
+                other => panic!("{other}"),
+            };
+            format!("arrow_cast({value}, '{arrow_type}') AS {name}")
+        })
+        .collect();
+    let values = rows.map_or("(NULL)", |rows| rows.values);
+    let condition = if rows.is_some() { "true" } else { "false" };
+    let sql = format!(
+        "SELECT {} FROM (VALUES {values}) WHERE {condition}",
+        selected.join(", ")
+    );
+    let frame = SessionContext::new().sql(&sql).await.unwrap();
+    let schema = Arc::new(frame.schema().as_arrow().clone());
+    let batches = frame.collect().await.unwrap();
+    concat_batches(&schema, &batches).unwrap()
 }
 
 pub fn longs<const N: usize>(values: [Option<i64>; N]) -> ArrayRef {

@@ -1,0 +1,227 @@
+//! From declarations and given values to a plan with literals in place of its parameters.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use chrono_tz::Tz;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{
+    self, CastKind, Expr, Value, visit_expressions, visit_expressions_mut,
+};
+
+use super::declaration::{Declaration, declarations};
+use super::kind::Kind;
+use super::{Script, Undeclared};
+use crate::error::QueryError;
+use crate::mistake::{Mistake, did_you_mean};
+
+/// The values of a script's parameters, all known and of the declared types.
+#[derive(Debug)]
+pub(crate) struct Bindings {
+    declared: Vec<Declaration>,
+    /// Of the declared parameters.
+    values: HashMap<String, ScalarValue>,
+    /// Of the others, whose types show only in the plan.
+    untyped: HashMap<String, String>,
+    zone: Tz,
+}
+
+impl Bindings {
+    /// Holds every parameter that the statements use against what is declared and given.
+    ///
+    /// # Errors
+    /// [`QueryError::Sql`] for a mistake of the script, [`QueryError::Parameter`] for one of the values.
+    pub fn new(script: &Script, statements: &[Statement], zone: Tz) -> Result<Self, QueryError> {
+        let declared = declarations(script.sql)?;
+        let used = parameters_of(statements)?;
+        let given: HashMap<&str, &str> = script
+            .values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        check_given(script, &declared, &used)?;
+        let mut bindings = Self {
+            values: HashMap::new(),
+            untyped: HashMap::new(),
+            zone,
+            declared,
+        };
+        for declaration in &bindings.declared {
+            let value = declared_value(declaration, given.get(declaration.name.as_str()), zone)?;
+            bindings.values.insert(declaration.name.clone(), value);
+        }
+        for name in used {
+            if bindings.values.contains_key(&name) {
+                continue;
+            }
+            if script.undeclared == Undeclared::Refused {
+                return Err(undeclared(&name, &bindings.declared));
+            }
+            let value = given.get(name.as_str()).ok_or_else(|| {
+                QueryError::Parameter(format!(
+                    "parameter ${name} has no value; give it as --param {name}=VALUE"
+                ))
+            })?;
+            bindings.untyped.insert(name, (*value).to_owned());
+        }
+        Ok(bindings)
+    }
+
+    /// Lets the planner know the declared types: a bare parameter has none until it is bound.
+    pub fn declare_types(&self, statement: &mut Statement) {
+        let Some(statement) = sql_of_mut(statement) else {
+            return;
+        };
+        let _ = visit_expressions_mut(statement, |expr| {
+            let declared = parameter(expr)
+                .and_then(|name| self.declared.iter().find(|known| known.name == name));
+            if let Some(declared) = declared {
+                *expr = Expr::Cast {
+                    kind: CastKind::Cast,
+                    expr: Box::new(expr.clone()),
+                    data_type: declared.kind.sql_type(),
+                    array: false,
+                    format: None,
+                };
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    }
+
+    pub fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan, Mistake> {
+        if self.values.is_empty() && self.untyped.is_empty() {
+            return Ok(plan);
+        }
+        let mut values = self.values.clone();
+        let inferred = plan.get_parameter_types()?;
+        for (name, text) in &self.untyped {
+            let data_type = inferred.get(&format!("${name}")).and_then(Option::as_ref);
+            let value = data_type
+                .map_or(Kind::Text, Kind::of)
+                .parse(text, self.zone)
+                .map_err(|why| QueryError::Parameter(format!("parameter ${name}: {why}")))?;
+            values.insert(name.clone(), value);
+        }
+        Ok(plan.with_param_values(values)?)
+    }
+}
+
+/// Refuses values for what the script does not ask.
+fn check_given(
+    script: &Script,
+    declared: &[Declaration],
+    used: &BTreeSet<String>,
+) -> Result<(), QueryError> {
+    let known = |name: &str| declared.iter().any(|known| known.name == name) || used.contains(name);
+    let Some((unknown, _)) = script.values.iter().find(|(name, _)| !known(name)) else {
+        return Ok(());
+    };
+    let names: BTreeSet<&str> = declared
+        .iter()
+        .map(|known| known.name.as_str())
+        .chain(used.iter().map(String::as_str))
+        .collect();
+    let advice = did_you_mean(unknown, names.iter().copied()).unwrap_or_else(|| {
+        let mut names = names.iter().map(|name| format!("${name}"));
+        let Some(first) = names.next() else {
+            return "; the query takes none".to_owned();
+        };
+        names.fold(format!("; the query takes {first}"), |list, name| {
+            list + ", " + &name
+        })
+    });
+    Err(QueryError::Parameter(format!(
+        "the query has no parameter ${unknown}{advice}"
+    )))
+}
+
+fn declared_value(
+    declaration: &Declaration,
+    given: Option<&&str>,
+    zone: Tz,
+) -> Result<ScalarValue, QueryError> {
+    let Declaration {
+        name,
+        kind,
+        description,
+        ..
+    } = declaration;
+    let meaning = if description.is_empty() {
+        String::new()
+    } else {
+        format!(" ({description})")
+    };
+    match (given, &declaration.default) {
+        (Some(given), _) => kind
+            .parse(given, zone)
+            .map_err(|why| QueryError::Parameter(format!("parameter ${name}{meaning}: {why}"))),
+        (None, Some(default)) => kind
+            .parse(default, zone)
+            .map_err(|why| QueryError::Sql(format!("the default of parameter ${name}: {why}"))),
+        (None, None) => Err(QueryError::Parameter(format!(
+            "parameter ${name}{meaning} has no value; give {} {kind} as --param {name}=VALUE",
+            kind.article()
+        ))),
+    }
+}
+
+fn undeclared(name: &str, declared: &[Declaration]) -> QueryError {
+    let names = declared.iter().map(|known| known.name.as_str());
+    let advice = did_you_mean(name, names).unwrap_or_else(|| {
+        format!("; add a leading comment such as `-- ${name} TEXT = NULL  description`")
+    });
+    QueryError::Sql(format!("${name} is used but not declared{advice}"))
+}
+
+/// The names of all parameters that the statements use.
+fn parameters_of(statements: &[Statement]) -> Result<BTreeSet<String>, QueryError> {
+    let mut names = BTreeSet::new();
+    let mut nameless = false;
+    for statement in statements.iter().filter_map(sql_of) {
+        let _ = visit_expressions(statement, |expr| {
+            match parameter(expr) {
+                Some("") => nameless = true,
+                Some(name) => {
+                    names.insert(name.to_owned());
+                }
+                None => {}
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    if nameless {
+        return Err(QueryError::Sql(
+            "a parameter needs a name: write $name instead of ?".to_owned(),
+        ));
+    }
+    Ok(names)
+}
+
+/// The name of the parameter that the expression is, empty where it has none.
+fn parameter(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Placeholder(text) => Some(text.strip_prefix('$').unwrap_or_default()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn sql_of(statement: &Statement) -> Option<&ast::Statement> {
+    match statement {
+        Statement::Statement(statement) => Some(statement),
+        Statement::Explain(explain) => sql_of(&explain.statement),
+        _ => None,
+    }
+}
+
+fn sql_of_mut(statement: &mut Statement) -> Option<&mut ast::Statement> {
+    match statement {
+        Statement::Statement(statement) => Some(statement),
+        Statement::Explain(explain) => sql_of_mut(&mut explain.statement),
+        _ => None,
+    }
+}

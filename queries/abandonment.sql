@@ -1,0 +1,65 @@
+-- How many customers give up waiting (abandono), and after how long? By day, channel and department.
+--
+-- ended             waits that ended:  ended = answered + abandoned + short_abandoned. A stay that ended
+--                   by a move to another department's queue goes on there and is not counted here.
+-- abandoned         left unanswered after at least the setting short_abandon_seconds, counted over the
+--                   unbroken wait in all departments
+-- abandoned_pct     abandoned of answered and abandoned: short ones are in neither side
+-- with_short_pct    abandoned and short_abandoned of all ended, the strictest reading
+-- abandoned_*       how many of abandoned waited so long; they add up to abandoned, with
+-- abandoned_unknown those where no event shows when the wait began
+-- time to abandon   abandoned_avg_seconds, median and p90 (nine in ten left after at most so long): the
+--                   time in this department's queue, of the abandoned with a known wait
+-- still_open        waiting yet: in no rate
+--
+-- day is the date on which the customer entered this queue, in the lake's business time zone.
+-- Averages are over single waits and cannot be averaged again: to see several days, channels or
+-- departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the queue of the department (departamento) of this id
+WITH waits AS (
+    SELECT
+        entered_date AS day,
+        channel,
+        department_id,
+        exit,
+        CASE WHEN exit = 'abandoned' THEN wait_seconds END AS abandoned_seconds
+    FROM fact_queue_waits
+    WHERE exit <> 'department_changed'
+        AND ($from IS NULL OR entered_date >= $from)
+        AND ($to IS NULL OR entered_date <= $to)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
+)
+SELECT
+    day,
+    channel,
+    department_id,
+    count(*) FILTER (WHERE exit <> 'open') AS ended,
+    count(*) FILTER (WHERE exit = 'answered') AS answered,
+    count(*) FILTER (WHERE exit = 'abandoned') AS abandoned,
+    count(*) FILTER (WHERE exit = 'short_abandoned') AS short_abandoned,
+    count(*) FILTER (WHERE exit = 'open') AS still_open,
+    round(
+        100.0 * count(*) FILTER (WHERE exit = 'abandoned')
+        / nullif(count(*) FILTER (WHERE exit IN ('answered', 'abandoned')), 0), 1
+    ) AS abandoned_pct,
+    round(
+        100.0 * count(*) FILTER (WHERE exit IN ('abandoned', 'short_abandoned'))
+        / nullif(count(*) FILTER (WHERE exit <> 'open'), 0), 1
+    ) AS with_short_pct,
+    count(*) FILTER (WHERE abandoned_seconds <= 30) AS abandoned_within_30_seconds,
+    count(*) FILTER (WHERE abandoned_seconds > 30 AND abandoned_seconds <= 60) AS abandoned_within_60_seconds,
+    count(*) FILTER (WHERE abandoned_seconds > 60 AND abandoned_seconds <= 180) AS abandoned_within_180_seconds,
+    count(*) FILTER (WHERE abandoned_seconds > 180 AND abandoned_seconds <= 600) AS abandoned_within_600_seconds,
+    count(*) FILTER (WHERE abandoned_seconds > 600) AS abandoned_after_600_seconds,
+    count(*) FILTER (WHERE exit = 'abandoned' AND abandoned_seconds IS NULL) AS abandoned_unknown,
+    round(avg(abandoned_seconds), 1) AS abandoned_avg_seconds,
+    round(median(abandoned_seconds), 1) AS abandoned_median_seconds,
+    round(percentile_cont(0.9) WITHIN GROUP (ORDER BY abandoned_seconds), 1) AS abandoned_p90_seconds
+FROM waits
+GROUP BY day, channel, department_id
+ORDER BY day, channel, department_id;

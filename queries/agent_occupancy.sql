@@ -1,0 +1,168 @@
+-- How many chats does an agent hold at a time, and how much time is idle (ociosidade)? By agent and day.
+--
+-- Every second of an agent's day is looked at once: how many chats were in the agent's hands, and whether
+-- the agent was online and available. Chats side by side are not added up where time is measured, so no
+-- share exceeds 100.
+--
+-- chat_seconds      the chats' own time: two chats for a minute are 120. Of them,
+--                   open_seconds of chats that have not ended, and bounded_seconds of those whose end is
+--                   only the latest it can have been: where these weigh, the rest is not to be trusted
+-- busy_seconds      with at least one chat: two chats for a minute are 60
+-- concurrency_avg   chat_seconds / busy_seconds (simultaneidade), while there was a chat; most_chats at once
+-- available_seconds online and available, whether or not with a chat
+-- occupied_seconds  available and with at least one chat; idle_seconds: available and with none (ociosidade)
+-- occupancy_pct     occupied of available (ocupacao)
+-- busy_not_available_seconds  with a chat while paused, offline, or of a status not known: in no share
+--
+-- The columns of availability are NULL on a day on which nothing is known of the agent's status. Chats and
+-- statuses without an end end at the lake's last event, or at $as_of: nothing is ever measured against the
+-- clock of the machine. They are cut at the midnights of the lake's business time zone. Of a $channel
+-- or $department only the chats of these are seen: the agent may be busy with others.
+--
+-- $as_of TIMESTAMP = NULL  where open intervals end; NULL for the lake's last event
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only chats of this channel (canal)
+-- $department BIGINT = NULL  only chats of the department (departamento) of this id
+-- $agent BIGINT = NULL  only this agent (agente)
+WITH instant AS (
+    SELECT coalesce($as_of, max(delivered_at)) AS as_of
+    FROM events
+),
+intervals AS (
+    SELECT
+        segment.company_id,
+        segment.agent_id,
+        segment.started_at,
+        least(segment.ended_at, instant.as_of) AS ended_at,
+        1 AS chats,
+        CASE WHEN segment.ended_at IS NULL THEN 1 ELSE 0 END AS open_chats,
+        CASE WHEN segment.ended_bounded THEN 1 ELSE 0 END AS bounded_chats,
+        0 AS statuses,
+        0 AS available
+    FROM fact_agent_segments AS segment
+    CROSS JOIN instant
+    WHERE segment.agent_id IS NOT NULL
+        AND segment.started_at < instant.as_of
+        AND ($from IS NULL OR segment.ended_at IS NULL OR segment.ended_at > date_start($from))
+        AND ($to IS NULL OR segment.started_date <= $to)
+        AND ($channel IS NULL OR segment.channel = $channel)
+        AND ($department IS NULL OR segment.department_id = $department)
+        AND ($agent IS NULL OR segment.agent_id = $agent)
+    UNION ALL
+    SELECT
+        status.company_id,
+        status.agent_id,
+        status.started_at,
+        least(status.ended_at, instant.as_of),
+        0,
+        0,
+        0,
+        CASE WHEN (status.is_online AND status.is_available) IS NULL THEN 0 ELSE 1 END,
+        CASE WHEN status.is_online AND status.is_available THEN 1 ELSE 0 END
+    FROM fact_agent_status AS status
+    CROSS JOIN instant
+    WHERE status.started_at < instant.as_of
+        AND ($from IS NULL OR status.ended_at IS NULL OR status.ended_at > date_start($from))
+        AND ($to IS NULL OR status.started_date <= $to)
+        AND ($agent IS NULL OR status.agent_id = $agent)
+),
+days AS (
+    SELECT
+        *,
+        unnest(generate_series(
+            greatest(local_date(started_at), $from), least(local_date(ended_at), $to), INTERVAL '1 day'
+        )) AS day
+    FROM intervals
+),
+pieces AS (
+    SELECT
+        company_id,
+        agent_id,
+        day,
+        greatest(started_at, date_start(day)) AS started_at,
+        least(ended_at, date_start(day + 1)) AS ended_at,
+        chats,
+        open_chats,
+        bounded_chats,
+        statuses,
+        available
+    FROM days
+),
+-- Each piece is a step up where it starts and a step down where it ends.
+steps AS (
+    SELECT company_id, agent_id, day, started_at AS at, chats, open_chats, bounded_chats, statuses, available
+    FROM pieces
+    WHERE started_at < ended_at
+    UNION ALL
+    SELECT company_id, agent_id, day, ended_at, -chats, -open_chats, -bounded_chats, -statuses, -available
+    FROM pieces
+    WHERE started_at < ended_at
+),
+turns AS (
+    SELECT
+        company_id,
+        agent_id,
+        day,
+        at,
+        sum(chats) AS chats,
+        sum(open_chats) AS open_chats,
+        sum(bounded_chats) AS bounded_chats,
+        sum(statuses) AS statuses,
+        sum(available) AS available
+    FROM steps
+    GROUP BY company_id, agent_id, day, at
+),
+-- Between two steps nothing changes: so many chats, available or not, for so many seconds.
+stretches AS (
+    SELECT
+        company_id,
+        agent_id,
+        day,
+        sum(chats) OVER so_far AS chats,
+        sum(open_chats) OVER so_far AS open_chats,
+        sum(bounded_chats) OVER so_far AS bounded_chats,
+        sum(statuses) OVER so_far > 0 AS is_known,
+        sum(available) OVER so_far > 0 AS is_available,
+        coalesce(date_part('epoch', lead(at) OVER so_far - at), 0) AS seconds
+    FROM turns
+    WINDOW so_far AS (PARTITION BY company_id, agent_id, day ORDER BY at)
+),
+measured AS (
+    SELECT
+        company_id,
+        agent_id,
+        day,
+        sum(chats * seconds) AS chat_seconds,
+        sum(open_chats * seconds) AS open_seconds,
+        sum(bounded_chats * seconds) AS bounded_seconds,
+        sum(CASE WHEN chats > 0 THEN seconds ELSE 0 END) AS busy_seconds,
+        max(chats) AS most_chats,
+        bool_or(is_known) AS is_known,
+        sum(CASE WHEN is_available THEN seconds ELSE 0 END) AS available_seconds,
+        sum(CASE WHEN is_available AND chats > 0 THEN seconds ELSE 0 END) AS occupied_seconds
+    FROM stretches
+    GROUP BY company_id, agent_id, day
+)
+SELECT
+    measured.day,
+    measured.agent_id,
+    agent.name AS agent_name,
+    CAST(chat_seconds AS BIGINT) AS chat_seconds,
+    CAST(open_seconds AS BIGINT) AS open_seconds,
+    CAST(bounded_seconds AS BIGINT) AS bounded_seconds,
+    CAST(busy_seconds AS BIGINT) AS busy_seconds,
+    round(chat_seconds / nullif(busy_seconds, 0), 2) AS concurrency_avg,
+    most_chats,
+    CASE WHEN is_known THEN CAST(available_seconds AS BIGINT) END AS available_seconds,
+    CASE WHEN is_known THEN CAST(occupied_seconds AS BIGINT) END AS occupied_seconds,
+    CASE WHEN is_known THEN CAST(available_seconds - occupied_seconds AS BIGINT) END AS idle_seconds,
+    CASE WHEN is_known THEN CAST(busy_seconds - occupied_seconds AS BIGINT) END AS busy_not_available_seconds,
+    CASE
+        WHEN is_known THEN round(100.0 * occupied_seconds / nullif(available_seconds, 0), 1)
+    END AS occupancy_pct
+FROM measured
+LEFT JOIN dim_agents AS agent
+    ON agent.agent_id = measured.agent_id
+    AND agent.company_id IS NOT DISTINCT FROM measured.company_id
+ORDER BY measured.day, measured.agent_id;

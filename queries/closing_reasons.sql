@@ -1,0 +1,58 @@
+-- Why are chats closed (tabulacao), and what do the reasons cost? By channel, department and reason.
+--
+-- closed            closed sessions (atendimentos) with this reason; the row whose tabulation is NULL holds
+--                   those closed without one, so that the rows are all closed sessions
+-- pct               of all closed sessions of the channel and department: their rows add up to 100
+-- handled           of closed, those in which an agent took part: only they have a handling time
+-- TMA               handle_avg_seconds and handle_median_seconds: time with agents, of handled
+-- duration_median_seconds   from the session's start to its close, bot and queue included
+-- reopened          of closed, those whose chat was opened again later, however much later
+--
+-- Open sessions have no reason yet and are not here. The period is that of the session's start, in the
+-- lake's business time zone; channel and department are its last known ones. A reason that was renamed is
+-- two rows of one tabulation_id. Averages cannot be averaged over rows.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
+WITH last_sessions AS (
+    SELECT company_id, chat_id, max(session_no) AS session_no
+    FROM fact_chats
+    GROUP BY company_id, chat_id
+),
+closed AS (
+    SELECT
+        chat.channel,
+        chat.department_id,
+        chat.tabulation_id,
+        chat.tabulation_name,
+        chat.outcome,
+        chat.duration_seconds,
+        CASE WHEN chat.outcome = 'handled' THEN chat.handle_seconds END AS handle_seconds,
+        chat.session_no < last_sessions.session_no AS is_reopened
+    FROM fact_chats AS chat
+    LEFT JOIN last_sessions
+        ON last_sessions.chat_id = chat.chat_id
+        AND last_sessions.company_id IS NOT DISTINCT FROM chat.company_id
+    WHERE chat.outcome <> 'open'
+        AND ($from IS NULL OR chat.started_date >= $from)
+        AND ($to IS NULL OR chat.started_date <= $to)
+        AND ($channel IS NULL OR chat.channel = $channel)
+        AND ($department IS NULL OR chat.department_id = $department)
+)
+SELECT
+    channel,
+    department_id,
+    tabulation_id,
+    tabulation_name,
+    count(*) AS closed,
+    round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY channel, department_id), 1) AS pct,
+    count(*) FILTER (WHERE outcome = 'handled') AS handled,
+    round(avg(handle_seconds), 1) AS handle_avg_seconds,
+    round(median(handle_seconds), 1) AS handle_median_seconds,
+    round(median(duration_seconds), 1) AS duration_median_seconds,
+    count(*) FILTER (WHERE is_reopened) AS reopened
+FROM closed
+GROUP BY channel, department_id, tabulation_id, tabulation_name
+ORDER BY channel, department_id, closed DESC, tabulation_id;

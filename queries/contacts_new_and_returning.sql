@@ -1,0 +1,57 @@
+-- How many contacts come for the first time, and how many come back? By day and channel.
+--
+-- contacts      distinct contacts (contatos) with a session on the day:  contacts = new + returning
+-- new           whose first session in the whole lake, on any channel and in any department, is of this
+--               day: coming twice on the first day is still new. A lake that begins in the middle of
+--               business takes everybody for new at first.
+-- returning     who had a session on an earlier day
+-- new_pct       new of contacts
+-- sessions      all sessions of the day:  sessions = of_new + of_returning + contact_unknown
+-- contact_unknown  sessions whose contact no event names: neither new nor returning
+--
+-- A contact on two channels counts under both, and on two days on both: neither can be added up.
+-- day is the date on which the session started, in the lake's business time zone.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
+WITH first_days AS (
+    SELECT company_id, contact_id, min(started_date) AS first_day
+    FROM fact_chats
+    WHERE contact_id IS NOT NULL
+    GROUP BY company_id, contact_id
+),
+sessions AS (
+    SELECT
+        chat.started_date AS day,
+        chat.channel,
+        -- An id is one contact's within its company only.
+        CASE WHEN chat.contact_id IS NOT NULL THEN struct(chat.company_id, chat.contact_id) END AS contact,
+        first_days.first_day = chat.started_date AS is_new
+    FROM fact_chats AS chat
+    LEFT JOIN first_days
+        ON first_days.contact_id = chat.contact_id
+        AND first_days.company_id IS NOT DISTINCT FROM chat.company_id
+    WHERE ($from IS NULL OR chat.started_date >= $from)
+        AND ($to IS NULL OR chat.started_date <= $to)
+        AND ($channel IS NULL OR chat.channel = $channel)
+        AND ($department IS NULL OR chat.department_id = $department)
+)
+SELECT
+    day,
+    channel,
+    count(DISTINCT contact) AS contacts,
+    count(DISTINCT CASE WHEN is_new THEN contact END) AS new,
+    count(DISTINCT CASE WHEN NOT is_new THEN contact END) AS returning,
+    round(
+        100.0 * count(DISTINCT CASE WHEN is_new THEN contact END)
+        / nullif(count(DISTINCT contact), 0), 1
+    ) AS new_pct,
+    count(*) AS sessions,
+    count(*) FILTER (WHERE is_new) AS of_new,
+    count(*) FILTER (WHERE NOT is_new) AS of_returning,
+    count(*) FILTER (WHERE is_new IS NULL) AS contact_unknown
+FROM sessions
+GROUP BY day, channel
+ORDER BY day, channel;

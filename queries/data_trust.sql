@@ -1,0 +1,134 @@
+-- How far can the numbers be trusted? The share of inferred instants, gaps in the deliveries, skewed clocks.
+--
+-- One row per measure, of the rows of its table:  rows = sure + inferred + unknown. What is unknown is NULL
+-- in the facts and in no average of the other queries.
+--
+-- session_start     inferred: the first event seen, as neither startedChat nor the flow tells
+-- session_close     closed sessions; inferred: the time of the delivery, as closed_at is missing
+-- queue_entry       inferred: the end of the bot's flow; unknown: only its bounds are, worst_seconds apart
+-- queue_exit        ended stays; inferred: agentEntered came, leftQueue did not; unknown: only seen to be over
+-- segment_end       ended segments; inferred: only the latest it can have been
+-- message_sent      inferred: the time of the delivery, as send_at is missing
+-- flow_duration     finished runs; unknown: start and end came in one delivery
+-- event_content     unknown: events with a parse_error, of which a column could not be filled
+-- event_clock       events with an instant of their own; inferred: it lies more than $skew_seconds after
+--                   the delivery (worst_seconds the most): two clocks disagree
+-- event_delay       the same; inferred: delivered more than $late_seconds after it: yesterday's numbers rose
+-- delivery_gap      stretches between two deliveries; inferred: longer than $gap_minutes, so that nobody
+--                   wrote, or nothing was received (worst_seconds the longest)
+--
+-- The period is that of each table's date; for events, of their delivery. Dates are those of the lake's
+-- business time zone.
+--
+-- $skew_seconds BIGINT = 5  how far clocks may disagree
+-- $late_seconds BIGINT = 300  how late a delivery may be
+-- $gap_minutes BIGINT = 60  how long there may be no delivery
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+WITH chats AS (
+    SELECT *
+    FROM fact_chats
+    WHERE ($from IS NULL OR started_date >= $from) AND ($to IS NULL OR started_date <= $to)
+),
+waits AS (
+    SELECT *
+    FROM fact_queue_waits
+    WHERE ($from IS NULL OR entered_date >= $from) AND ($to IS NULL OR entered_date <= $to)
+),
+delivered AS (
+    SELECT occurred_at, occurred_at_source, delivered_at, parse_error
+    FROM events
+    -- event_date is UTC: a day more on either side, for files to be passed over.
+    WHERE ($from IS NULL OR (event_date >= $from - 1 AND local_date(delivered_at) >= $from))
+        AND ($to IS NULL OR (event_date <= $to + 1 AND local_date(delivered_at) <= $to))
+),
+clocks AS (
+    SELECT date_part('epoch', delivered_at - occurred_at) AS delay_seconds
+    FROM delivered
+    WHERE occurred_at_source IN ('send_at', 'closed_at')
+),
+gaps AS (
+    SELECT date_part('epoch', delivered_at - lag(delivered_at) OVER (ORDER BY delivered_at)) AS gap_seconds
+    FROM (SELECT DISTINCT delivered_at FROM delivered)
+),
+measures AS (
+    SELECT
+        1 AS place,
+        'session_start' AS measure,
+        count(*) AS rows,
+        count(*) FILTER (WHERE started_at_source = 'first_event') AS inferred,
+        0 AS unknown,
+        CAST(NULL AS DOUBLE) AS worst_seconds
+    FROM chats
+    UNION ALL
+    SELECT
+        2, 'session_close', count(*),
+        count(*) FILTER (WHERE closed_at_source <> 'closed_at'),
+        count(*) FILTER (WHERE closed_at IS NULL),
+        NULL
+    FROM chats
+    WHERE outcome <> 'open'
+    UNION ALL
+    SELECT
+        3, 'queue_entry', count(*),
+        count(*) FILTER (WHERE entered_source = 'flow_finished' AND entered_at IS NOT NULL),
+        count(*) FILTER (WHERE entered_at IS NULL),
+        max(date_part('epoch', entered_latest - entered_earliest)) FILTER (WHERE entered_at IS NULL)
+    FROM waits
+    UNION ALL
+    SELECT
+        4, 'queue_exit', count(*),
+        count(*) FILTER (WHERE left_source = 'agentEntered' AND left_at IS NOT NULL),
+        count(*) FILTER (WHERE left_at IS NULL),
+        NULL
+    FROM waits
+    WHERE exit <> 'open'
+    UNION ALL
+    SELECT 5, 'segment_end', count(*), count(*) FILTER (WHERE ended_bounded), 0, NULL
+    FROM fact_agent_segments
+    WHERE end_reason <> 'open'
+        AND ($from IS NULL OR started_date >= $from)
+        AND ($to IS NULL OR started_date <= $to)
+    UNION ALL
+    SELECT 6, 'message_sent', count(*), count(*) FILTER (WHERE sent_at_source <> 'send_at'), 0, NULL
+    FROM fact_messages
+    WHERE ($from IS NULL OR sent_date >= $from) AND ($to IS NULL OR sent_date <= $to)
+    UNION ALL
+    SELECT 7, 'flow_duration', count(*), 0, count(*) FILTER (WHERE duration_seconds IS NULL), NULL
+    FROM fact_flow_runs
+    WHERE finished_at IS NOT NULL
+        AND ($from IS NULL OR started_date >= $from)
+        AND ($to IS NULL OR started_date <= $to)
+    UNION ALL
+    SELECT 8, 'event_content', count(*), 0, count(parse_error), NULL
+    FROM delivered
+    UNION ALL
+    SELECT
+        9, 'event_clock', count(*),
+        count(*) FILTER (WHERE -delay_seconds > $skew_seconds), 0,
+        max(-delay_seconds) FILTER (WHERE delay_seconds < 0)
+    FROM clocks
+    UNION ALL
+    SELECT
+        10, 'event_delay', count(*),
+        count(*) FILTER (WHERE delay_seconds > $late_seconds), 0,
+        max(delay_seconds) FILTER (WHERE delay_seconds > 0)
+    FROM clocks
+    UNION ALL
+    SELECT
+        11, 'delivery_gap', count(gap_seconds),
+        count(*) FILTER (WHERE gap_seconds > 60 * $gap_minutes), 0,
+        max(gap_seconds)
+    FROM gaps
+)
+SELECT
+    measure,
+    rows,
+    rows - inferred - unknown AS sure,
+    inferred,
+    unknown,
+    round(100.0 * inferred / nullif(rows, 0), 1) AS inferred_pct,
+    round(100.0 * unknown / nullif(rows, 0), 1) AS unknown_pct,
+    CAST(worst_seconds AS BIGINT) AS worst_seconds
+FROM measures
+ORDER BY place;

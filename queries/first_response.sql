@@ -1,0 +1,75 @@
+-- How soon does an agent write first (tempo de primeira resposta, TPR)? The distribution over sessions.
+--
+-- Every session (atendimento) is in one row, so the rows add up to all sessions of the period.
+--
+-- answered after a known time, one row for each stretch of it:
+--     over_seconds, up_to_seconds   the stretch, the upper bound included; the first holds 0, too
+--     pct                           of the sessions answered after a known time
+--     cumulative_pct                of the same, those answered within up_to_seconds
+-- and without a time, pct NULL:
+--     time unknown     answered, but no event shows when the waiting for it began
+--     outbound         the company wrote first (ativo): nobody was waiting for it
+--     not yet          open and unanswered, a person due
+--     never            closed unanswered, though a person was due: abandoned ones are here
+--     nobody due       a bot alone, or nothing but a start
+--
+-- The time is first_response_seconds of fact_chats: from the queue entry, else the bot's hand-off, else the
+-- contact's first message, to the first message of an agent to the contact, nights and weekends included.
+-- The period is that of the session's start, in the lake's business time zone; channel and department are
+-- the session's last known ones.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
+WITH stretches AS (
+    SELECT over_seconds, up_to_seconds
+    FROM (
+        VALUES
+            (-1, 15), (15, 30), (30, 60), (60, 120), (120, 300), (300, 600),
+            (600, 1800), (1800, 3600), (3600, 14400), (14400, 86400), (86400, NULL)
+    ) AS stretch (over_seconds, up_to_seconds)
+),
+sessions AS (
+    SELECT
+        first_response_seconds,
+        CASE
+            WHEN first_response_seconds IS NOT NULL THEN 'answered'
+            WHEN first_response_at IS NOT NULL AND direction = 'outbound' THEN 'outbound'
+            WHEN first_response_at IS NOT NULL THEN 'time unknown'
+            WHEN queue_episodes = 0 AND agent_segments = 0 THEN 'nobody due'
+            WHEN outcome = 'open' THEN 'not yet'
+            ELSE 'never'
+        END AS response
+    FROM fact_chats
+    WHERE ($from IS NULL OR started_date >= $from)
+        AND ($to IS NULL OR started_date <= $to)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
+),
+counted AS (
+    SELECT session.response, stretch.over_seconds, stretch.up_to_seconds, count(*) AS sessions
+    FROM sessions AS session
+    LEFT JOIN stretches AS stretch
+        ON session.first_response_seconds > stretch.over_seconds
+        AND (stretch.up_to_seconds IS NULL OR session.first_response_seconds <= stretch.up_to_seconds)
+    GROUP BY session.response, stretch.over_seconds, stretch.up_to_seconds
+)
+SELECT
+    response,
+    CASE WHEN over_seconds < 0 THEN 0 ELSE over_seconds END AS over_seconds,
+    up_to_seconds,
+    sessions,
+    CASE
+        WHEN response = 'answered'
+            THEN round(100.0 * sessions / sum(sessions) OVER (PARTITION BY response), 1)
+    END AS pct,
+    CASE
+        WHEN response = 'answered'
+            THEN round(
+                100.0 * sum(sessions) OVER (PARTITION BY response ORDER BY over_seconds)
+                / sum(sessions) OVER (PARTITION BY response), 1
+            )
+    END AS cumulative_pct
+FROM counted
+ORDER BY response, over_seconds;

@@ -1,0 +1,68 @@
+-- Are so many per cent of the waits answered within so many seconds (nivel de servico, SLA)? By half-hour.
+--
+-- service_level_pct  answered_in_time / (answered_in_time + answered_late + abandoned)
+-- is_met             whether that reaches $percent, before rounding; NULL where nothing is in the formula
+-- waits              those that began in the half-hour, every one once, where it ended:
+--     waits = answered_in_time + answered_late + answered_unknown + abandoned + short_abandoned + still_open
+-- answered_in_time   an agent took the chat after at most $seconds
+-- answered_unknown   answered, but no event shows when the wait began or ended: in no rate
+-- abandono           abandoned: the customer left unanswered, however soon after short_abandon_seconds;
+--                    abandoned_in_time are those of them within $seconds, for formulas that forgive them
+-- short_abandoned    left within seconds (setting short_abandon_seconds): in no rate
+-- still_open         waiting yet: in no rate, so the last half-hours are early news
+--
+-- A stay that ended by a move to another department's queue is no ended wait: it goes on there, from the
+-- move. half_hour_local begins the half-hour on the clock of the lake's business time zone; one that the
+-- clock repeats holds both. It is NULL for waits whose beginning is not known.
+-- Rates cannot be averaged: to see an hour or a day, change the date_bin.
+--
+-- $seconds BIGINT = 20  answered within so long
+-- $percent DOUBLE = 80  the level to reach
+-- $from DATE = NULL  first day on which the wait began
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the queue of the department (departamento) of this id
+WITH waits AS (
+    SELECT
+        date_bin(INTERVAL '30 minutes', local_time(entered_at)) AS half_hour_local,
+        exit,
+        exit = 'answered' AND wait_seconds <= $seconds AS is_in_time,
+        exit = 'answered' AND wait_seconds > $seconds AS is_late,
+        wait_seconds
+    FROM fact_queue_waits
+    WHERE exit <> 'department_changed'
+        AND ($from IS NULL OR entered_date >= $from)
+        AND ($to IS NULL OR entered_date <= $to)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
+),
+terms AS (
+    SELECT
+        half_hour_local,
+        count(*) AS waits,
+        count(*) FILTER (WHERE is_in_time) AS answered_in_time,
+        count(*) FILTER (WHERE is_late) AS answered_late,
+        count(*) FILTER (WHERE exit = 'answered' AND wait_seconds IS NULL) AS answered_unknown,
+        count(*) FILTER (WHERE exit = 'abandoned') AS abandoned,
+        count(*) FILTER (WHERE exit = 'abandoned' AND wait_seconds <= $seconds) AS abandoned_in_time,
+        count(*) FILTER (WHERE exit = 'short_abandoned') AS short_abandoned,
+        count(*) FILTER (WHERE exit = 'open') AS still_open
+    FROM waits
+    GROUP BY half_hour_local
+)
+SELECT
+    half_hour_local,
+    waits,
+    answered_in_time,
+    answered_late,
+    answered_unknown,
+    abandoned,
+    abandoned_in_time,
+    short_abandoned,
+    still_open,
+    round(
+        100.0 * answered_in_time / nullif(answered_in_time + answered_late + abandoned, 0), 1
+    ) AS service_level_pct,
+    100.0 * answered_in_time / nullif(answered_in_time + answered_late + abandoned, 0) >= $percent AS is_met
+FROM terms
+ORDER BY half_hour_local;

@@ -1,0 +1,52 @@
+-- At which hours of the week do chats come in? A heat map of weekday by hour.
+--
+-- sessions          sessions (atendimentos) that started in this hour of this weekday, over all weeks
+-- days              how many such weekdays the period has
+-- sessions_per_day  sessions / days: what to expect of one such day. Compare this, not sessions, when
+--                   the period does not hold every weekday equally often.
+--
+-- Hours are those of the lake's business time zone; weekday is 1 for Monday to 7 for Sunday. All 168
+-- hours are there: 0 is measured, as the period is cut to the days between the first and the last
+-- session of the lake. The hour that a change of the clock repeats counts double, the one it skips is 0.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
+WITH period AS (
+    SELECT
+        greatest(min(started_date), $from) AS first_day,
+        least(max(started_date), $to) AS last_day
+    FROM fact_chats
+),
+weekdays AS (
+    SELECT date_part('isodow', day) AS weekday, count(*) AS days
+    FROM (
+        SELECT unnest(generate_series(first_day, last_day, INTERVAL '1 day')) AS day
+        FROM period
+        WHERE first_day <= last_day
+    )
+    GROUP BY weekday
+),
+started AS (
+    SELECT
+        date_part('isodow', local_time(started_at)) AS weekday,
+        date_part('hour', local_time(started_at)) AS hour,
+        count(*) AS sessions
+    FROM fact_chats
+    WHERE ($from IS NULL OR started_date >= $from)
+        AND ($to IS NULL OR started_date <= $to)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
+    GROUP BY weekday, hour
+)
+SELECT
+    weekdays.weekday,
+    hours.value AS hour,
+    coalesce(started.sessions, 0) AS sessions,
+    weekdays.days,
+    round(coalesce(started.sessions, 0) / CAST(weekdays.days AS DOUBLE), 2) AS sessions_per_day
+FROM weekdays
+CROSS JOIN generate_series(0, 23) AS hours
+LEFT JOIN started ON started.weekday = weekdays.weekday AND started.hour = hours.value
+ORDER BY weekday, hour;

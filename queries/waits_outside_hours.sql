@@ -1,0 +1,74 @@
+-- How much of the waiting falls outside business hours (fora do expediente)? By day, channel and department.
+--
+-- Needs the setting business_hours: without it every wait is in no_calendar.
+--
+-- waits         ended waits:  waits = inside + partly + outside + no_time + unknown + no_calendar. A stay
+--               that ended by a move to another department's queue goes on there; still_open are not ended.
+-- inside        every second of the wait lay in business hours
+-- partly        some of it did: such as a customer who came in the evening and was answered next morning
+-- outside       none of it did
+-- no_time       waits of 0 seconds, which lie on neither side
+-- unknown       no event shows when the wait began or ended
+-- outside_pct   outside and partly, of those two and inside
+-- abandono      *_abandoned: how many of each left unanswered, short ones included
+-- answered_avg_seconds  mean wait of the answered by the clock on the wall (TME), and
+-- answered_avg_business_seconds  of the same waits, only the seconds in business hours
+--
+-- day is the date on which the customer entered this queue, in the lake's business time zone.
+-- Averages are over single waits and cannot be averaged again.
+--
+-- $from DATE = NULL  first day
+-- $to DATE = NULL  last day, included
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the queue of the department (departamento) of this id
+WITH waits AS (
+    SELECT
+        entered_date AS day,
+        channel,
+        department_id,
+        exit,
+        exit IN ('abandoned', 'short_abandoned') AS is_abandoned,
+        CASE
+            WHEN exit = 'open' THEN 'open'
+            WHEN wait_seconds IS NULL THEN 'unknown'
+            WHEN wait_business_seconds IS NULL THEN 'no_calendar'
+            WHEN wait_seconds = 0 THEN 'no_time'
+            WHEN wait_business_seconds = 0 THEN 'outside'
+            WHEN wait_business_seconds < wait_seconds THEN 'partly'
+            ELSE 'inside'
+        END AS lies,
+        wait_seconds,
+        wait_business_seconds
+    FROM fact_queue_waits
+    WHERE exit <> 'department_changed'
+        AND ($from IS NULL OR entered_date >= $from)
+        AND ($to IS NULL OR entered_date <= $to)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
+)
+SELECT
+    day,
+    channel,
+    department_id,
+    count(*) FILTER (WHERE lies <> 'open') AS waits,
+    count(*) FILTER (WHERE lies = 'inside') AS inside,
+    count(*) FILTER (WHERE lies = 'partly') AS partly,
+    count(*) FILTER (WHERE lies = 'outside') AS outside,
+    count(*) FILTER (WHERE lies = 'no_time') AS no_time,
+    count(*) FILTER (WHERE lies = 'unknown') AS unknown,
+    count(*) FILTER (WHERE lies = 'no_calendar') AS no_calendar,
+    count(*) FILTER (WHERE lies = 'open') AS still_open,
+    round(
+        100.0 * count(*) FILTER (WHERE lies IN ('outside', 'partly'))
+        / nullif(count(*) FILTER (WHERE lies IN ('outside', 'partly', 'inside')), 0), 1
+    ) AS outside_pct,
+    count(*) FILTER (WHERE lies = 'inside' AND is_abandoned) AS inside_abandoned,
+    count(*) FILTER (WHERE lies = 'partly' AND is_abandoned) AS partly_abandoned,
+    count(*) FILTER (WHERE lies = 'outside' AND is_abandoned) AS outside_abandoned,
+    round(
+        avg(wait_seconds) FILTER (WHERE exit = 'answered' AND wait_business_seconds IS NOT NULL), 1
+    ) AS answered_avg_seconds,
+    round(avg(wait_business_seconds) FILTER (WHERE exit = 'answered'), 1) AS answered_avg_business_seconds
+FROM waits
+GROUP BY day, channel, department_id
+ORDER BY day, channel, department_id;

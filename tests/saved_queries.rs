@@ -1,0 +1,558 @@
+//! The saved queries over simulated chats: what they print, and what must hold whatever they print.
+
+use serde_json::Value;
+
+use crate::support::Desk;
+
+/// Of tables that the transform does not make yet: agents' statuses, and the names of agents and departments.
+const WITHOUT_TABLES: [&str; 6] = [
+    "agent_availability",
+    "agent_occupancy",
+    "chats_per_available_hour",
+    "handle_times",
+    "reply_times",
+    "transfers",
+];
+
+/// A column that counts every row of a table once.
+struct Total {
+    query: &'static str,
+    column: &'static str,
+    table: &'static str,
+    date: &'static str,
+    condition: &'static str,
+}
+
+const fn total(
+    query: &'static str,
+    column: &'static str,
+    table: &'static str,
+    date: &'static str,
+    condition: &'static str,
+) -> Total {
+    Total {
+        query,
+        column,
+        table,
+        date,
+        condition,
+    }
+}
+
+const CHATS: &str = "fact_chats";
+const WAITS: &str = "fact_queue_waits";
+const ENDED_OR_OPEN: &str = "exit <> 'department_changed'";
+
+const TOTALS: [Total; 15] = [
+    total("sessions_by_day", "sessions", CHATS, "started_date", "true"),
+    total(
+        "sessions_by_hour",
+        "sessions",
+        CHATS,
+        "started_date",
+        "true",
+    ),
+    total(
+        "contacts_new_and_returning",
+        "sessions",
+        CHATS,
+        "started_date",
+        "true",
+    ),
+    total(
+        "inbound_and_outbound",
+        "sessions",
+        CHATS,
+        "started_date",
+        "true",
+    ),
+    total("first_response", "sessions", CHATS, "started_date", "true"),
+    total("chat_durations", "sessions", CHATS, "started_date", "true"),
+    total(
+        "closing_reasons",
+        "closed",
+        CHATS,
+        "started_date",
+        "outcome <> 'open'",
+    ),
+    total(
+        "reopens_and_repeats",
+        "closed",
+        CHATS,
+        "started_date",
+        "outcome <> 'open'",
+    ),
+    total("wait_times", "waits", WAITS, "entered_date", ENDED_OR_OPEN),
+    total(
+        "service_level",
+        "waits",
+        WAITS,
+        "entered_date",
+        ENDED_OR_OPEN,
+    ),
+    total(
+        "abandonment",
+        "ended",
+        WAITS,
+        "entered_date",
+        "exit NOT IN ('department_changed', 'open')",
+    ),
+    total(
+        "waits_outside_hours",
+        "waits",
+        WAITS,
+        "entered_date",
+        "exit NOT IN ('department_changed', 'open')",
+    ),
+    total(
+        "requeues",
+        "segments",
+        "fact_agent_segments",
+        "started_date",
+        "true",
+    ),
+    total(
+        "flow_outcomes",
+        "runs",
+        "fact_flow_runs",
+        "started_date",
+        "true",
+    ),
+    total(
+        "flow_completion",
+        "runs",
+        "fact_flow_runs",
+        "started_date",
+        "true",
+    ),
+];
+
+/// In each row of a query the parts add up to the whole.
+const PARTS: [(&str, &str, &[&str]); 18] = [
+    (
+        "agent_availability",
+        "known_seconds",
+        &[
+            "available_seconds",
+            "paused_seconds",
+            "offline_seconds",
+            "unknown_seconds",
+        ],
+    ),
+    (
+        "agent_occupancy",
+        "available_seconds",
+        &["occupied_seconds", "idle_seconds"],
+    ),
+    (
+        "agent_occupancy",
+        "busy_seconds",
+        &["occupied_seconds", "busy_not_available_seconds"],
+    ),
+    (
+        "chats_per_available_hour",
+        "chats",
+        &["taken_available", "taken_paused", "taken_unknown"],
+    ),
+    ("handle_times", "parts", &["known", "still_open"]),
+    ("reply_times", "turns", &["replies", "not_replied"]),
+    (
+        "sessions_by_day",
+        "sessions",
+        &[
+            "open",
+            "handled",
+            "abandoned",
+            "short_abandoned",
+            "contained",
+            "bot_dropped",
+            "unanswered",
+        ],
+    ),
+    (
+        "contacts_new_and_returning",
+        "contacts",
+        &["new", "returning"],
+    ),
+    (
+        "contacts_new_and_returning",
+        "sessions",
+        &["of_new", "of_returning", "contact_unknown"],
+    ),
+    (
+        "inbound_and_outbound",
+        "sessions",
+        &["inbound", "outbound", "direction_unknown"],
+    ),
+    (
+        "wait_times",
+        "waits",
+        &["answered", "abandoned", "short_abandoned", "still_open"],
+    ),
+    (
+        "service_level",
+        "waits",
+        &[
+            "answered_in_time",
+            "answered_late",
+            "answered_unknown",
+            "abandoned",
+            "short_abandoned",
+            "still_open",
+        ],
+    ),
+    (
+        "abandonment",
+        "abandoned",
+        &[
+            "abandoned_within_30_seconds",
+            "abandoned_within_60_seconds",
+            "abandoned_within_180_seconds",
+            "abandoned_within_600_seconds",
+            "abandoned_after_600_seconds",
+            "abandoned_unknown",
+        ],
+    ),
+    (
+        "waits_outside_hours",
+        "waits",
+        &[
+            "inside",
+            "partly",
+            "outside",
+            "no_time",
+            "unknown",
+            "no_calendar",
+        ],
+    ),
+    (
+        "requeues",
+        "requeued",
+        &[
+            "answered_again",
+            "abandoned_again",
+            "moved_on",
+            "waiting_again",
+            "wait_unknown",
+        ],
+    ),
+    (
+        "flow_completion",
+        "runs",
+        &["finished", "interrupted", "dropped", "open"],
+    ),
+    (
+        "targets_missed",
+        "sessions",
+        &["met", "late", "never", "excluded", "unknown", "still_open"],
+    ),
+    ("data_trust", "rows", &["sure", "inferred", "unknown"]),
+];
+
+/// Averages, and the rows each must be the plain mean of.
+const AVERAGES: [(&str, &str, &str); 4] = [
+    (
+        "wait_times",
+        "answered_avg_seconds",
+        "SELECT avg(CASE WHEN exit = 'answered' THEN wait_seconds END) FROM fact_queue_waits
+         WHERE exit <> 'nothing' GROUP BY entered_date, channel, department_id
+         ORDER BY entered_date, channel, department_id",
+    ),
+    (
+        "chat_durations",
+        "handle_avg_seconds",
+        "SELECT avg(CASE WHEN outcome = 'handled' THEN handle_seconds END) FROM fact_chats
+         GROUP BY started_date, channel, department_id ORDER BY started_date, channel, department_id",
+    ),
+    (
+        "closing_reasons",
+        "handle_avg_seconds",
+        "SELECT avg(CASE WHEN outcome = 'handled' THEN handle_seconds END) FROM fact_chats
+         WHERE outcome <> 'open' GROUP BY channel, department_id, tabulation_id
+         ORDER BY channel, department_id, count(*) DESC, tabulation_id",
+    ),
+    (
+        "flow_completion",
+        "duration_avg_seconds",
+        "SELECT avg(duration_seconds) FROM fact_flow_runs GROUP BY flow_id, role ORDER BY flow_id, role",
+    ),
+];
+
+fn lake() -> Desk {
+    let desk = Desk::new();
+    let hours = "[business_hours]\nfri = [\"08:00-18:00\"]\nsat = [\"08:00-12:00\"]\n";
+    desk.write("huggy-etl.toml", hours);
+    let traffic = [
+        "--chats",
+        "90",
+        "--days",
+        "2",
+        "--seed",
+        "11",
+        "--first-day",
+        "2024-03-01",
+    ];
+    desk.generate("traffic.ndjson", &traffic);
+    desk.ok(&["import", "traffic.ndjson"]);
+    desk.ok(&["transform"]);
+    desk
+}
+
+/// The names of the saved queries that the lake has the tables for.
+fn names(desk: &Desk) -> Vec<String> {
+    let listed = desk.ok(&["queries"]);
+    let names = listed
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| !WITHOUT_TABLES.contains(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn answer(desk: &Desk, query: &str, parameters: &[String]) -> Vec<Value> {
+    let mut args = vec!["query", query, "--format", "ndjson"];
+    for parameter in parameters {
+        args.extend(["--param", parameter]);
+    }
+    let lines = desk.ok(&args);
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect()
+}
+
+fn sum(rows: &[Value], column: &str) -> i64 {
+    let numbers = rows.iter().map(|row| {
+        row[column]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{column} of {row}"))
+    });
+    numbers.sum()
+}
+
+#[test]
+fn the_saved_queries_print_what_they_printed() {
+    let desk = lake();
+    let names = names(&desk);
+    assert_eq!(names.len() + WITHOUT_TABLES.len(), 25, "{names:?}");
+    for name in names {
+        let csv = desk.ok(&["query", &name, "--format", "csv"]);
+        insta::assert_snapshot!(name, csv);
+    }
+}
+
+#[test]
+fn shares_lie_between_0_and_100_and_parts_add_up() {
+    let desk = lake();
+    for name in names(&desk) {
+        for row in answer(&desk, &name, &[]) {
+            for (column, value) in row.as_object().expect("an object") {
+                if column.ends_with("pct") && !value.is_null() {
+                    let share = value.as_f64().expect("a share");
+                    assert!((0.0..=100.0).contains(&share), "{name}: {column} of {row}");
+                }
+            }
+        }
+    }
+    let parts = PARTS
+        .iter()
+        .filter(|(name, ..)| !WITHOUT_TABLES.contains(name));
+    for (name, whole, parts) in parts {
+        for row in answer(&desk, name, &[]) {
+            // What is not known as a whole, such as the time of an agent without a status, has no parts.
+            if row[whole].is_null() || parts.iter().any(|part| row[part].is_null()) {
+                continue;
+            }
+            let row = [row];
+            let together: i64 = parts.iter().map(|part| sum(&row, part)).sum();
+            assert_eq!(sum(&row, whole), together, "{name}: {whole} of {row:?}");
+        }
+    }
+}
+
+#[test]
+fn totals_are_the_rows_of_the_facts_whatever_the_parameters() {
+    let desk = lake();
+    let department = desk.number("SELECT max(department_id) FROM fact_chats");
+    for total in TOTALS {
+        let Total {
+            query,
+            column,
+            table,
+            date,
+            condition,
+        } = total;
+        // A run's channel and department are those of its session.
+        let source = if table == "fact_flow_runs" {
+            "(SELECT run.*, channel, department_id FROM fact_flow_runs AS run
+              LEFT JOIN fact_chats AS chat USING (company_id, chat_id, session_no))"
+        } else {
+            table
+        };
+        for (parameters, restriction) in [
+            (vec![], "true".to_owned()),
+            (
+                vec!["from=2024-03-02".to_owned()],
+                format!("{date} >= '2024-03-02'"),
+            ),
+            (
+                vec!["from=2024-03-01".to_owned(), "to=2024-03-01".to_owned()],
+                format!("{date} = '2024-03-01'"),
+            ),
+            (
+                vec!["channel=widget".to_owned()],
+                "channel = 'widget'".to_owned(),
+            ),
+            (
+                vec![format!("department={department}")],
+                format!("department_id = {department}"),
+            ),
+        ] {
+            let sql = format!("SELECT count(*) FROM {source} WHERE {condition} AND {restriction}");
+            let expected = desk.number(&sql);
+            assert!(expected > 0, "{sql} says nothing");
+            let found = sum(&answer(&desk, query, &parameters), column);
+            assert_eq!(found, expected, "{query} with {parameters:?}");
+        }
+    }
+}
+
+#[test]
+fn the_time_of_agents_is_that_of_their_chats_and_statuses() {
+    if WITHOUT_TABLES.contains(&"agent_occupancy") {
+        return;
+    }
+    let desk = lake();
+    let occupancy = answer(&desk, "agent_occupancy", &[]);
+    let availability = answer(&desk, "agent_availability", &[]);
+    let until_the_last_event = |table: &str| {
+        let sql = format!(
+            "SELECT CAST(sum(date_part('epoch', coalesce(ended_at, at) - started_at)) AS BIGINT)
+             FROM {table} CROSS JOIN (SELECT max(delivered_at) AS at FROM events)"
+        );
+        desk.number(&sql)
+    };
+    let chats = until_the_last_event("fact_agent_segments");
+    assert_eq!(sum(&occupancy, "chat_seconds"), chats);
+    let statuses = until_the_last_event("fact_agent_status");
+    assert_eq!(sum(&availability, "known_seconds"), statuses);
+    let known = occupancy
+        .iter()
+        .filter(|row| !row["available_seconds"].is_null());
+    let known: Vec<Value> = known.cloned().collect();
+    let available = sum(&availability, "available_seconds");
+    assert_eq!(sum(&known, "available_seconds"), available);
+    let taken = sum(&answer(&desk, "chats_per_available_hour", &[]), "chats");
+    let sql = "SELECT count(DISTINCT struct(agent_id, started_date, company_id, chat_id, session_no)) FROM fact_agent_segments";
+    assert_eq!(taken, desk.number(sql));
+    let transfers = answer(&desk, "transfers", &[]);
+    let sql = "SELECT (SELECT sum(transfers) FROM fact_chats) + (SELECT count(*) FROM fact_department_changes)";
+    assert_eq!(sum(&transfers, "transfers"), desk.number(sql));
+    let turns = sum(&answer(&desk, "reply_times", &[]), "turns");
+    assert_eq!(turns, desk.number("SELECT count(*) FROM fact_replies"));
+    let parts = sum(&answer(&desk, "handle_times", &[]), "parts");
+    let sql = "SELECT count(DISTINCT struct(agent_id, company_id, chat_id, session_no)) FROM fact_agent_segments";
+    assert_eq!(parts, desk.number(sql));
+}
+
+#[test]
+fn averages_are_means_of_single_rows() {
+    let desk = lake();
+    for (name, column, sql) in AVERAGES {
+        let means = desk.rows(sql);
+        let means = means.as_array().expect("rows");
+        let rows = answer(&desk, name, &[]);
+        assert_eq!(rows.len(), means.len(), "{name}");
+        for (row, mean) in rows.iter().zip(means) {
+            match (row[column].as_f64(), mean[0].as_f64()) {
+                (None, None) => {}
+                (Some(found), Some(mean)) => {
+                    assert!(
+                        (found - mean).abs() <= 0.05 + 1e-9,
+                        "{name}: {mean} of {row}"
+                    );
+                }
+                _ => panic!("{name}: {mean} of {row}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_period_without_rows_gives_the_header() {
+    let desk = lake();
+    for name in names(&desk) {
+        let text = desk.ok(&["queries", &name]);
+        if !text.contains("-- $from ") || name == "data_trust" {
+            continue;
+        }
+        let full = desk.ok(&["query", &name, "--format", "csv"]);
+        let period = ["--param", "from=2031-01-01", "--param", "to=2031-01-31"];
+        let empty = desk.ok(&[&["query", name.as_str(), "--format", "csv"], &period[..]].concat());
+        assert_eq!(empty.lines().count(), 1, "{name}: {empty}");
+        assert_eq!(empty.lines().next(), full.lines().next(), "{name}");
+    }
+}
+
+#[test]
+fn a_query_is_found_by_name_in_the_folder_first_then_in_the_binary_then_as_a_file() {
+    let desk = lake();
+    let own = "-- What is one?\n-- $n INT = 1  which\nSELECT $n AS n;\n";
+    std::fs::create_dir(desk.path("queries")).expect("a folder");
+    desk.write("queries/one.sql", own);
+    desk.write("queries/wait_times.sql", own);
+    desk.write("elsewhere.sql", own);
+    for query in ["one", "wait_times", "elsewhere.sql", "queries/one.sql"] {
+        assert_eq!(
+            desk.ok(&["query", query, "--format", "csv"]),
+            "n\n1\n",
+            "{query}"
+        );
+    }
+    let two = desk.ok(&["query", "one", "--param", "n=2", "--format", "csv"]);
+    assert_eq!(two, "n\n2\n");
+    assert_eq!(desk.ok(&["queries", "one"]), own);
+    let listed = desk.ok(&["queries"]);
+    assert!(listed.contains("What is one?\n"), "{listed}");
+    assert!(listed.contains("n INT = 1\n"), "{listed}");
+    assert!(listed.contains("abandonment "), "{listed}");
+    for (args, code, expected) in [
+        (
+            &["query", "on"][..],
+            2,
+            "no saved query on; did you mean one?",
+        ),
+        (&["queries", "abandonmen"], 2, "did you mean abandonment?"),
+        (&["query", "nowhere.sql"], 2, "reading nowhere.sql"),
+        (&["query", "one", "--param", "n"], 2, "NAME=VALUE"),
+        (
+            &["query", "one", "--param", "m=1"],
+            2,
+            "no parameter $m; the query takes $n",
+        ),
+        (
+            &["query", "one", "--param", "n=one"],
+            2,
+            "parameter $n (which): \"one\" is no INT",
+        ),
+        (
+            &["query", "-c", "SELECT $x"],
+            2,
+            "parameter $x has no value",
+        ),
+    ] {
+        let printed = desk.run(args);
+        assert_eq!(printed.code, Some(code), "{args:?}: {}", printed.stderr);
+        assert!(
+            printed.stderr.contains(expected),
+            "{args:?}: {}",
+            printed.stderr
+        );
+        assert_eq!(printed.stdout, "");
+    }
+    desk.write("undeclared.sql", "-- What?\nSELECT $x");
+    let printed = desk.run(&["query", "undeclared.sql"]);
+    assert_eq!(printed.code, Some(1), "{}", printed.stderr);
+}
