@@ -45,6 +45,8 @@ pub enum Command {
     },
     /// Write made-up but realistic deliveries as NDJSON
     Generate(Generate),
+    /// Say what is missing, late, unreadable or skewed in what Huggy delivers, and what to do
+    Doctor(Doctor),
     /// Print the effective settings, secrets masked
     Config,
 }
@@ -133,6 +135,16 @@ pub struct Query {
     /// table, csv, json (an array of objects) or ndjson (an object a line)
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     pub format: query::Format,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit code 1 if there is a problem.\n\nExample:\n  huggy-etl doctor --days 7"
+)]
+pub struct Doctor {
+    /// How many days back from the latest event to look
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub days: u32,
 }
 
 #[derive(Debug, ClapArgs)]

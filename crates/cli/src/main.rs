@@ -51,6 +51,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Query(query) => commands::query::run(&query, &config).await,
             Command::Tables => commands::tables::run(&config).await,
             Command::Describe { table } => commands::describe::run(&table, &config).await,
+            Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,
             Command::Config => commands::config::run(&config),
             Command::Generate(_) | Command::Queries { .. } => Ok(()),
         }

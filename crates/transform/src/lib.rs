@@ -11,6 +11,7 @@ pub mod chain;
 mod columns;
 mod coverage;
 mod dimensions;
+pub mod doctor;
 pub mod facts;
 mod read;
 mod run;

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod describe;
+pub mod doctor;
 pub mod generate;
 pub mod import;
 pub mod queries;

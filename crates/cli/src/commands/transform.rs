@@ -48,7 +48,7 @@ fn summary(report: &Report) -> String {
     }
 }
 
-fn failure(error: TransformError) -> Failure {
+pub fn failure(error: TransformError) -> Failure {
     match error {
         TransformError::Lake(error) => error.into(),
         error => Failure::Work(error.into()),

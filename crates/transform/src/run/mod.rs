@@ -18,6 +18,7 @@ mod tables;
 
 use arrow::error::ArrowError;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
+use datafusion::error::DataFusionError;
 use datafusion::prelude::col;
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
@@ -28,6 +29,7 @@ use crate::read::{COLUMNS, EventRows};
 use crate::settings::Settings;
 use chats::ChatFacts;
 use kept::Known;
+pub(crate) use plan::lag;
 use plan::{Plan, Standing, plan, standing};
 use runs::Runs;
 pub use tables::derived_tables;
@@ -82,6 +84,8 @@ pub enum TransformError {
     Lake(#[from] LakeError),
     #[error("a table does not have the expected columns: {0}")]
     Events(#[from] ArrowError),
+    #[error("the events could not be read: {0}")]
+    Read(#[from] DataFusionError),
 }
 
 /// Brings the facts up to date with `events`. `holder` names this process to others; `clock` tells

@@ -1,9 +1,9 @@
 //! What a run has to do: nothing, everything anew, or to take in the news.
 
-use lake::{Changes, Table};
+use lake::{Changes, Lake, LakeError, Table};
 
 use super::news::News;
-use super::tables::{Tables, is_of, position};
+use super::tables::{CHATS, Tables, is_of, position};
 use super::{Mode, TransformError};
 use crate::settings::Settings;
 
@@ -62,6 +62,37 @@ pub(super) async fn standing(
         std::cmp::Ordering::Greater => {
             Standing::Rebuild("the events table was replaced by an older one")
         }
+    })
+}
+
+/// How far the facts are behind the events.
+pub(crate) struct Lag {
+    /// Commits of events that they do not reflect; `None` if there are no facts.
+    pub commits: Option<u64>,
+    /// Whether they were derived with other rules or settings.
+    pub is_outdated: bool,
+}
+
+/// Asks without making any table.
+pub(crate) async fn lag(
+    lake: &Lake,
+    events: &Table,
+    settings: &Settings,
+) -> Result<Lag, TransformError> {
+    let chats = match lake.existing(CHATS).await {
+        Ok(chats) => chats,
+        Err(LakeError::NoSuchTable { .. }) => {
+            return Ok(Lag {
+                commits: None,
+                is_outdated: false,
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let position = position(&chats).await?;
+    Ok(Lag {
+        commits: position.map(|position| events.version().saturating_sub(position)),
+        is_outdated: position.is_some() && !is_of(&chats, settings).await?,
     })
 }
 

@@ -11,6 +11,8 @@ use crate::{coverage, settings::Settings};
 pub(super) const POSITION: &str = "transform";
 const FINGERPRINT: &str = "transform-fingerprint";
 
+/// The table that is committed last.
+pub(super) const CHATS: &str = "fact_chats";
 /// Where single rows all over a table are replaced, files are small.
 const DIMENSION_FILE_BYTES: u64 = 1 << 20;
 const AGENT_FILE_BYTES: u64 = 4 << 20;
