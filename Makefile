@@ -40,8 +40,9 @@ $(VENV)/ready: Makefile
 	$(VENV)/bin/pip install --quiet --only-binary=:all: $(READERS)
 	touch $@
 
-test-readers: build $(VENV)/ready ## Compare what DuckDB, Polars and we read from one lake; needs Python 3
-	$(VENV)/bin/python tests/readers.py $(BINARY)
+test-readers: build $(VENV)/ready ## Compare our facts with DuckDB, Polars and plain SQL over the events; needs Python 3
+	$(VENV)/bin/python -B tests/readers.py $(BINARY)
+	$(VENV)/bin/python -B tests/independent.py $(BINARY)
 
 bench: ## Measure serving, storing, importing and transforming, against references in the same run
 	cargo bench -p huggy-etl
