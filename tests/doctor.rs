@@ -13,7 +13,11 @@ fn desk() -> Desk {
 #[track_caller]
 fn tells(printed: &Printed, words: &[&str]) {
     for words in words {
-        assert!(printed.stdout.contains(words), "{words:?} is not in\n{}", printed.stdout);
+        assert!(
+            printed.stdout.contains(words),
+            "{words:?} is not in\n{}",
+            printed.stdout
+        );
     }
 }
 

@@ -16,7 +16,11 @@ pub(super) static AGENTS: Dimension = Dimension {
 };
 
 const FIELDS: &[Column<Known>] = &[
-    column("name", "Latest name", Value::Text(|known| known.text(0))),
+    column(
+        "name",
+        "Name as last told",
+        Value::Text(|known| known.text(0)),
+    ),
     column(
         "email",
         "Latest e-mail address",

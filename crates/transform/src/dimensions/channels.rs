@@ -19,8 +19,16 @@ pub(super) static CHANNELS: Dimension = Dimension {
 };
 
 const FIELDS: &[Column<Known>] = &[
-    column("uuid", "Latest UUID", Value::Text(|known| known.text(0))),
-    column("name", "Latest name", Value::Text(|known| known.text(1))),
+    column(
+        "uuid",
+        "UUID as last told",
+        Value::Text(|known| known.text(0)),
+    ),
+    column(
+        "name",
+        "Name as last told",
+        Value::Text(|known| known.text(1)),
+    ),
     column(
         "type",
         "Latest type, in lower case: widget, whatsapp, email, ...",

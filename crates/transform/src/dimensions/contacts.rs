@@ -20,7 +20,11 @@ pub(super) static CONTACTS: Dimension = Dimension {
 };
 
 const FIELDS: &[Column<Known>] = &[
-    column("name", "Latest name", Value::Text(|known| known.text(0))),
+    column(
+        "name",
+        "Name as last told",
+        Value::Text(|known| known.text(0)),
+    ),
     column(
         "mobile",
         "Latest mobile number, as sent",
@@ -48,7 +52,7 @@ const FIELDS: &[Column<Known>] = &[
     ),
     column(
         "groups",
-        "Latest groups, JSON as sent",
+        "Groups as last told, JSON as sent",
         Value::Text(|known| known.text(6)),
     ),
 ];

@@ -17,7 +17,7 @@ pub(super) static TABULATIONS: Dimension = Dimension {
 
 const FIELDS: &[Column<Known>] = &[column(
     "name",
-    "Latest name",
+    "Name as last told",
     Value::Text(|known| known.text(0)),
 )];
 

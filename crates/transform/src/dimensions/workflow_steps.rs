@@ -21,7 +21,7 @@ pub(super) static WORKFLOW_STEPS: Dimension = Dimension {
 const FIELDS: &[Column<Known>] = &[
     column(
         "name",
-        "Latest name; NULL where only the id was ever told",
+        "Name as last told; NULL where only the id was ever told",
         Value::Text(|known| known.text(0)),
     ),
     column(

@@ -13,7 +13,8 @@ const FINGERPRINT: &str = "transform-fingerprint";
 
 /// The table that is committed last.
 pub(super) const CHATS: &str = "fact_chats";
-/// Where single rows all over a table are replaced, files are small.
+/// Where single rows all over a table are replaced, files are small; their statistics find those rows
+/// well enough, without bloom filters.
 const DIMENSION_FILE_BYTES: u64 = 1 << 20;
 const AGENT_FILE_BYTES: u64 = 4 << 20;
 
@@ -110,6 +111,7 @@ fn fact_spec<Of>(fact: &dyn FactTable<Of>) -> TableSpec {
 
 fn agent_status_spec() -> TableSpec {
     let mut spec = fact_spec(facts::of_agents().as_ref());
+    spec.layout.bloom_filter_columns.clear();
     spec.layout.target_file_bytes = AGENT_FILE_BYTES;
     spec
 }
@@ -117,8 +119,9 @@ fn agent_status_spec() -> TableSpec {
 fn dimension_spec(dimension: &Dimension) -> TableSpec {
     let (name, description) = (dimension.name, dimension.description);
     let layout = Layout {
+        sort_columns: vec![dimension.id.0.to_owned()],
         target_file_bytes: DIMENSION_FILE_BYTES,
-        ..layout(&[dimension.id.0], dimension.id.0)
+        ..Layout::default()
     };
     spec(name, description, dimension.schema(), layout)
 }
