@@ -73,7 +73,7 @@ fn chat(events: &[Event]) -> Chat {
     let mut input = ChainInput {
         company_id: Some(1),
         chat_id: CHAT,
-        events: Vec::new(),
+        ..ChainInput::default()
     };
     // In reverse: the order of arrival never matters.
     for (number, (seconds, event_type, payload)) in events.iter().enumerate().rev() {

@@ -3,6 +3,8 @@
 
 mod evidence;
 mod findings;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, Utc};
 use lake::Lake;
