@@ -217,9 +217,11 @@ async fn a_rewrite_since_an_instant_leaves_what_was_before_it_where_it_is() {
     let (_folder, lake) = open();
     let spec = TableSpec {
         schema: intervals(&[]).schema(),
-        sort_columns: vec!["at".to_owned()],
         stats_columns: vec!["agent_id".to_owned(), "at".to_owned()],
-        bloom_filter_columns: Vec::new(),
+        layout: Layout {
+            sort_columns: vec!["at".to_owned()],
+            ..Layout::default()
+        },
         ..spec()
     };
     let mut table = lake.table(&spec).await.expect("a table");
@@ -265,7 +267,10 @@ async fn a_rewrite_since_an_instant_leaves_what_was_before_it_where_it_is() {
 async fn a_table_of_small_files_is_rewritten_in_small_files() {
     let (_folder, lake) = open();
     let spec = TableSpec {
-        target_file_bytes: 16 << 10,
+        layout: Layout {
+            target_file_bytes: 16 << 10,
+            ..spec().layout
+        },
         ..spec()
     };
     let mut table = lake.table(&spec).await.expect("a table");
