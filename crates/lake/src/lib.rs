@@ -4,6 +4,7 @@
 //! Never knows what an event or a fact is: schemas, keys and predicates come from the caller.
 
 mod changes;
+mod difference;
 mod durable;
 mod error;
 mod lease;

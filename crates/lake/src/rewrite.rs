@@ -1,14 +1,15 @@
 //! Replacing the rows of some keys, or of all, in one commit.
 //!
-//! Files are found by their statistics in the log; only those that really hold a replaced row are
-//! rewritten, so cost follows the news. Small files are folded together as they accumulate, class by
-//! class of size, which bounds their number without a rewrite of everything. The commit fails if
-//! anybody else has committed since: a lease is not a fence, this is.
+//! Only files that hold a row which is to go are rewritten, so cost follows what changes. What stays of
+//! them is kept apart from what is added, so that rows which still change do not drag settled ones
+//! along. Small files are folded together as they accumulate, class by class of size, which bounds
+//! their number without a rewrite of everything. The commit fails if anybody else has committed since:
+//! a lease is not a fence, this is.
 
 use std::collections::BTreeSet;
 
 use arrow::record_batch::RecordBatch;
-use datafusion::prelude::{SessionContext, col};
+use datafusion::prelude::{DataFrame, SessionContext, cast, col};
 use deltalake::kernel::{Action, LogicalFileView};
 use deltalake::protocol::SaveMode;
 use deltalake::writer::{DeltaWriter, RecordBatchWriter};
@@ -21,7 +22,7 @@ use crate::table::Table;
 use crate::write::file_writer;
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
-const REWRITE_MEMORY_BYTES: usize = 512 << 20;
+pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
 /// Files below these sizes are folded together once this many of a class have gathered.
 /// A class near a table's target size is not folded: it would come out as it went in.
 const CLASS_BYTES: [u64; 3] = [256 << 10, 4 << 20, 32 << 20];
@@ -36,7 +37,7 @@ pub struct Rewrite<'a> {
 enum NewRows {
     /// Of everything: they go to files as they come.
     Written(Box<RecordBatchWriter>),
-    /// Of some keys: they are few and wait to be sorted among the survivors.
+    /// Of some keys: they are few and wait to be compared with the old ones.
     Waiting(Replaced, Vec<RecordBatch>),
 }
 
@@ -95,7 +96,7 @@ impl Rewrite<'_> {
                 actions.extend(adds.into_iter().map(Action::Add));
                 actions
             }
-            NewRows::Waiting(replaced, rows) => table.replace(&replaced, rows).await?,
+            NewRows::Waiting(replaced, rows) => table.replace(&replaced, &rows).await?,
         };
         if actions.is_empty() && !always {
             return Ok(());
@@ -104,63 +105,43 @@ impl Rewrite<'_> {
     }
 }
 
+/// Files to be read, and rows to be written with what stays of them.
+#[derive(Debug, Default)]
+struct Merge {
+    files: BTreeSet<String>,
+    rows: Vec<RecordBatch>,
+}
+
 impl Table {
     async fn replace(
         &self,
         replaced: &Replaced,
-        new_rows: Vec<RecordBatch>,
+        new_rows: &[RecordBatch],
     ) -> Result<Vec<Action>, LakeError> {
-        let mut chosen = self.files_with(replaced).await?;
-        chosen.extend(self.small_files(&chosen)?);
-        if chosen.is_empty() && new_rows.iter().all(|batch| batch.num_rows() == 0) {
+        let difference = self.difference(replaced, new_rows).await?;
+        if difference.is_empty() {
             return Ok(Vec::new());
         }
-        let mut actions = self.removals(|path| chosen.contains(path))?;
-        let adds = self.merge(&chosen, replaced, new_rows).await?;
+        let rewritten = Merge {
+            files: difference.files.keys().cloned().collect(),
+            rows: difference.files.into_values().flatten().collect(),
+        };
+        let folded = self.small_files(&rewritten.files)?;
+        let added = Merge {
+            rows: difference.added,
+            ..Merge::default()
+        };
+        let is_removed = |path: &str| rewritten.files.contains(path) || folded.contains(path);
+        let mut actions = self.removals(is_removed)?;
+        let mut adds = self.merge(rewritten, Some(replaced)).await?;
+        adds.extend(self.merge(added, None).await?);
+        let folded = Merge {
+            files: folded,
+            ..Merge::default()
+        };
+        adds.extend(self.merge(folded, None).await?);
         actions.extend(adds.into_iter().map(Action::Add));
         Ok(actions)
-    }
-
-    /// The paths of files that hold replaced rows: first by statistics, then by looking.
-    async fn files_with(&self, replaced: &Replaced) -> Result<BTreeSet<String>, LakeError> {
-        let mut candidates = Vec::new();
-        for file in self.files()? {
-            if replaced.may_be_in(&file) {
-                candidates.push(file.path().into_owned());
-            }
-        }
-        let mut hit = BTreeSet::new();
-        for path in candidates {
-            if self.holds(&path, replaced).await? {
-                hit.insert(path);
-            }
-        }
-        Ok(hit)
-    }
-
-    async fn holds(&self, path: &str, replaced: &Replaced) -> Result<bool, LakeError> {
-        let read = || LakeError::read(&self.name);
-        let provider = self
-            .inner
-            .table_provider()
-            .with_file_paths([path])
-            .await
-            .map_err(read())?;
-        let frame = session(REWRITE_MEMORY_BYTES)
-            .read_table(provider)
-            .map_err(read())?;
-        let mut stream = frame
-            .select_columns(&replaced.columns())
-            .map_err(read())?
-            .execute_stream()
-            .await
-            .map_err(read())?;
-        while let Some(batch) = stream.try_next().await.map_err(read())? {
-            if replaced.any(&batch).map_err(|error| read()(error.into()))? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// The files of every size class that has gathered enough of them to be folded together.
@@ -182,28 +163,29 @@ impl Table {
             .collect())
     }
 
-    /// Writes the chosen files' rows that stay together with the new rows, sorted.
+    /// Writes the files' rows, but for replaced ones, with the other rows, sorted.
     async fn merge(
         &self,
-        chosen: &BTreeSet<String>,
-        replaced: &Replaced,
-        new_rows: Vec<RecordBatch>,
+        merge: Merge,
+        replaced: Option<&Replaced>,
     ) -> Result<crate::table::Adds, LakeError> {
         let read = || LakeError::read(&self.name);
         let context = session(REWRITE_MEMORY_BYTES);
-        let mut frame = context
-            .read_batches(new_rows_or_empty(new_rows, self)?)
-            .map_err(read())?;
-        if !chosen.is_empty() {
-            let survivors = self.survivors(&context, chosen, replaced).await?;
-            frame = survivors.union(frame).map_err(read())?;
-        }
-        let order = self
-            .layout
-            .sort_columns
-            .iter()
-            .map(|name| col(name).sort(true, false))
-            .collect();
+        let rows = (!merge.rows.is_empty()).then(|| context.read_batches(merge.rows));
+        let rows = rows.transpose().map_err(read())?;
+        let frame = match (merge.files.is_empty(), rows) {
+            (true, None) => return Ok(Vec::new()),
+            (true, Some(rows)) => rows,
+            (false, rows) => {
+                let kept = self.kept(&context, &merge.files, replaced).await?;
+                match rows {
+                    None => kept,
+                    Some(rows) => kept.union(rows).map_err(read())?,
+                }
+            }
+        };
+        let order = self.layout.sort_columns.iter();
+        let order = order.map(|name| col(name).sort(true, false)).collect();
         let frame = frame.sort(order).map_err(read())?;
         let mut stream = frame.execute_stream().await.map_err(read())?;
         let mut writer = file_writer(self, usize::MAX)?;
@@ -216,30 +198,30 @@ impl Table {
         writer.flush().await.map_err(LakeError::delta(&self.name))
     }
 
-    async fn survivors(
+    /// The files' rows that stay.
+    async fn kept(
         &self,
         context: &SessionContext,
-        chosen: &BTreeSet<String>,
-        replaced: &Replaced,
-    ) -> Result<datafusion::prelude::DataFrame, LakeError> {
+        files: &BTreeSet<String>,
+        replaced: Option<&Replaced>,
+    ) -> Result<DataFrame, LakeError> {
         let read = || LakeError::read(&self.name);
         let provider = self
             .inner
             .table_provider()
-            .with_file_paths(chosen.iter())
+            .with_file_paths(files.iter())
             .await
             .map_err(read())?;
-        let frame = context
-            .read_table(provider)
-            .map_err(read())?
-            .filter(replaced.kept())
-            .map_err(read())?;
-        // New rows come with the caller's plain types; the scan's views must not differ from them.
+        let mut frame = context.read_table(provider).map_err(read())?;
+        if let Some(replaced) = replaced {
+            frame = frame.filter(replaced.kept()).map_err(read())?;
+        }
+        // Other rows come with plain types; the scan's views must not differ from them.
         let plain = self.describe()?.0;
-        let columns = plain.fields().iter().map(|field| {
-            datafusion::prelude::cast(col(field.name()), field.data_type().clone())
-                .alias(field.name())
-        });
+        let columns = plain
+            .fields()
+            .iter()
+            .map(|field| cast(col(field.name()), field.data_type().clone()).alias(field.name()));
         frame.select(columns.collect::<Vec<_>>()).map_err(read())
     }
 
@@ -259,13 +241,5 @@ impl Table {
         Ok(files
             .map(|file| Action::Remove(file.remove_action(true)))
             .collect())
-    }
-}
-
-fn new_rows_or_empty(rows: Vec<RecordBatch>, table: &Table) -> Result<Vec<RecordBatch>, LakeError> {
-    if rows.is_empty() {
-        Ok(vec![RecordBatch::new_empty(table.describe()?.0)])
-    } else {
-        Ok(rows)
     }
 }

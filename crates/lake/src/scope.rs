@@ -7,7 +7,6 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::{Expr, col};
@@ -69,11 +68,6 @@ impl Replaced {
         }
     }
 
-    /// The columns by which rows are told.
-    pub fn columns(&self) -> Vec<&'static str> {
-        std::iter::once(self.column).chain(self.instant).collect()
-    }
-
     /// Whether the file may hold such rows, by the log's statistics; without statistics, it may.
     pub fn may_be_in(&self, file: &LogicalFileView) -> bool {
         let stats = file
@@ -96,30 +90,29 @@ impl Replaced {
                 .any(|(_, since)| *since <= latest)
     }
 
-    /// Whether one of the rows is replaced, given the values of [`columns`](Self::columns).
-    pub fn any(&self, batch: &RecordBatch) -> Result<bool, ArrowError> {
-        Ok(self.mask(batch.columns())?.true_count() > 0)
+    /// True for the rows that stay.
+    pub fn kept(&self) -> Expr {
+        !self.replaced()
     }
 
-    /// True for the rows that stay. Computed and not spelled out: there may be thousands of keys, each
+    /// True for the replaced rows. Computed and not spelled out: there may be thousands of keys, each
     /// with an instant of its own.
-    pub fn kept(&self) -> Expr {
+    pub fn replaced(&self) -> Expr {
         let replaced = self.clone();
-        let kept = move |arguments: &[ColumnarValue]| {
+        let is_replaced = move |arguments: &[ColumnarValue]| {
             let arrays = ColumnarValue::values_to_arrays(arguments)?;
-            let mask = arrow::compute::not(&replaced.mask(&arrays)?)?;
-            Ok(ColumnarValue::Array(Arc::new(mask)))
+            Ok(ColumnarValue::Array(Arc::new(replaced.mask(&arrays)?)))
         };
-        let columns = self.columns();
+        let columns = std::iter::once(self.column).chain(self.instant);
         let types = std::iter::once(DataType::Int64).chain(self.instant.map(|_| instant_type()));
-        let kept = create_udf(
-            "is_kept",
+        let is_replaced = create_udf(
+            "is_replaced",
             types.collect(),
             DataType::Boolean,
             Volatility::Immutable,
-            Arc::new(kept),
+            Arc::new(is_replaced),
         );
-        kept.call(columns.into_iter().map(col).collect())
+        is_replaced.call(columns.map(col).collect())
     }
 
     /// A row without a key is never replaced; one without an instant is, where instants count.
