@@ -15,6 +15,7 @@ use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 
 use crate::error::LakeError;
+use crate::plain::conform;
 use crate::rewrite::REWRITE_MEMORY_BYTES;
 use crate::scope::Replaced;
 use crate::session::session;
@@ -46,7 +47,7 @@ impl Table {
         new_rows: &[RecordBatch],
     ) -> Result<Difference, LakeError> {
         let read = || LakeError::read(&self.name);
-        let schema = self.describe()?.0;
+        let schema = self.plain_schema()?;
         let mut comparison =
             Comparison::with(&schema, new_rows).map_err(|error| read()(error.into()))?;
         let candidates = self.candidates(replaced)?;
@@ -174,17 +175,6 @@ impl Comparison {
             files: rewritten.map(|(path, rows)| (path, rows.staying)).collect(),
         })
     }
-}
-
-/// The schema's columns in its plain types: scans give views and dictionaries.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let columns = schema.fields().iter().map(|field| {
-        let column = batch.column_by_name(field.name()).ok_or_else(|| {
-            ArrowError::SchemaError(format!("there is no column {}", field.name()))
-        })?;
-        cast(column, field.data_type())
-    });
-    RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
 }
 
 fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, ArrowError> {

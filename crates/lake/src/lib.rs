@@ -9,9 +9,11 @@ mod durable;
 mod error;
 mod lease;
 mod location;
+mod plain;
 mod rewrite;
 mod scope;
 mod session;
+mod stats;
 mod table;
 mod write;
 

@@ -12,14 +12,13 @@ use arrow::record_batch::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext, cast, col};
 use deltalake::kernel::{Action, LogicalFileView};
 use deltalake::protocol::SaveMode;
-use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use futures::TryStreamExt;
 
 use crate::error::LakeError;
 use crate::scope::{Replaced, Scope};
 use crate::session::session;
 use crate::table::Table;
-use crate::write::file_writer;
+use crate::write::FileWriter;
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
@@ -36,7 +35,7 @@ pub struct Rewrite<'a> {
 
 enum NewRows {
     /// Of everything: they go to files as they come.
-    Written(Box<RecordBatchWriter>),
+    Written(Box<FileWriter>),
     /// Of some keys: they are few and wait to be compared with the old ones.
     Waiting(Replaced, Vec<RecordBatch>),
 }
@@ -48,7 +47,7 @@ impl Table {
     /// [`LakeError::Delta`].
     pub fn rewrite(&mut self, scope: Scope) -> Result<Rewrite<'_>, LakeError> {
         let rows = match Replaced::of(scope) {
-            None => NewRows::Written(Box::new(file_writer(self, usize::MAX)?)),
+            None => NewRows::Written(Box::new(FileWriter::new(self, usize::MAX)?)),
             Some(replaced) => NewRows::Waiting(replaced, Vec::new()),
         };
         Ok(Rewrite { table: self, rows })
@@ -67,10 +66,7 @@ impl Rewrite<'_> {
     /// [`LakeError::Delta`], [`LakeError::Storage`].
     pub async fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
         match &mut self.rows {
-            NewRows::Written(writer) => writer
-                .write(batch)
-                .await
-                .map_err(LakeError::delta(&self.table.name)),
+            NewRows::Written(writer) => writer.write(batch).await,
             NewRows::Waiting(_, rows) => {
                 rows.push(batch);
                 Ok(())
@@ -87,11 +83,8 @@ impl Rewrite<'_> {
     pub async fn commit(self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
         let table = self.table;
         let actions = match self.rows {
-            NewRows::Written(mut writer) => {
-                let adds = writer
-                    .flush()
-                    .await
-                    .map_err(LakeError::delta(&table.name))?;
+            NewRows::Written(writer) => {
+                let adds = writer.finish().await?;
                 let mut actions = table.removals(|_| true)?;
                 actions.extend(adds.into_iter().map(Action::Add));
                 actions
@@ -188,14 +181,11 @@ impl Table {
         let order = order.map(|name| col(name).sort(true, false)).collect();
         let frame = frame.sort(order).map_err(read())?;
         let mut stream = frame.execute_stream().await.map_err(read())?;
-        let mut writer = file_writer(self, usize::MAX)?;
+        let mut writer = FileWriter::new(self, usize::MAX)?;
         while let Some(batch) = stream.try_next().await.map_err(read())? {
-            writer
-                .write(batch)
-                .await
-                .map_err(LakeError::delta(&self.name))?;
+            writer.write(batch).await?;
         }
-        writer.flush().await.map_err(LakeError::delta(&self.name))
+        writer.finish().await
     }
 
     /// The files' rows that stay.
@@ -217,7 +207,7 @@ impl Table {
             frame = frame.filter(replaced.kept()).map_err(read())?;
         }
         // Other rows come with plain types; the scan's views must not differ from them.
-        let plain = self.describe()?.0;
+        let plain = self.plain_schema()?;
         let columns = plain
             .fields()
             .iter()

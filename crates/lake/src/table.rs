@@ -27,6 +27,9 @@ const APPEND_RETRIES: usize = 50;
 /// Reading for bookkeeping (ids, keys) stays within this.
 const READ_MEMORY_BYTES: usize = 512 << 20;
 
+/// The property of a table that names the columns with statistics in the log.
+pub(crate) const STATS_COLUMNS: &str = "delta.dataSkippingStatsColumns";
+
 /// Large files suit most tables: a scan stays parallel, and a rewrite stays small.
 const FILE_BYTES: u64 = 64 << 20;
 
@@ -394,7 +397,7 @@ async fn create(lake: &Lake, spec: &TableSpec) -> Result<(), LakeError> {
     // An empty list is no list of columns to Delta; without the property all are indexed.
     let stats_columns = (!spec.stats_columns.is_empty()).then(|| spec.stats_columns.join(","));
     let properties = HashMap::from([
-        ("delta.dataSkippingStatsColumns".to_owned(), stats_columns),
+        (STATS_COLUMNS.to_owned(), stats_columns),
         // Application ids of ended ingest processes leave the log after this.
         (
             "delta.setTransactionRetentionDuration".to_owned(),

@@ -1,0 +1,35 @@
+//! Rows in a table's columns and plain types. Scans give views and dictionaries; and the comments of
+//! columns, which the log keeps, would be repeated in every file.
+
+use std::sync::Arc;
+
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+
+use crate::error::LakeError;
+use crate::table::Table;
+
+impl Table {
+    /// The table's columns without their comments.
+    pub(crate) fn plain_schema(&self) -> Result<SchemaRef, LakeError> {
+        let described = self.describe()?.0;
+        let fields = described
+            .fields()
+            .iter()
+            .map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable()));
+        Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+    }
+}
+
+/// The rows in the schema's columns and types.
+pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = schema.fields().iter().map(|field| {
+        let column = batch.column_by_name(field.name()).ok_or_else(|| {
+            ArrowError::SchemaError(format!("there is no column {}", field.name()))
+        })?;
+        cast(column, field.data_type())
+    });
+    RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
+}
