@@ -6,7 +6,7 @@ mod session;
 mod turns;
 mod walk;
 
-pub use order::{ChainEvent, ChainInput, StoredEvent};
+pub use order::{ChainEvent, ChainInput, StoredEvent, join_unnamed};
 pub use session::{Chat, Session};
 pub use turns::Turn;
 pub use walk::{
