@@ -74,14 +74,15 @@ pub(super) fn split(
             part.push(event);
         }
     }
-    let sessions = parts
-        .into_iter()
-        .zip(1..)
-        .map(|((events, close), no)| session(no, events, close, copies, settings));
+    let mut sessions: Vec<Session> = Vec::new();
+    for ((events, close), no) in parts.into_iter().zip(1..) {
+        let closed_before = sessions.last().and_then(Session::closed_at);
+        sessions.push(session(no, events, close, closed_before, copies, settings));
+    }
     Chat {
         company_id,
         chat_id,
-        sessions: sessions.collect(),
+        sessions,
     }
 }
 
@@ -89,6 +90,7 @@ fn session(
     no: i32,
     events: Vec<ChainEvent>,
     close: Option<usize>,
+    closed_before: Option<DateTime<Utc>>,
     copies: &[Copied],
     settings: &Settings,
 ) -> Session {
@@ -99,9 +101,8 @@ fn session(
     let first_delivered_at = delivered
         .chain(copies.iter().map(|copy| copy.delivered_at))
         .min();
-    let live = close.map_or(events.len(), |close| close + 1);
-    let walked = walk(&events[..live], settings);
-    let turns = turns(&events[..live], &walked);
+    let walked = walk(&events, close, closed_before, settings);
+    let turns = turns(&events, &walked);
     Session {
         no,
         events,
