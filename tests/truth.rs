@@ -183,6 +183,30 @@ fn events_that_name_no_chat_are_taken_in_and_nothing_new_commits_nothing() {
     assert_eq!(commits, self::commits(&desk.path("lake")));
 }
 
+#[test]
+fn events_without_a_company_join_their_chats_in_whichever_run_they_come() {
+    let desk = Desk::new();
+    let deliver = |time: i64, event: &str, company: Option<i64>| {
+        let mut item = json!({ "id": 9, "situation": "wait_for_chat" });
+        if let Some(company) = company {
+            item["company"] = json!({ "id": company });
+        }
+        let body = json!({ "time": time, "messages": { event: [item] }, "token": "t" });
+        desk.write("delivery.ndjson", body.to_string());
+        desk.ok(&["import", "delivery.ndjson"]);
+        desk.ok(&["transform"]);
+    };
+    let sessions = || desk.rows("SELECT company_id, event_count FROM fact_chats ORDER BY 1");
+    deliver(1_741_600_000, "startedChat", None);
+    assert_eq!(sessions(), json!([[null, 1]]));
+    deliver(1_741_600_010, "leftQueue", Some(1));
+    assert_eq!(sessions(), json!([[1, 2]]));
+    // Now nobody can tell whose the first event is.
+    deliver(1_741_600_020, "leftQueue", Some(2));
+    assert_eq!(sessions(), json!([[1, 1], [2, 1], [null, 1]]));
+    check_against_rebuild(&desk);
+}
+
 /// How many files the logs of all tables hold.
 fn commits(lake: &Path) -> usize {
     let logs = fs::read_dir(lake)

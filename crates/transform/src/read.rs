@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use datafusion::prelude::{Expr, col, lit};
 use events::{Event, EventId, parse_item};
 
-use crate::chain::{ChainInput, StoredEvent};
+use crate::chain::{ChainInput, StoredEvent, join_unnamed};
 
 /// The columns of `events` that [`EventRows`] needs.
 pub(crate) const COLUMNS: [&str; 6] = [
@@ -27,10 +27,12 @@ pub(crate) const ORDER: [&str; 2] = ["chat_id", "company_id"];
 /// Up to so many keys are looked up by value, more by range.
 const LOOKED_UP: usize = 5_000;
 
-/// Groups rows that come in [`ORDER`] into chats.
+/// Groups rows that come in [`ORDER`] into chats: one chat id at a time, since events that name no company
+/// join the chat's only one.
 #[derive(Default)]
 pub(crate) struct Chains {
-    current: Option<ChainInput>,
+    /// Of one chat id, one a company.
+    current: Vec<ChainInput>,
 }
 
 impl Chains {
@@ -51,24 +53,28 @@ impl Chains {
                 continue;
             }
             let company_id = long(&rows.company_id, row);
-            let same = |chat: &ChainInput| chat.chat_id == chat_id && chat.company_id == company_id;
-            if !self.current.as_ref().is_some_and(same) {
-                complete.extend(self.current.replace(ChainInput {
+            let last = self.current.last();
+            if last.is_some_and(|chain| chain.chat_id != chat_id) {
+                complete.extend(join_unnamed(std::mem::take(&mut self.current)));
+            }
+            let last = self.current.last();
+            if last.is_none_or(|chain| chain.company_id != company_id) {
+                self.current.push(ChainInput {
                     company_id,
                     chat_id,
                     ..ChainInput::default()
-                }));
+                });
             }
-            if let (Some(chat), Some(event)) = (&mut self.current, rows.event(row)) {
+            if let (Some(chat), Some(event)) = (self.current.last_mut(), rows.event(row)) {
                 chat.events.push(event);
             }
         }
         Ok(())
     }
 
-    /// The last chat.
-    pub fn finish(self) -> Option<ChainInput> {
-        self.current
+    /// The last chats.
+    pub fn finish(self) -> Vec<ChainInput> {
+        join_unnamed(self.current)
     }
 }
 

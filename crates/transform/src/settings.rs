@@ -7,7 +7,7 @@ use events::{DOCUMENTED, Tz};
 use crate::calendar::Calendars;
 
 /// Raised whenever a rule changes what the same events become: facts are then rebuilt.
-pub const RULES_VERSION: u32 = 2;
+pub const RULES_VERSION: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {

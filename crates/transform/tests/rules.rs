@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use events::EventId;
 use serde_json::{Value, json};
 use transform::Settings;
-use transform::chain::{ChainInput, Chat, derive};
+use transform::chain::{ChainInput, Chat, derive, join_unnamed};
 use transform::facts;
 
 const CHAT: i64 = 9;
@@ -87,14 +87,29 @@ fn chat(events: &[Event]) -> Chat {
     derive(input, &Settings::default())
 }
 
-/// The rows of a fact as JSON, the given columns only.
 fn check(events: &[Event], table: &str, columns: &[&str], expected: Value) {
+    let found = rows(&[chat(events)], &Settings::default(), table, columns);
+    assert_eq!(found, expected, "{table} of {events:?}");
+}
+
+/// Where only these events are subscribed.
+fn check_subscribed(to: &[&str], events: &[Event], table: &str, columns: &[&str], expected: Value) {
+    let settings = Settings {
+        subscribed_events: to.iter().map(|event| (*event).to_owned()).collect(),
+        ..Settings::default()
+    };
+    let found = rows(&[chat(events)], &settings, table, columns);
+    assert_eq!(found, expected, "{table} of {events:?} by {to:?}");
+}
+
+/// The rows of a fact as JSON, the given columns only.
+fn rows(chats: &[Chat], settings: &Settings, table: &str, columns: &[&str]) -> Value {
     let facts = facts::of_chats();
     let fact = facts
         .iter()
         .find(|fact| fact.name() == table)
         .expect("a fact of that name");
-    let batch = fact.batch(&[chat(events)], &Settings::default());
+    let batch = fact.batch(chats, settings);
     let places: Vec<usize> = columns
         .iter()
         .map(|name| batch.schema().index_of(name).expect("a column"))
@@ -109,11 +124,9 @@ fn check(events: &[Event], table: &str, columns: &[&str], expected: Value) {
         .expect("JSON");
     let rows: Vec<serde_json::Map<String, Value>> =
         serde_json::from_slice(&writer.into_inner()).unwrap_or_default();
-    let rows: Vec<Value> = rows
-        .iter()
-        .map(|row| columns.iter().map(|column| row[*column].clone()).collect())
-        .collect();
-    assert_eq!(Value::Array(rows), expected, "{table} of {events:?}");
+    rows.iter()
+        .map(|row| -> Value { columns.iter().map(|column| row[*column].clone()).collect() })
+        .collect()
 }
 
 const WAITS: [&str; 4] = ["entered_source", "wait_seconds", "exit", "left_source"];
@@ -313,35 +326,564 @@ fn an_echo_is_within_a_minute_and_later_an_unseen_requeue() {
 
 #[test]
 fn what_is_not_subscribed_is_unknown_and_not_zero() {
-    let settings = Settings {
-        subscribed_events: ["startedChat".to_owned(), "closedChat".to_owned()].into(),
-        ..Settings::default()
-    };
-    let chat = chat(&[chat_event(0, "startedChat", "auto", None), close(100)]);
-    let facts = facts::of_chats();
-    let fact = facts
-        .iter()
-        .find(|fact| fact.name() == "fact_chats")
-        .expect("fact_chats");
-    let batch = fact.batch(&[chat], &settings);
-    for column in [
+    let events = [chat_event(0, "startedChat", "auto", None), close(100)];
+    let columns = [
         "contact_messages",
         "agent_messages",
+        "bot_messages",
         "internal_messages",
         "flow_runs",
+        "agent_segments",
+        "transfers",
+        "duration_seconds",
+    ];
+    check_subscribed(
+        &["startedChat", "closedChat"],
+        &events,
+        "fact_chats",
+        &columns,
+        json!([[null, null, null, null, null, null, null, 100]]),
+    );
+}
+
+#[test]
+fn an_outcome_without_agents_is_unknown_only_if_no_event_that_shows_agents_is_subscribed() {
+    let unanswered = [chat_event(0, "startedChat", "auto", None), close(100)];
+    let abandoned = [
+        chat_event(0, "startedChat", "wait_for_chat", None),
+        close(100),
+    ];
+    let contained = [
+        flow(0, "startedAutomationFlow"),
+        flow(10, "finishedAutomationFlow"),
+        close(100),
+    ];
+    let handled = [
+        chat_event(0, "agentEntered", "in_chat", Some(11)),
+        close(100),
+    ];
+    let open = [chat_event(0, "startedChat", "auto", None)];
+    let none = ["closedChat", "finishedAutomationFlow"];
+    let outcome = |to: &[&str], events: &[Event], expected: Value| {
+        check_subscribed(to, events, "fact_chats", &["outcome"], json!([[expected]]));
+    };
+    outcome(&none, &unanswered, Value::Null);
+    outcome(&none, &abandoned, Value::Null);
+    outcome(&none, &contained, Value::Null);
+    outcome(&none, &handled, json!("handled"));
+    outcome(&none, &open, json!("open"));
+    for shows_agents in [
+        "agentEntered",
+        "leftQueue",
+        "sentAllMessage",
+        "receivedAllMessage",
     ] {
-        assert_eq!(
-            batch
-                .column_by_name(column)
-                .map(|column| column.null_count()),
-            Some(1),
-            "{column}"
+        let to = ["closedChat", "finishedAutomationFlow", shows_agents];
+        outcome(&to, &unanswered, json!("unanswered"));
+        outcome(&to, &abandoned, json!("abandoned"));
+        outcome(&to, &contained, json!("contained"));
+        check_subscribed(
+            &to,
+            &unanswered,
+            "fact_chats",
+            &["agent_segments", "transfers"],
+            json!([[0, 0]]),
         );
     }
+}
+
+#[test]
+fn without_the_finish_of_flows_none_is_known_to_have_been_dropped() {
+    let events = [flow(0, "startedAutomationFlow"), close(100)];
+    let outcomes = |to: &[&str], session: Value, run: Value| {
+        check_subscribed(to, &events, "fact_chats", &["outcome"], session);
+        check_subscribed(to, &events, "fact_flow_runs", &["outcome"], run);
+    };
+    let to = ["startedAutomationFlow", "agentEntered", "closedChat"];
+    outcomes(&to, json!([[null]]), json!([[null]]));
+    let to = [to.as_slice(), &["finishedAutomationFlow"]].concat();
+    outcomes(&to, json!([["bot_dropped"]]), json!([["dropped"]]));
+}
+
+#[test]
+fn bots_messages_are_known_only_by_received_all_message() {
+    let events = [chat_event(0, "startedChat", "auto", None)];
+    let bots = |to: &str, expected: Value| {
+        check_subscribed(&[to], &events, "fact_chats", &["bot_messages"], expected);
+    };
+    bots("sentAllMessage", json!([[null]]));
+    bots("receivedAllMessage", json!([[0]]));
+}
+
+#[test]
+fn a_session_of_which_only_the_close_was_seen_has_no_known_duration() {
+    let columns = ["started_at_source", "duration_seconds"];
+    let unknown = json!([["first_event", null]]);
+    check(&[close(100)], "fact_chats", &columns, unknown.clone());
+    let note = message(120, 1, "agent", "finishing");
+    check(&[close(100), note], "fact_chats", &columns, unknown);
+    let known = json!([["first_event", 1]]);
+    let note = message(99, 1, "agent", "in_chat");
+    check(&[note, close(100)], "fact_chats", &columns, known);
+}
+
+const RESPONSE: [&str; 1] = ["first_response_seconds"];
+
+#[test]
+fn an_entry_told_after_the_reply_is_no_start_of_the_first_response() {
+    let chain = |entered: i64| {
+        [
+            flow(0, "startedAutomationFlow"),
+            message(40, 1, "agent", "auto"),
+            chat_event(entered, "agentEntered", "in_chat", Some(11)),
+        ]
+    };
+    check(&chain(41), "fact_chats", &RESPONSE, json!([[null]]));
+    check(&chain(30), "fact_chats", &RESPONSE, json!([[10]]));
+}
+
+#[test]
+fn an_agents_message_well_before_the_entry_ends_the_wait_since_the_flow_at_an_unknown_instant() {
+    let chain = |entered: i64, event_type: &'static str| {
+        [
+            flow(0, "startedAutomationFlow"),
+            flow(10, "finishedAutomationFlow"),
+            message(40, 1, "agent", "in_chat"),
+            chat_event(entered, event_type, "in_chat", Some(11)),
+        ]
+    };
+    let columns = [
+        "entered_source",
+        "left_at",
+        "left_source",
+        "exit",
+        "agent_id",
+    ];
+    let unknown = json!([["flow_finished", null, "situation_seen", "answered", 11]]);
+    for event_type in ["agentEntered", "leftQueue"] {
+        let events = chain(43, event_type);
+        check(&events, "fact_queue_waits", &columns, unknown.clone());
+        let columns = [
+            "first_response_seconds",
+            "total_wait_seconds",
+            "agent_segments",
+        ];
+        check(&events, "fact_chats", &columns, json!([[30, null, 1]]));
+        let columns = ["started_at", "ended_at"];
+        let since = json!([["2024-03-01T13:00:40Z", null]]);
+        check(&events, "fact_agent_segments", &columns, since);
+    }
+    check(
+        &chain(42, "agentEntered"),
+        "fact_queue_waits",
+        &WAITS,
+        json!([["flow_finished", 32, "answered", "agentEntered"]]),
+    );
+}
+
+#[test]
+fn an_agents_message_alone_after_a_flow_proves_no_queue() {
+    let events = [
+        flow(0, "startedAutomationFlow"),
+        flow(10, "finishedAutomationFlow"),
+        message(40, 1, "agent", "in_chat"),
+        close(100),
+    ];
+    check(&events, "fact_queue_waits", &WAITS, json!([]));
+    check(&events, "fact_chats", &RESPONSE, json!([[null]]));
+}
+
+#[test]
+fn a_wait_seen_after_the_agents_message_is_a_requeue_and_the_one_since_the_flow_another() {
+    let events = [
+        flow(0, "startedAutomationFlow"),
+        flow(10, "finishedAutomationFlow"),
+        message(40, 1, "agent", "in_chat"),
+        message(200, 2, "widget", "wait_for_chat"),
+        chat_event(260, "leftQueue", "in_chat", Some(22)),
+    ];
+    check(
+        &events,
+        "fact_queue_waits",
+        &WAITS,
+        json!([
+            ["flow_finished", null, "answered", "situation_seen"],
+            ["requeue_seen", 60, "answered", "leftQueue"]
+        ]),
+    );
+}
+
+#[test]
+fn the_situation_of_a_leaving_event_does_not_tell_that_nobody_waited() {
+    for event_type in ["leftQueue", "agentEntered"] {
+        let events = [
+            flow(0, "startedAutomationFlow"),
+            flow(60, "finishedAutomationFlow"),
+            chat_event(100, event_type, "auto", Some(11)),
+        ];
+        check(
+            &events,
+            "fact_queue_waits",
+            &WAITS,
+            json!([["flow_finished", 40, "answered", event_type]]),
+        );
+    }
+    check(
+        &[
+            chat_event(0, "startedChat", "auto", None),
+            chat_event(100, "leftQueue", "auto", Some(11)),
+        ],
+        "fact_queue_waits",
+        &["entered_source", "entered_earliest"],
+        json!([["bounded", "2024-03-01T13:00:00Z"]]),
+    );
+}
+
+#[test]
+fn an_unseen_entry_in_a_reopened_chat_was_not_before_the_close() {
+    let events = [
+        chat_event(0, "startedChat", "auto", None),
+        close(100),
+        chat_event(300, "leftQueue", "in_chat", Some(11)),
+    ];
+    check(
+        &events,
+        "fact_queue_waits",
+        &["session_no", "entered_source", "entered_earliest"],
+        json!([[2, "bounded", "2024-03-01T13:01:40Z"]]),
+    );
+}
+
+fn step(seconds: i64, from: i64, to: i64) -> Event {
+    let payload = json!({
+        "chat": { "id": CHAT, "situation": "finishing" }, "company": { "id": 1 }, "agent": { "id": 11 },
+        "previousStep": { "id": from, "workflow": { "id": 3 } }, "step": { "id": to, "workflow": { "id": 3 } },
+    });
+    (seconds, "updatedWorkflowStep", payload)
+}
+
+#[test]
+fn a_step_after_the_close_is_a_change_of_that_session() {
+    let events = [step(40, 1, 2), close(100), step(130, 2, 3)];
+    check(
+        &events,
+        "fact_workflow_changes",
+        &["session_no", "to_step_id", "seconds_in_previous_step"],
+        json!([[1, 2, null], [1, 3, 90]]),
+    );
+    check(&events, "fact_chats", &["workflow_step_id"], json!([[3]]));
+}
+
+#[test]
+fn a_flow_started_just_after_the_close_is_a_run_of_that_session_and_decides_nothing() {
+    let columns = ["session_no", "role", "outcome", "duration_seconds"];
+    let handled = [
+        chat_event(0, "agentEntered", "in_chat", Some(11)),
+        close(100),
+        flow(105, "startedAutomationFlow"),
+        flow(130, "finishedAutomationFlow"),
+    ];
+    check(
+        &handled,
+        "fact_flow_runs",
+        &columns,
+        json!([[1, "exit", "completed", 25]]),
+    );
+    check(
+        &handled,
+        "fact_chats",
+        &["outcome", "flow_runs"],
+        json!([["handled", 1]]),
+    );
+    let unanswered = [
+        chat_event(0, "startedChat", "auto", None),
+        close(100),
+        flow(105, "startedAutomationFlow"),
+    ];
+    check(
+        &unanswered,
+        "fact_flow_runs",
+        &columns,
+        json!([[1, "entry", "dropped", null]]),
+    );
+    check(
+        &unanswered,
+        "fact_chats",
+        &["outcome", "flow_runs"],
+        json!([["unanswered", 1]]),
+    );
+    let contained = [
+        flow(0, "startedAutomationFlow"),
+        flow(50, "finishedAutomationFlow"),
+        close(100),
+        flow(105, "startedAutomationFlow"),
+    ];
+    check(
+        &contained,
+        "fact_chats",
+        &["outcome", "flow_runs"],
+        json!([["contained", 2]]),
+    );
+}
+
+#[test]
+fn the_finish_of_a_flow_told_just_after_the_close_still_finishes_it() {
+    let events = [
+        flow(0, "startedAutomationFlow"),
+        close(100),
+        flow(101, "finishedAutomationFlow"),
+    ];
+    let columns = ["outcome", "duration_seconds"];
+    check(
+        &events,
+        "fact_flow_runs",
+        &columns,
+        json!([["contained", 101]]),
+    );
+    check(&events, "fact_chats", &["outcome"], json!([["contained"]]));
+}
+
+fn waiting_in_department_5() -> Event {
+    let payload = json!({ "id": CHAT, "situation": "wait_for_chat", "department": 5, "company": { "id": 1 } });
+    (0, "startedChat", payload)
+}
+
+#[test]
+fn a_department_changed_in_chat_means_the_wait_was_answered_in_the_one_before() {
+    let change = || department(50, "in_chat", Value::Null, json!(6));
+    let columns = ["department_id", "wait_seconds", "exit", "left_source"];
+    let alone = [waiting_in_department_5(), change()];
+    check(
+        &alone,
+        "fact_queue_waits",
+        &columns,
+        json!([[5, null, "answered", "situation_seen"]]),
+    );
+    let told = |at: i64, event_type: &'static str, expected: Value| {
+        let events = [
+            waiting_in_department_5(),
+            change(),
+            chat_event(at, event_type, "in_chat", Some(11)),
+        ];
+        check(&events, "fact_queue_waits", &columns, json!([expected]));
+        let changes = ["from_department_id", "to_department_id", "was_waiting"];
+        check(
+            &events,
+            "fact_department_changes",
+            &changes,
+            json!([[5, 6, false]]),
+        );
+        check(&events, "fact_chats", &["department_id"], json!([[6]]));
+    };
+    told(52, "leftQueue", json!([5, 52, "answered", "leftQueue"]));
+    told(
+        51,
+        "agentEntered",
+        json!([5, 51, "answered", "agentEntered"]),
+    );
+    told(
+        53,
+        "leftQueue",
+        json!([5, null, "answered", "situation_seen"]),
+    );
+    let after_flow = [
+        flow(0, "startedAutomationFlow"),
+        flow(10, "finishedAutomationFlow"),
+        department(40, "in_chat", json!(5), json!(6)),
+        chat_event(50, "agentEntered", "in_chat", Some(11)),
+    ];
+    check(
+        &after_flow,
+        "fact_queue_waits",
+        &columns,
+        json!([[5, null, "answered", "situation_seen"]]),
+    );
+}
+
+#[test]
+fn events_without_a_company_are_of_the_chats_only_one() {
+    let company = |company_id: Option<i64>, events: &[Event]| {
+        let mut input = ChainInput {
+            company_id,
+            chat_id: CHAT,
+            events: Vec::new(),
+        };
+        for (seconds, event_type, payload) in events {
+            let id = EventId([*seconds as u8; 16]);
+            input.push(id, event_type, at(*seconds), &payload.to_string());
+        }
+        input
+    };
+    let sessions = |chains: Vec<ChainInput>| {
+        let settings = Settings::default();
+        let chats: Vec<Chat> = join_unnamed(chains)
+            .into_iter()
+            .map(|chain| derive(chain, &settings))
+            .collect();
+        rows(
+            &chats,
+            &settings,
+            "fact_chats",
+            &["company_id", "event_count"],
+        )
+    };
+    let one = || company(Some(1), &[chat_event(0, "startedChat", "auto", None)]);
+    let two = || company(Some(2), &[chat_event(2, "startedChat", "auto", None)]);
+    let none = || company(None, &[close(100)]);
+    assert_eq!(sessions(vec![one(), none()]), json!([[1, 2]]));
+    assert_eq!(sessions(vec![none(), one()]), json!([[1, 2]]));
+    assert_eq!(sessions(vec![none()]), json!([[null, 1]]));
     assert_eq!(
-        batch
-            .column_by_name("duration_seconds")
-            .map(|column| column.null_count()),
-        Some(0)
+        sessions(vec![one(), two(), none()]),
+        json!([[1, 1], [2, 1], [null, 1]])
+    );
+}
+
+#[test]
+fn a_flow_that_never_finishes_listens_until_the_agent_writes() {
+    let chain = |finish: Option<i64>| {
+        let mut events = vec![
+            chat_event(0, "agentEntered", "in_chat", Some(11)),
+            flow(10, "startedAutomationFlow"),
+            message(20, 1, "widget", "in_chat"),
+            message(30, 2, "agent", "in_chat"),
+            message(40, 3, "widget", "in_chat"),
+            message(45, 4, "agent", "in_chat"),
+        ];
+        events.extend(finish.map(|finish| flow(finish, "finishedAutomationFlow")));
+        events
+    };
+    let columns = ["reply_seconds"];
+    check(&chain(None), "fact_replies", &columns, json!([[5]]));
+    check(&chain(Some(60)), "fact_replies", &columns, json!([]));
+}
+
+#[test]
+fn a_leaving_event_that_names_nobody_is_an_echo_as_one_that_names_the_agent() {
+    let chain = |left: i64| {
+        [
+            chat_event(0, "startedChat", "wait_for_chat", None),
+            chat_event(40, "agentEntered", "in_chat", Some(11)),
+            chat_event(left, "leftQueue", "in_chat", None),
+        ]
+    };
+    let columns = ["queue_episodes", "agent_segments", "agent_id"];
+    check(&chain(100), "fact_chats", &columns, json!([[1, 1, 11]]));
+    check(&chain(101), "fact_chats", &columns, json!([[2, 1, 11]]));
+}
+
+#[test]
+fn an_entry_that_names_nobody_is_named_by_what_follows_within_a_minute() {
+    for event_type in ["leftQueue", "agentEntered"] {
+        let chain = |named: i64| {
+            [
+                chat_event(0, "startedChat", "wait_for_chat", None),
+                chat_event(40, "agentEntered", "in_chat", None),
+                chat_event(named, event_type, "in_chat", Some(11)),
+            ]
+        };
+        let waits = ["agent_id", "wait_seconds"];
+        check(&chain(100), "fact_queue_waits", &waits, json!([[11, 40]]));
+        let segments = ["agent_id", "end_reason"];
+        check(
+            &chain(100),
+            "fact_agent_segments",
+            &segments,
+            json!([[11, "open"]]),
+        );
+        check(&chain(100), "fact_chats", &["transfers"], json!([[0]]));
+        let columns = ["agent_segments"];
+        check(&chain(101), "fact_chats", &columns, json!([[2]]));
+    }
+}
+
+#[test]
+fn a_queue_left_by_the_close_while_an_agent_is_in_is_no_requeue() {
+    let events = [
+        chat_event(0, "agentEntered", "in_chat", Some(11)),
+        chat_event(100, "leftQueue", "finishing", None),
+        close(100),
+    ];
+    check(&events, "fact_queue_waits", &WAITS, json!([]));
+    check(
+        &events,
+        "fact_agent_segments",
+        &["end_reason", "ended_bounded", "handle_seconds"],
+        json!([["closed", false, 100]]),
+    );
+}
+
+#[test]
+fn a_queue_left_by_the_close_does_not_tell_when_an_agent_ended_the_wait() {
+    let events = [
+        chat_event(0, "startedChat", "wait_for_chat", None),
+        message(99, 1, "widget", "in_chat"),
+        chat_event(100, "leftQueue", "finishing", None),
+        close(100),
+    ];
+    check(
+        &events,
+        "fact_queue_waits",
+        &WAITS,
+        json!([["situation_seen", null, "answered", "situation_seen"]]),
+    );
+}
+
+#[test]
+fn what_begins_with_leaving_the_queue_is_inbound() {
+    let events = [
+        chat_event(0, "leftQueue", "in_chat", Some(11)),
+        chat_event(0, "agentEntered", "in_chat", Some(11)),
+        message(20, 1, "agent", "in_chat"),
+    ];
+    check(&events, "fact_chats", &["direction"], json!([["inbound"]]));
+    check(
+        &events[1..],
+        "fact_chats",
+        &["direction"],
+        json!([["outbound"]]),
+    );
+    let mut words = message(-9, 2, "agent", "in_chat");
+    words.2["chat"]["situation"] = Value::Null;
+    let events = [words, chat_event(0, "leftQueue", "in_chat", Some(11))];
+    check(&events, "fact_chats", &["direction"], json!([["outbound"]]));
+}
+
+#[test]
+fn a_chat_started_in_one_instant_with_its_flow_is_inbound() {
+    let chain = |flow_starts: i64| {
+        [
+            chat_event(0, "startedChat", "auto", None),
+            flow(flow_starts, "startedAutomationFlow"),
+        ]
+    };
+    let columns = ["direction"];
+    check(&chain(0), "fact_chats", &columns, json!([["inbound"]]));
+    check(&chain(9), "fact_chats", &columns, json!([["unknown"]]));
+}
+
+#[test]
+fn a_stay_answered_by_nobody_named_is_not_an_agents_who_comes_after_automation() {
+    let chain = |situation: &str| {
+        [
+            chat_event(0, "startedChat", "wait_for_chat", None),
+            chat_event(40, "leftQueue", "in_chat", None),
+            message(60, 1, "virtual_agent", situation),
+            chat_event(200, "agentEntered", "in_chat", Some(11)),
+        ]
+    };
+    let columns = ["exit", "agent_id"];
+    let answered_by = |agent: Value| json!([["answered", agent]]);
+    check(
+        &chain("in_chat"),
+        "fact_queue_waits",
+        &columns,
+        answered_by(json!(11)),
+    );
+    check(
+        &chain("auto"),
+        "fact_queue_waits",
+        &columns,
+        answered_by(Value::Null),
     );
 }

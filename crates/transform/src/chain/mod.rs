@@ -8,7 +8,7 @@ mod turns;
 mod walk;
 
 pub use kept::{Kept, KnownSession};
-pub use order::{ChainEvent, ChainInput, StoredEvent};
+pub use order::{ChainEvent, ChainInput, StoredEvent, join_unnamed};
 pub use session::{Chat, Session};
 pub use turns::Turn;
 pub use walk::{
@@ -23,7 +23,7 @@ pub fn derive(input: ChainInput, settings: &Settings) -> Chat {
     let kept = input.kept;
     let (mut events, copies) = order::arrange(input.events, settings.zone);
     events.retain(|event| Some(event.occurred_at) > kept.until);
-    let sessions = session::split(events, &copies, kept.sessions, settings);
+    let sessions = session::split(events, &copies, kept, settings);
     Chat {
         company_id: input.company_id,
         chat_id: input.chat_id,

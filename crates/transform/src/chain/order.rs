@@ -58,6 +58,22 @@ impl ChainInput {
     }
 }
 
+/// The chains of one chat id, one a company: what names no company is of the chat's only one. With two
+/// companies nobody can tell whose it is, and it stays apart.
+pub fn join_unnamed(mut chains: Vec<ChainInput>) -> Vec<ChainInput> {
+    let companies = chains.iter().filter(|chain| chain.company_id.is_some());
+    if companies.count() != 1 {
+        return chains;
+    }
+    // The company's chain goes first and takes in the other.
+    chains.sort_by_key(|chain| chain.company_id.is_none());
+    let joined = chains.into_iter().reduce(|mut company, unnamed| {
+        company.events.extend(unnamed.events);
+        company
+    });
+    joined.into_iter().collect()
+}
+
 impl ChainEvent {
     fn place(stored: StoredEvent, zone: Tz) -> Self {
         let StoredEvent {

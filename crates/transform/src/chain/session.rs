@@ -3,6 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use events::{Kind, Role};
 
+use super::kept::Kept;
 use super::order::{ChainEvent, Copied};
 use super::turns::{Turn, turns};
 use super::walk::{Walked, walk};
@@ -51,11 +52,11 @@ impl Session {
     }
 }
 
-/// The sessions of the events, numbered from the one after `before`.
+/// The sessions of the events, after those that are kept.
 pub(super) fn split(
     events: Vec<ChainEvent>,
     copies: &[Copied],
-    before: i32,
+    kept: Kept,
     settings: &Settings,
 ) -> Vec<Session> {
     let mut parts: Vec<(Vec<ChainEvent>, Option<usize>)> = Vec::new();
@@ -76,17 +77,20 @@ pub(super) fn split(
             part.push(event);
         }
     }
-    parts
-        .into_iter()
-        .zip(before + 1..)
-        .map(|((events, close), no)| session(no, events, close, copies, settings))
-        .collect()
+    let mut sessions: Vec<Session> = Vec::new();
+    for ((events, close), no) in parts.into_iter().zip(kept.sessions + 1..) {
+        let last = sessions.last();
+        let closed_before = last.map_or(kept.until, Session::closed_at);
+        sessions.push(session(no, events, close, closed_before, copies, settings));
+    }
+    sessions
 }
 
 fn session(
     no: i32,
     events: Vec<ChainEvent>,
     close: Option<usize>,
+    closed_before: Option<DateTime<Utc>>,
     copies: &[Copied],
     settings: &Settings,
 ) -> Session {
@@ -97,9 +101,8 @@ fn session(
     let first_delivered_at = delivered
         .chain(copies.iter().map(|copy| copy.delivered_at))
         .min();
-    let live = close.map_or(events.len(), |close| close + 1);
-    let walked = walk(&events[..live], settings);
-    let turns = turns(&events[..live], &walked);
+    let walked = walk(&events, close, closed_before, settings);
+    let turns = turns(&events, &walked);
     Session {
         no,
         events,

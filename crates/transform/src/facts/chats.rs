@@ -6,6 +6,8 @@ mod measures;
 use chrono::{DateTime, NaiveDate, Utc};
 use events::{Channel, ContactSpelling, Detail, Event, Tabulation, local_date};
 
+pub(super) use measures::FLOW_FINISHES;
+
 use super::Fact;
 use super::key::{Key, Keyed};
 use super::waits::{business_seconds, waits};
@@ -19,7 +21,7 @@ pub(super) struct Chats;
 pub(super) struct Row {
     key: Key,
     state: &'static str,
-    outcome: &'static str,
+    outcome: Option<&'static str>,
     direction: &'static str,
     channel: Option<String>,
     channel_object: Channel,
@@ -87,12 +89,13 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
     let first_wait = waits.first();
     let (started_at, started_at_source) = measures::started(session, settings);
     let response = measures::first_response(session);
+    let duration = measures::duration(session, started_at);
     let (closed_at, contact) = (session.closed_at(), latest_contact(session));
     let extreme = |pick: fn(&ChainEvent) -> DateTime<Utc>| session.events.iter().map(pick);
     Row {
         key: Key::new(chat, session.no),
         state: measures::state(session),
-        outcome: measures::outcome(session),
+        outcome: measures::outcome(session, settings),
         direction: measures::direction(session, settings),
         channel: channel_of(session),
         channel_object: channel_object_of(session),
@@ -133,7 +136,7 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
         total_wait_seconds: measures::total(&waits, |wait| wait.seconds()),
         first_response_seconds: response.seconds(),
         handle_seconds: measures::total(&walked.segments, |segment| segment.handle_seconds()),
-        duration_seconds: closed_at.map(|closed_at| (closed_at - started_at).num_seconds().max(0)),
+        duration_seconds: duration.map(|duration| duration.num_seconds()),
         first_wait_business_seconds: first_wait.and_then(|wait| wait.business_seconds),
         first_response_business_seconds: business_seconds(
             response.since,
@@ -142,7 +145,7 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
             settings,
         ),
         duration_business_seconds: business_seconds(
-            Some(started_at),
+            duration.map(|_| started_at),
             closed_at,
             walked.department_id,
             settings,

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use events::{Flow, Kind, Role, local_date};
 
 use super::Fact;
+use super::chats::FLOW_FINISHES;
 use super::key::{Key, Keyed, key_columns};
 use crate::chain::{Chat, Run, Session};
 use crate::columns::{Column, Value, column};
@@ -19,7 +20,7 @@ pub(super) struct Row {
     role: &'static str,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
-    outcome: &'static str,
+    outcome: Option<&'static str>,
     duration_seconds: Option<i64>,
     answers: Option<String>,
     started_date: NaiveDate,
@@ -71,8 +72,8 @@ impl Fact for FlowRuns {
             ),
             column(
                 "outcome",
-                "open, contained (retenção), handed_off (transbordo), interrupted, dropped, completed",
-                Value::Text(|row| Some(row.outcome)),
+                "open, contained (retenção), handed_off (transbordo), interrupted, dropped, completed; NULL if unfinished and finishes are not subscribed",
+                Value::Text(|row| row.outcome),
             ),
             column(
                 "duration_seconds",
@@ -120,7 +121,8 @@ fn row(chat: &Chat, session: &Session, run: &Run, run_no: i32, settings: &Settin
         role,
         started_at: start.at,
         finished_at: finish.map(|finish| finish.at),
-        outcome: outcome(session, run, role),
+        outcome: (run.finish.is_some() || settings.expects(&FLOW_FINISHES))
+            .then(|| outcome(session, run, role)),
         duration_seconds: finish.and_then(duration),
         answers: finish
             .and_then(|finish| answers(finish.event.flow()))
@@ -138,8 +140,12 @@ fn role(session: &Session, run: &Run) -> &'static str {
         .runs
         .last()
         .is_some_and(|last| last.start == run.start);
-    let human_after = session.walked.steps[run.started.step + 1..]
+    // After the close no human comes.
+    let human_after = session
+        .walked
+        .steps
         .iter()
+        .skip(run.started.step + 1)
         .any(|step| {
             let event = &session.events[step.index];
             event.is_from(Role::Agent)

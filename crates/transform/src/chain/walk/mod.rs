@@ -3,11 +3,13 @@
 //! The walk keeps what is known of the chat (waiting, with an agent, a flow just finished) and lets
 //! each event change it. What cannot be known stays `None`.
 
+mod changes;
 mod queue;
 mod record;
+mod runs;
 
 use chrono::{DateTime, Duration, Utc};
-use events::{Detail, Kind, Role};
+use events::{Kind, Role};
 
 pub use record::{
     DepartmentChange, EndReason, EnteredSource, Episode, Exit, LeftSource, Position, Run, Segment,
@@ -16,14 +18,31 @@ pub use record::{
 
 use super::order::ChainEvent;
 use crate::settings::Settings;
+use runs::finishes;
 
 /// Dispatch may lag the fact by this much: evidence so close to a flow's finish reads as after it.
 pub(super) const DISPATCH_LAG: Duration = Duration::seconds(2);
 
-/// Walks the events of one session, in order, up to its close.
-pub(super) fn walk(events: &[ChainEvent], settings: &Settings) -> Walked {
-    let mut walk = Walk::new(events, settings);
-    for index in 0..events.len() {
+/// A leftQueue this soon after its agent came in tells of the same entry.
+const ECHO: Duration = Duration::seconds(60);
+
+/// Walks the events of one session, in order, up to its close, and takes in what trails it. Before the
+/// session the chat did not wait at `closed_before`.
+pub(super) fn walk(
+    events: &[ChainEvent],
+    close: Option<usize>,
+    closed_before: Option<DateTime<Utc>>,
+    settings: &Settings,
+) -> Walked {
+    let live = close.map_or(events.len(), |close| close + 1);
+    let mut walk = Walk {
+        events: &events[..live],
+        done: vec![false; live],
+        finishes: finishes(events),
+        not_waiting_at: closed_before,
+        ..Walk::new(settings)
+    };
+    for index in 0..live {
         if walk.is_done(index) {
             continue;
         }
@@ -31,6 +50,9 @@ pub(super) fn walk(events: &[ChainEvent], settings: &Settings) -> Walked {
             walk.step(finish);
         }
         walk.step(index);
+    }
+    for (index, event) in events.iter().enumerate().skip(live) {
+        walk.trail(index, event);
     }
     walk.finish()
 }
@@ -41,29 +63,51 @@ pub(super) struct Walk<'a> {
     out: Walked,
     done: Vec<bool>,
     state: State,
-    /// A flow finished with no agent in, and nothing has yet shown where the chat went.
-    pending_finish: Option<Position>,
+    /// Starts and finishes of flows that belong together.
+    finishes: Vec<(usize, usize)>,
+    /// A flow finished with no agent in, and nothing has yet proved that the chat went to the queue.
+    pending_finish: Option<PendingFinish>,
     /// The last instant at which the chat was known not to wait.
     not_waiting_at: Option<DateTime<Utc>>,
     /// Where the unbroken wait began, across changes of department.
     wait_began: Option<DateTime<Utc>>,
     /// When `in_chat` was seen to have ended a wait of which no leaving event came.
     seen_in_chat_at: Option<DateTime<Utc>>,
+    /// The episode whose answering agent nobody has named yet.
+    unnamed_answer: Option<usize>,
+    /// The department of the episode is settled, though the event that ends it is still to come.
+    department_settled: bool,
+    department_id: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct PendingFinish {
+    position: Position,
+    /// Where the chat was first seen with an agent since: a wait from the finish on was over by then.
+    in_chat: Option<SeenInChat>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SeenInChat {
+    position: Position,
     department_id: Option<i64>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(events: &'a [ChainEvent], settings: &'a Settings) -> Self {
+    fn new(settings: &'a Settings) -> Self {
         Self {
-            events,
+            events: &[],
             settings,
             out: Walked::default(),
-            done: vec![false; events.len()],
+            done: Vec::new(),
             state: State::default(),
+            finishes: Vec::new(),
             pending_finish: None,
             not_waiting_at: None,
             wait_began: None,
             seen_in_chat_at: None,
+            unnamed_answer: None,
+            department_settled: false,
             department_id: None,
         }
     }
@@ -116,9 +160,7 @@ impl<'a> Walk<'a> {
             Kind::AgentEntered => self.enter_agent(event, position),
             Kind::UpdatedWorkflowStep => self.change_step(event),
             Kind::ClosedChat => self.close(event),
-            _ if event.is_from(Role::Agent) && event.situation() == Some("in_chat") => {
-                self.agent_wrote(event, position)
-            }
+            _ if event.is_from(Role::Agent) => self.agent_wrote(event, position),
             _ => {}
         }
         let step = Step {
@@ -138,70 +180,30 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What leftQueue and agentEntered carry may be the situation before them: it says nothing.
     fn note_situation(&mut self, event: &ChainEvent, position: Position) {
         if event.shows_waiting() {
             self.show_waiting(position);
-            return;
-        }
-        match event.situation() {
-            Some("auto") => self.show_not_waiting(position),
-            Some("in_chat") if !matches!(event.kind(), Kind::LeftQueue | Kind::AgentEntered) => {
-                self.show_in_chat(position);
+        } else if !matches!(event.kind(), Kind::LeftQueue | Kind::AgentEntered) {
+            match event.situation() {
+                Some("auto") => self.show_not_waiting(position),
+                Some("in_chat") => self.show_in_chat(event.is_from(Role::Agent), position),
+                _ => {}
             }
-            _ => {}
         }
     }
 
     fn show_not_waiting(&mut self, position: Position) {
         self.state.in_chat = false;
+        self.unnamed_answer = None;
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
         }
         if self
             .pending_finish
-            .is_some_and(|finish| position.at - finish.at > DISPATCH_LAG)
+            .is_some_and(|finish| position.at - finish.position.at > DISPATCH_LAG)
         {
             self.pending_finish = None;
-        }
-    }
-
-    fn start_run(&mut self, index: usize, position: Position) {
-        self.pending_finish = None;
-        if self.state.waiting.is_none() {
-            self.not_waiting_at = Some(position.at);
-        }
-        let is_entry = self.out.segments.is_empty() && self.out.episodes.is_empty();
-        self.out.runs.push(Run {
-            started: position,
-            start: index,
-            finish: None,
-            finished: None,
-            is_entry,
-        });
-        self.state.flow_running = true;
-    }
-
-    fn finish_run(&mut self, index: usize, position: Position) {
-        let flow = |index: usize| {
-            let flow = self.events[index].event.flow();
-            flow.map(|flow| (flow.flow_id, flow.flow_token.as_deref()))
-        };
-        let finished = flow(index);
-        let open = self
-            .out
-            .runs
-            .iter()
-            .rposition(|run| run.finish.is_none() && flow(run.start) == finished);
-        if let Some(open) = open {
-            let run = &mut self.out.runs[open];
-            (run.finish, run.finished) = (Some(index), Some(position));
-        }
-        self.state.flow_running = false;
-        if self.state.waiting.is_none() {
-            self.not_waiting_at = Some(position.at);
-            if self.state.agent.is_none() {
-                self.pending_finish = Some(position);
-            }
         }
     }
 
@@ -214,21 +216,29 @@ impl<'a> Walk<'a> {
         self.start_segment(agent_id, position);
     }
 
-    /// With no agent in, an agent who writes in the chat is in it.
+    /// With no agent in, an agent who writes in the chat is in it. With one in, a flow that never
+    /// finishes has had its turn.
     fn agent_wrote(&mut self, event: &ChainEvent, position: Position) {
-        if self.state.agent.is_none() {
+        let in_chat = event.situation() == Some("in_chat");
+        if self.state.agent.is_none() && in_chat {
             let sender = event.event.message().and_then(|message| message.sender.id);
             self.start_segment(sender, position);
+        } else if self.state.agent.is_some() && !self.a_flow_will_finish() {
+            self.state.flow_running = false;
         }
     }
 
     fn start_segment(&mut self, agent_id: Option<i64>, position: Position) {
         if let Some(open) = self.state.agent {
-            if self.out.segments[open].agent_id == agent_id {
+            if self.out.segments[open].agent_id == agent_id
+                || self.tells_the_same_entry(agent_id, position.at)
+            {
+                self.name_agent(agent_id);
                 return;
             }
             self.end_segment(position.at, EndReason::Transferred);
             self.out.transfers += 1;
+            self.unnamed_answer = None;
         }
         self.state.in_chat = false;
         self.state.agent = Some(self.out.segments.len());
@@ -240,10 +250,27 @@ impl<'a> Walk<'a> {
             ended_bounded: false,
             department_id: self.department_id,
         });
-        self.answer_unnamed(agent_id);
-        self.pending_finish = None;
+        self.name_agent(agent_id);
         self.state.flow_running = false;
         self.not_waiting_at = Some(position.at);
+    }
+
+    /// The agent in came only just now, and either event does not name another.
+    fn tells_the_same_entry(&self, agent_id: Option<i64>, at: DateTime<Utc>) -> bool {
+        let segment = self.state.agent.map(|open| &self.out.segments[open]);
+        segment.is_some_and(|segment| {
+            let may_be_one =
+                agent_id.is_none() || segment.agent_id.is_none_or(|id| Some(id) == agent_id);
+            may_be_one && at - segment.started.at <= ECHO
+        })
+    }
+
+    /// The agent in, and who took the chat where its exit named nobody, is this one.
+    fn name_agent(&mut self, agent_id: Option<i64>) {
+        if let (Some(open), Some(_)) = (self.state.agent, agent_id) {
+            self.out.segments[open].agent_id = agent_id;
+        }
+        self.credit_answer(agent_id);
     }
 
     fn end_segment(&mut self, at: DateTime<Utc>, reason: EndReason) {
@@ -251,66 +278,6 @@ impl<'a> Walk<'a> {
             let segment = &mut self.out.segments[open];
             (segment.ended_at, segment.end_reason) = (Some(at), reason);
             segment.department_id = self.department_id;
-        }
-    }
-
-    fn change_department(&mut self, event: &ChainEvent, position: Position) {
-        let Detail::DepartmentChange {
-            previous,
-            known: true,
-        } = &event.event.detail
-        else {
-            return;
-        };
-        let to = event
-            .event
-            .department
-            .as_ref()
-            .map(|department| department.id);
-        let named = previous.as_ref().map(|department| department.id);
-        let repeated = self
-            .out
-            .department_changes
-            .last()
-            .is_some_and(|last| last.to == to && last.named_from == named);
-        let unchanged = named == to && (to.is_some() || self.department_id.is_none());
-        if unchanged || (repeated && self.department_id == to) {
-            self.department_id = to;
-            return;
-        }
-        let from = named.or(self.department_id.filter(|current| Some(*current) != to));
-        self.out.entry_department_id = self.out.entry_department_id.or(from).or(to);
-        // The event's own situation only tells what was so before if a flow's finish did earlier.
-        let since_finish = self
-            .pending_finish
-            .is_some_and(|finish| event.at - finish.at > DISPATCH_LAG);
-        if event.shows_waiting() && since_finish {
-            self.wait_since_pending_finish(position);
-        }
-        let was_waiting = self.state.waiting.is_some();
-        self.out.department_changes.push(DepartmentChange {
-            at: event.at,
-            from,
-            named_from: named,
-            to,
-            was_waiting,
-        });
-        if was_waiting {
-            self.department_id = from.or(self.department_id);
-            self.change_queue(to, position);
-        }
-        self.department_id = to;
-    }
-
-    fn change_step(&mut self, event: &ChainEvent) {
-        if let Detail::WorkflowStep(step) = &event.event.detail {
-            self.out.workflow_changes.push(WorkflowChange {
-                at: event.at,
-                agent_id: event.event.agent.as_ref().and_then(|agent| agent.id),
-                workflow_id: event.event.workflow_id,
-                from_step_id: step.previous_step_id,
-                to_step_id: step.step_id.or(event.event.workflow_step_id),
-            });
         }
     }
 

@@ -1,14 +1,11 @@
 //! Entering and leaving the queue.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use events::Kind;
 
 use super::record::{EndReason, EnteredSource, Episode, Exit, LeftSource, Position};
-use super::{DISPATCH_LAG, Walk};
+use super::{DISPATCH_LAG, ECHO, SeenInChat, Walk};
 use crate::chain::order::ChainEvent;
-
-/// A leftQueue this soon after its agent came in tells of the same entry.
-const ECHO: Duration = Duration::seconds(60);
 
 impl Walk<'_> {
     /// The event shows the chat in the queue.
@@ -35,18 +32,50 @@ impl Walk<'_> {
 
     /// Where a flow finished with no agent in and now the queue shows, the wait began at the finish.
     pub(super) fn wait_since_pending_finish(&mut self, seen: Position) {
+        self.waited_until_seen_in_chat(seen);
         if self.state.waiting.is_some() || self.state.agent.is_some() {
             return;
         }
         let Some(finish) = self.pending_finish.take() else {
             return;
         };
+        let finish = finish.position;
         let episode = self.entered(finish.at, EnteredSource::FlowFinished, seen);
         self.wait(episode);
         let waiting = self.state.waiting;
         for step in &mut self.out.steps[finish.step..] {
             step.state.waiting = waiting;
         }
+    }
+
+    /// Likewise, where the chat was seen with an agent before: that wait is over already, as if it had
+    /// been known all along.
+    fn waited_until_seen_in_chat(&mut self, seen: Position) {
+        let pending = self.pending_finish;
+        let Some((finish, in_chat)) =
+            pending.and_then(|pending| Some((pending.position, pending.in_chat?)))
+        else {
+            return;
+        };
+        self.pending_finish = None;
+        let over = in_chat.position;
+        let mut since = self.out.segments.iter();
+        let agent_id = since
+            .find(|segment| segment.started.step >= over.step)
+            .and_then(|segment| segment.agent_id);
+        let known = self.out.episodes.len();
+        self.out.episodes.push(Episode {
+            left_source: Some(LeftSource::SituationSeen),
+            exit: Exit::Answered,
+            agent_id,
+            department_id: in_chat.department_id,
+            ..self.entered(finish.at, EnteredSource::FlowFinished, seen)
+        });
+        for step in &mut self.out.steps[finish.step..over.step] {
+            step.state.waiting = Some(known);
+        }
+        self.seen_in_chat_at = Some(over.at);
+        self.unnamed_answer = agent_id.is_none().then_some(known);
     }
 
     fn entered(&self, at: DateTime<Utc>, source: EnteredSource, seen: Position) -> Episode {
@@ -71,23 +100,32 @@ impl Walk<'_> {
         self.state.flow_running = false;
         self.pending_finish = None;
         self.seen_in_chat_at = None;
+        self.unnamed_answer = None;
+        self.department_settled = false;
         self.out.episodes.push(episode);
     }
 
     pub(super) fn leave_queue(&mut self, event: &ChainEvent, position: Position) {
         let agent_id = event.event.agent.as_ref().and_then(|agent| agent.id);
-        if self.state.waiting.is_none() && self.is_echo(agent_id, position.at) {
+        let served = self.state.waiting.is_none() && self.state.agent.is_some();
+        // By the close, which is still to come; it ends the agent's part.
+        if served && is_by_close(event) {
+            return;
+        }
+        self.waited_until_seen_in_chat(position);
+        if served && self.tells_the_same_entry(agent_id, position.at) {
+            self.name_agent(agent_id);
             return;
         }
         if self.state.waiting.is_none() && self.trails_seen_exit(position.at) {
             self.seen_in_chat_at = None;
+            self.credit_answer(agent_id);
         } else {
             self.wait_since_pending_finish(position);
             if self.state.waiting.is_none() {
                 self.wait_unseen(position);
             }
-            // By the close, which is still to come.
-            if event.situation() == Some("finishing") {
+            if is_by_close(event) {
                 return;
             }
             self.answer(position, LeftSource::LeftQueue, agent_id);
@@ -95,13 +133,6 @@ impl Walk<'_> {
         if event.situation() == Some("in_chat") && agent_id.is_some() {
             self.start_segment(agent_id, position);
         }
-    }
-
-    fn is_echo(&self, agent_id: Option<i64>, at: DateTime<Utc>) -> bool {
-        let segment = self.state.agent.map(|open| &self.out.segments[open]);
-        segment.is_some_and(|segment| {
-            agent_id.is_some() && segment.agent_id == agent_id && at - segment.started.at <= ECHO
-        })
     }
 
     /// The exit was already seen by its `in_chat`; this only names it late.
@@ -121,46 +152,67 @@ impl Walk<'_> {
     }
 
     pub(super) fn answer(&mut self, position: Position, source: LeftSource, agent_id: Option<i64>) {
-        if let Some(episode) = self.leave(Exit::Answered, Some(position.at), source) {
-            episode.agent_id = agent_id;
-        }
+        let agent_in = self.state.agent.map(|open| &self.out.segments[open]);
+        let agent_id = agent_id.or_else(|| agent_in?.agent_id);
+        self.leave_with(agent_id, Some(position.at), source);
         self.not_waiting_at = Some(position.at);
     }
 
-    /// An answered episode whose leaving event named nobody is its next agent's.
-    pub(super) fn answer_unnamed(&mut self, agent_id: Option<i64>) {
-        if let Some(episode) = self.out.episodes.last_mut()
-            && episode.exit == Exit::Answered
-            && episode.agent_id.is_none()
-        {
+    /// Answered; where nobody is named, the next agent to come in took it.
+    fn leave_with(&mut self, agent_id: Option<i64>, at: Option<DateTime<Utc>>, source: LeftSource) {
+        let waiting = self.state.waiting;
+        self.unnamed_answer = waiting.filter(|_| agent_id.is_none());
+        if let Some(episode) = self.leave(Exit::Answered, at, source) {
             episode.agent_id = agent_id;
+        }
+    }
+
+    /// Who took the chat, where its exit named nobody.
+    pub(super) fn credit_answer(&mut self, agent_id: Option<i64>) {
+        if let Some(episode) = self.unnamed_answer.filter(|_| agent_id.is_some()) {
+            self.out.episodes[episode].agent_id = agent_id;
+            self.unnamed_answer = None;
         }
     }
 
     /// `in_chat` seen while waiting: answered, at an instant nobody told, unless the telling event is
     /// only just behind.
-    pub(super) fn show_in_chat(&mut self, position: Position) {
+    pub(super) fn show_in_chat(&mut self, by_agent: bool, position: Position) {
         let told_soon = self.exit_is_told_soon(position);
         if told_soon {
             self.wait_since_pending_finish(position);
         }
         if self.state.waiting.is_some() && !told_soon {
-            self.leave(Exit::Answered, None, LeftSource::SituationSeen);
+            self.leave_with(None, None, LeftSource::SituationSeen);
             self.seen_in_chat_at = Some(position.at);
         }
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
             self.state.in_chat = self.state.agent.is_none();
-            // Whatever wait there was since the finish, it is over, at an instant nobody told.
-            self.pending_finish = self
-                .pending_finish
-                .filter(|finish| position.at - finish.at <= DISPATCH_LAG);
+            self.note_seen_in_chat(by_agent, position);
+        }
+    }
+
+    /// Whatever wait there was since a flow's finish, it is over, at an instant nobody told. What comes
+    /// with the finish may tell the state before it, unless an agent says it.
+    fn note_seen_in_chat(&mut self, by_agent: bool, position: Position) {
+        let department_id = self.department_id;
+        if let Some(pending) = &mut self.pending_finish
+            && (by_agent || position.at - pending.position.at > DISPATCH_LAG)
+        {
+            pending.in_chat.get_or_insert(SeenInChat {
+                position,
+                department_id,
+            });
         }
     }
 
     fn exit_is_told_soon(&self, position: Position) -> bool {
         self.events.iter().zip(&self.done).any(|(event, done)| {
-            let tells = matches!(event.kind(), Kind::LeftQueue | Kind::AgentEntered);
+            let tells = match event.kind() {
+                Kind::LeftQueue => !is_by_close(event),
+                kind => kind == Kind::AgentEntered,
+            };
             !done && tells && event.at - position.at <= DISPATCH_LAG
         })
     }
@@ -204,11 +256,18 @@ impl Walk<'_> {
         let department_id = self.department_id;
         let episode = &mut self.out.episodes[self.state.waiting.take()?];
         (episode.exit, episode.left_at, episode.left_source) = (exit, at, Some(source));
-        episode.department_id = department_id;
+        if !self.department_settled {
+            episode.department_id = department_id;
+        }
         if episode.entered_source == EnteredSource::Bounded {
             episode.entered_latest = at;
         }
         self.wait_began = None;
         Some(episode)
     }
+}
+
+/// The close ended the wait, and no agent did.
+fn is_by_close(left_queue: &ChainEvent) -> bool {
+    left_queue.situation() == Some("finishing")
 }

@@ -21,8 +21,8 @@ fn identity() -> Vec<Column<Row>> {
         ),
         column(
             "outcome",
-            "open, handled, abandoned (abandono), short_abandoned, contained (retenção), bot_dropped, unanswered",
-            Value::Text(|row| Some(row.outcome)),
+            "open, handled, abandoned (abandono), short_abandoned, contained (retenção), bot_dropped, unanswered; NULL where the events that tell are not subscribed",
+            Value::Text(|row| row.outcome),
         ),
         column(
             "direction",
@@ -186,7 +186,7 @@ fn durations() -> Vec<Column<Row>> {
         ),
         column(
             "duration_seconds",
-            "Seconds from started_at to closed_at (tempo de resolução); NULL while open",
+            "Seconds from started_at to closed_at (tempo de resolução); NULL while open, or if only the close was seen",
             Value::Long(|row| row.duration_seconds),
         ),
         column(
@@ -216,13 +216,13 @@ fn counts() -> Vec<Column<Row>> {
         ),
         column(
             "agent_segments",
-            "Stretches with an agent",
-            Value::Int(|row| Some(row.counts.agent_segments)),
+            "Stretches with an agent; NULL if no event that shows agents is subscribed",
+            Value::Int(|row| row.counts.agent_segments),
         ),
         column(
             "transfers",
-            "Changes of agent without a queue between (transferências)",
-            Value::Int(|row| Some(row.counts.transfers)),
+            "Changes of agent without a queue between (transferências); NULL if no event that shows agents is subscribed",
+            Value::Int(|row| row.counts.transfers),
         ),
         column(
             "department_changes",

@@ -1,6 +1,6 @@
 //! The measures of a session: start, state, outcome, direction, first response, counts.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use events::{Event, Kind, Role, instant};
 
 use crate::chain::{ChainEvent, Episode, Exit, Session};
@@ -57,13 +57,31 @@ pub(super) fn state(session: &Session) -> &'static str {
     }
 }
 
-pub(super) fn outcome(session: &Session) -> &'static str {
+/// Without any event that tells of agents only an agent who was seen all the same is known, and without
+/// the finish of flows none is known to have been dropped: there the outcome is `None`.
+pub(super) fn outcome(session: &Session, settings: &Settings) -> Option<&'static str> {
+    let Some(close) = session.close else {
+        return Some("open");
+    };
+    if !session.walked.segments.is_empty() {
+        return Some("handled");
+    }
+    let outcome = unhandled(session, close);
+    let is_known =
+        settings.expects(&AGENTS) && (outcome != "bot_dropped" || settings.expects(&FLOW_FINISHES));
+    is_known.then_some(outcome)
+}
+
+/// The outcome of a closed session that no agent was in.
+fn unhandled(session: &Session, close: usize) -> &'static str {
     let walked = &session.walked;
-    if session.close.is_none() {
-        "open"
-    } else if !walked.segments.is_empty() {
-        "handled"
-    } else if walked.closed_while_waiting {
+    // What a flow does once the chat is closed decides nothing.
+    let mut runs = walked
+        .runs
+        .iter()
+        .filter(|run| run.start < close)
+        .peekable();
+    if walked.closed_while_waiting {
         let short = walked
             .episodes
             .last()
@@ -73,9 +91,9 @@ pub(super) fn outcome(session: &Session) -> &'static str {
         } else {
             "abandoned"
         }
-    } else if walked.runs.is_empty() {
+    } else if runs.peek().is_none() {
         "unanswered"
-    } else if walked.runs.iter().all(|run| run.finish.is_some()) {
+    } else if runs.all(|run| run.finish.is_some()) {
         "contained"
     } else {
         "bot_dropped"
@@ -91,11 +109,18 @@ pub(super) fn direction(session: &Session, settings: &Settings) -> &'static str 
         Some(message.role())
     });
     // An event that says nothing of the chat's state is no evidence of how it began.
-    let tells = |event: &&ChainEvent| event.situation().is_some() || event.event.flow().is_some();
+    let flows = |event: &ChainEvent| event.event.flow().is_some();
+    let tells = |event: &&ChainEvent| event.situation().is_some() || flows(event);
     let first = session.events.iter().find(tells);
     let began = |situation| first.and_then(ChainEvent::situation) == Some(situation);
-    let began_in_flow = first.is_some_and(|event| event.event.flow().is_some());
-    if first_message == Some(Role::Contact) || began("wait_for_chat") || began_in_flow {
+    let began_in_queue = began("wait_for_chat") || left_queue_first(session);
+    // The flow that a chat starts with may come second within that instant.
+    let began_in_flow = first.is_some_and(|first| {
+        let with_first = |event: &&ChainEvent| event.at == first.at;
+        let mut at_once = session.events.iter().filter(with_first);
+        flows(first) || (began("auto") && at_once.any(flows))
+    });
+    if first_message == Some(Role::Contact) || began_in_queue || began_in_flow {
         return "inbound";
     }
     let agent_entered = session
@@ -108,6 +133,18 @@ pub(super) fn direction(session: &Session, settings: &Settings) -> &'static str 
     } else {
         "unknown"
     }
+}
+
+/// Whether leaving the queue is the first that tells anything of the session.
+fn left_queue_first(session: &Session) -> bool {
+    let leaves_queue = |event: &&ChainEvent| event.kind() == Kind::LeftQueue;
+    let is_evidence = |event: &&ChainEvent| {
+        let word = event.event.message().filter(|word| !word.is_internal);
+        let tells = event.situation().is_some() || event.event.flow().is_some();
+        tells || word.is_some() || leaves_queue(event)
+    };
+    let first = session.events.iter().find(is_evidence);
+    first.as_ref().is_some_and(leaves_queue)
 }
 
 /// From when to when the contact waited for the first message of an agent.
@@ -146,10 +183,8 @@ pub(super) fn first_response(session: &Session) -> Response {
         episode.entered_at
     } else if walked.runs.iter().any(|run| run.started.step < reply) {
         let came = |kind| matches!(kind, Kind::AgentEntered | Kind::LeftQueue);
-        walked
-            .steps
-            .iter()
-            .map(taken)
+        let mut before = walked.steps[..reply].iter().map(taken);
+        before
             .find(|event| came(event.kind()))
             .map(|event| event.at)
     } else {
@@ -166,6 +201,14 @@ pub(super) fn first_response(session: &Session) -> Response {
     }
 }
 
+/// From the start to the close; `None` while open, and where the close itself is the earliest that is
+/// known of the session.
+pub(super) fn duration(session: &Session, started_at: DateTime<Utc>) -> Option<TimeDelta> {
+    let closed_at = session.closed_at()?;
+    let is_measured = session.close != Some(0) || started_at < closed_at;
+    is_measured.then(|| (closed_at - started_at).max(TimeDelta::zero()))
+}
+
 /// The sum of the parts; `None` if there are none or any is unknown.
 pub(super) fn total<T>(parts: &[T], seconds: impl Fn(&T) -> Option<i64>) -> Option<i64> {
     if parts.is_empty() {
@@ -177,8 +220,8 @@ pub(super) fn total<T>(parts: &[T], seconds: impl Fn(&T) -> Option<i64>) -> Opti
 
 pub(super) struct Counts {
     pub queue_episodes: i32,
-    pub agent_segments: i32,
-    pub transfers: i32,
+    pub agent_segments: Option<i32>,
+    pub transfers: Option<i32>,
     pub department_changes: Option<i32>,
     pub flow_runs: Option<i32>,
     pub contact_messages: Option<i32>,
@@ -190,6 +233,14 @@ pub(super) struct Counts {
 
 const CONTACT_MESSAGES: [&str; 2] = ["receivedMessage", "receivedAllMessage"];
 const AGENT_MESSAGES: [&str; 2] = ["sentAllMessage", "receivedAllMessage"];
+/// One of these must come for an agent to be seen at all.
+const AGENTS: [&str; 4] = [
+    "agentEntered",
+    "leftQueue",
+    "sentAllMessage",
+    "receivedAllMessage",
+];
+pub(in crate::facts) const FLOW_FINISHES: [&str; 1] = ["finishedAutomationFlow"];
 
 /// What is not subscribed is unknown, not zero.
 pub(super) fn counts(session: &Session, settings: &Settings) -> Counts {
@@ -202,8 +253,8 @@ pub(super) fn counts(session: &Session, settings: &Settings) -> Counts {
     let internal = |event: &Event| event.message().is_some_and(|message| message.is_internal);
     Counts {
         queue_episodes: int(walked.episodes.len()),
-        agent_segments: int(walked.segments.len()),
-        transfers: int(walked.transfers),
+        agent_segments: known(walked.segments.len(), &AGENTS),
+        transfers: known(walked.transfers, &AGENTS),
         department_changes: known(walked.department_changes.len(), &["updatedChatDepartment"]),
         flow_runs: known(walked.runs.len(), &["startedAutomationFlow"]),
         contact_messages: known(
@@ -214,7 +265,10 @@ pub(super) fn counts(session: &Session, settings: &Settings) -> Counts {
             messages(&|event| event.is_from(Role::Agent)),
             &AGENT_MESSAGES,
         ),
-        bot_messages: known(messages(&|event| event.is_from(Role::Bot)), &AGENT_MESSAGES),
+        bot_messages: known(
+            messages(&|event| event.is_from(Role::Bot)),
+            &["receivedAllMessage"],
+        ),
         internal_messages: known(
             messages(&|event| internal(&event.event)),
             &["newInternalMessage"],

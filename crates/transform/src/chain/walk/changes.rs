@@ -1,0 +1,84 @@
+//! Changes of department and of workflow step.
+
+use events::Detail;
+
+use super::record::{DepartmentChange, Position, WorkflowChange};
+use super::{DISPATCH_LAG, Walk};
+use crate::chain::order::ChainEvent;
+
+impl Walk<'_> {
+    pub(super) fn change_department(&mut self, event: &ChainEvent, position: Position) {
+        let Detail::DepartmentChange {
+            previous,
+            known: true,
+        } = &event.event.detail
+        else {
+            return;
+        };
+        let to = event
+            .event
+            .department
+            .as_ref()
+            .map(|department| department.id);
+        let named = previous.as_ref().map(|department| department.id);
+        let repeated = self
+            .out
+            .department_changes
+            .last()
+            .is_some_and(|last| last.to == to && last.named_from == named);
+        let unchanged = named == to && (to.is_some() || self.department_id.is_none());
+        if unchanged || (repeated && self.department_id == to) {
+            self.department_id = to;
+            return;
+        }
+        let from = named.or(self.department_id.filter(|current| Some(*current) != to));
+        self.out.entry_department_id = self.out.entry_department_id.or(from).or(to);
+        let was_waiting = self.was_waiting(event, from, position);
+        self.out.department_changes.push(DepartmentChange {
+            at: event.at,
+            from,
+            named_from: named,
+            to,
+            was_waiting,
+        });
+        if was_waiting {
+            self.department_id = from.or(self.department_id);
+            self.change_queue(to, position);
+        }
+        self.department_id = to;
+    }
+
+    /// Whether the chat waited when its department changed, as far as the change itself tells.
+    fn was_waiting(&mut self, event: &ChainEvent, from: Option<i64>, position: Position) -> bool {
+        if event.situation() == Some("in_chat") {
+            // The wait was over, and so it was one in the department before.
+            self.department_id = from.or(self.department_id);
+            self.show_in_chat(false, position);
+            if let Some(open) = self.state.waiting {
+                self.out.episodes[open].department_id = self.department_id;
+                self.department_settled = true;
+            }
+            return false;
+        }
+        // The event's own situation only tells what was so before if a flow's finish did earlier.
+        let since_finish = self
+            .pending_finish
+            .is_some_and(|finish| event.at - finish.position.at > DISPATCH_LAG);
+        if event.shows_waiting() && since_finish {
+            self.wait_since_pending_finish(position);
+        }
+        self.state.waiting.is_some()
+    }
+
+    pub(super) fn change_step(&mut self, event: &ChainEvent) {
+        if let Detail::WorkflowStep(step) = &event.event.detail {
+            self.out.workflow_changes.push(WorkflowChange {
+                at: event.at,
+                agent_id: event.event.agent.as_ref().and_then(|agent| agent.id),
+                workflow_id: event.event.workflow_id,
+                from_step_id: step.previous_step_id,
+                to_step_id: step.step_id.or(event.event.workflow_step_id),
+            });
+        }
+    }
+}
