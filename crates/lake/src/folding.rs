@@ -5,8 +5,9 @@
 //! describes it, so joining it costs little more than writing anything at all; beyond that, rows are
 //! better left behind. Folding sixteen at a time moves a row once per class of size.
 //!
-//! A table holds fewer than 24 files below 16 KiB, fewer than 16 in each of the three classes above, and
-//! beyond 32 MiB one for at least every 32 MiB of rows: 70 files and those, after any commit.
+//! After any commit a table has about 70 files at most, and those that are too large to be folded:
+//! fewer than 24 below 16 KiB, fewer than 16 in each class above, and beyond the largest class one for
+//! every 32 MiB of rows, or for as much as half the table's target size leaves room for.
 
 use std::collections::BTreeMap;
 
