@@ -7,6 +7,7 @@ mod changes;
 mod difference;
 mod durable;
 mod error;
+mod folding;
 mod lease;
 mod location;
 mod plain;

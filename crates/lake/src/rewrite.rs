@@ -1,10 +1,10 @@
 //! Replacing the rows of some keys, or of all, in one commit.
 //!
 //! Only files that hold a row which is to go are rewritten, so cost follows what changes. What stays of
-//! them is kept apart from what is added, so that rows which still change do not drag settled ones
-//! along. Small files are folded together as they accumulate, class by class of size, which bounds
-//! their number without a rewrite of everything. The commit fails if anybody else has committed since:
-//! a lease is not a fence, this is.
+//! larger ones is kept apart from what is added, so that rows which still change do not drag settled
+//! ones along. Small files are folded together as they accumulate, which bounds their number without a
+//! rewrite of everything. The commit fails if anybody else has committed since: a lease is not a fence,
+//! this is.
 
 use std::collections::BTreeSet;
 
@@ -14,19 +14,16 @@ use deltalake::kernel::{Action, LogicalFileView};
 use deltalake::protocol::SaveMode;
 use futures::TryStreamExt;
 
+use crate::difference::Difference;
 use crate::error::LakeError;
+use crate::folding::{self, DataFile};
 use crate::scope::{Replaced, Scope};
 use crate::session::session;
-use crate::table::Table;
+use crate::table::{Adds, Table};
 use crate::write::FileWriter;
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
-/// Files below these sizes are folded together once this many of a class have gathered.
-/// A class near a table's target size is not folded: it would come out as it went in.
-const CLASS_BYTES: [u64; 3] = [256 << 10, 4 << 20, 32 << 20];
-const CLASS_FILES: usize = 8;
-
 /// A replacement in the making.
 pub struct Rewrite<'a> {
     table: &'a mut Table,
@@ -98,11 +95,15 @@ impl Rewrite<'_> {
     }
 }
 
-/// Files to be read, and rows to be written with what stays of them.
-#[derive(Debug, Default)]
-struct Merge {
-    files: BTreeSet<String>,
+/// Files that are read and removed, and what is written in their place.
+#[derive(Default)]
+struct Merge<'a> {
+    files: Vec<String>,
+    /// Whose rows in the files are left out.
+    without: Option<&'a Replaced>,
     rows: Vec<RecordBatch>,
+    /// When the youngest of all the rows were written, if not now.
+    written_at: Option<i64>,
 }
 
 impl Table {
@@ -115,53 +116,58 @@ impl Table {
         if difference.is_empty() {
             return Ok(Vec::new());
         }
-        let rewritten = Merge {
-            files: difference.files.keys().cloned().collect(),
-            rows: difference.files.into_values().flatten().collect(),
-        };
-        let folded = self.small_files(&rewritten.files)?;
-        let added = Merge {
-            rows: difference.added,
-            ..Merge::default()
-        };
-        let is_removed = |path: &str| rewritten.files.contains(path) || folded.contains(path);
-        let mut actions = self.removals(is_removed)?;
-        let mut adds = self.merge(rewritten, Some(replaced)).await?;
-        adds.extend(self.merge(added, None).await?);
-        let folded = Merge {
-            files: folded,
-            ..Merge::default()
-        };
-        adds.extend(self.merge(folded, None).await?);
-        actions.extend(adds.into_iter().map(Action::Add));
+        let merges = self.merges(replaced, difference)?;
+        let removed: BTreeSet<String> = merges
+            .iter()
+            .flat_map(|merge| merge.files.iter().cloned())
+            .collect();
+        let mut actions = self.removals(|path| removed.contains(path))?;
+        for merge in merges {
+            let adds = self.merge(merge).await?;
+            actions.extend(adds.into_iter().map(Action::Add));
+        }
         Ok(actions)
     }
 
-    /// The files of every size class that has gathered enough of them to be folded together.
-    fn small_files(&self, chosen: &BTreeSet<String>) -> Result<BTreeSet<String>, LakeError> {
-        let mut classes: [Vec<String>; CLASS_BYTES.len()] = Default::default();
-        for file in self.files()? {
-            let class = CLASS_BYTES
-                .iter()
-                .position(|limit| file.size().unsigned_abs() < *limit)
-                .filter(|class| CLASS_BYTES[*class] <= self.layout.target_file_bytes / 2);
-            if let Some(class) = class.filter(|_| !chosen.contains(file.path().as_ref())) {
-                classes[class].push(file.path().into_owned());
-            }
-        }
-        Ok(classes
+    /// What to read and write for the table to become the new one.
+    fn merges<'a>(
+        &self,
+        replaced: &'a Replaced,
+        difference: Difference,
+    ) -> Result<Vec<Merge<'a>>, LakeError> {
+        let Difference { added, mut files } = difference;
+        let (changed, others) = self
+            .data_files()?
             .into_iter()
-            .filter(|files| files.len() >= CLASS_FILES)
-            .flatten()
-            .collect())
+            .partition(|file: &DataFile| files.contains_key(&file.path));
+        let rewritten = folding::rewritten(changed, self.plain_schema()?.fields().len());
+        let mut staying = |paths: &[String]| -> Vec<RecordBatch> {
+            let rows = paths.iter().filter_map(|path| files.remove(path));
+            rows.flatten().collect()
+        };
+        let mut merges = vec![Merge {
+            rows: [staying(&rewritten.joined), added].concat(),
+            files: rewritten.joined,
+            without: Some(replaced),
+            written_at: None,
+        }];
+        merges.extend(rewritten.apart.into_iter().map(|group| Merge {
+            rows: staying(&group.paths),
+            files: group.paths,
+            without: Some(replaced),
+            written_at: Some(group.written_at),
+        }));
+        let folded = folding::folded(others, self.layout.target_file_bytes);
+        merges.extend(folded.into_iter().map(|group| Merge {
+            files: group.paths,
+            written_at: Some(group.written_at),
+            ..Merge::default()
+        }));
+        Ok(merges)
     }
 
     /// Writes the files' rows, but for replaced ones, with the other rows, sorted.
-    async fn merge(
-        &self,
-        merge: Merge,
-        replaced: Option<&Replaced>,
-    ) -> Result<crate::table::Adds, LakeError> {
+    async fn merge(&self, merge: Merge<'_>) -> Result<Adds, LakeError> {
         let read = || LakeError::read(&self.name);
         let context = session(REWRITE_MEMORY_BYTES);
         let rows = (!merge.rows.is_empty()).then(|| context.read_batches(merge.rows));
@@ -170,7 +176,7 @@ impl Table {
             (true, None) => return Ok(Vec::new()),
             (true, Some(rows)) => rows,
             (false, rows) => {
-                let kept = self.kept(&context, &merge.files, replaced).await?;
+                let kept = self.kept(&context, &merge.files, merge.without).await?;
                 match rows {
                     None => kept,
                     Some(rows) => kept.union(rows).map_err(read())?,
@@ -185,15 +191,19 @@ impl Table {
         while let Some(batch) = stream.try_next().await.map_err(read())? {
             writer.write(batch).await?;
         }
-        writer.finish().await
+        let mut adds = writer.finish().await?;
+        for add in &mut adds {
+            add.modification_time = merge.written_at.unwrap_or(add.modification_time);
+        }
+        Ok(adds)
     }
 
     /// The files' rows that stay.
     async fn kept(
         &self,
         context: &SessionContext,
-        files: &BTreeSet<String>,
-        replaced: Option<&Replaced>,
+        files: &[String],
+        without: Option<&Replaced>,
     ) -> Result<DataFrame, LakeError> {
         let read = || LakeError::read(&self.name);
         let provider = self
@@ -203,7 +213,7 @@ impl Table {
             .await
             .map_err(read())?;
         let mut frame = context.read_table(provider).map_err(read())?;
-        if let Some(replaced) = replaced {
+        if let Some(replaced) = without {
             frame = frame.filter(replaced.kept()).map_err(read())?;
         }
         // Other rows come with plain types; the scan's views must not differ from them.
@@ -221,6 +231,17 @@ impl Table {
             .snapshot()
             .map_err(LakeError::delta(&self.name))?;
         Ok(snapshot.log_data().iter().collect())
+    }
+
+    fn data_files(&self) -> Result<Vec<DataFile>, LakeError> {
+        let files = self.files()?.into_iter();
+        Ok(files
+            .map(|file| DataFile {
+                path: file.path().into_owned(),
+                bytes: file.size().unsigned_abs(),
+                written_at: file.modification_time(),
+            })
+            .collect())
     }
 
     fn removals(&self, chosen: impl Fn(&str) -> bool) -> Result<Vec<Action>, LakeError> {

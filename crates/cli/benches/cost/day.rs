@@ -15,7 +15,7 @@ const EVERY_SECONDS: i64 = 30;
 
 pub fn measure(folder: &Path) -> Result<()> {
     let desk = Desk::new(folder.join("day"))?;
-    let chats = setting("BENCH_DAY_CHATS", 2_000).to_string();
+    let chats = setting("BENCH_DAY_CHATS", 1_000).to_string();
     let output = desk
         .etl(&["generate", "--chats", &chats, "--days", "1"])
         .stdout(Stdio::piped())
@@ -33,7 +33,7 @@ pub fn measure(folder: &Path) -> Result<()> {
         run(&mut desk.etl(&["import", "news.ndjson"]))?;
         run(&mut desk.etl(&["transform"]))?;
     }
-    let (mut written, mut live) = (0, 0);
+    let (mut written, mut live, mut most_files) = (0, 0, 0);
     for entry in fs::read_dir(desk.folder.join("lake"))? {
         let path = entry?.path();
         let name = path
@@ -43,12 +43,13 @@ pub fn measure(folder: &Path) -> Result<()> {
             .into_owned();
         if name.starts_with("fact_") || name.starts_with("dim_") || name == "coverage" {
             let bytes = table_bytes(&path)?;
-            written += bytes.0;
-            live += bytes.1;
+            written += bytes.written;
+            live += bytes.live;
+            most_files = most_files.max(bytes.files);
         }
     }
     println!(
-        "a day of {chats} chats in {} runs: {:.1} MB written for {:.2} MB of facts, ratio {:.0}",
+        "a day of {chats} chats in {} runs: {:.1} MB written for {:.2} MB of facts, ratio {:.0}, at most {most_files} files a table",
         runs.len(),
         written as f64 / 1e6,
         live as f64 / 1e6,
@@ -57,8 +58,15 @@ pub fn measure(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The bytes that a table's commits added, and those that none removed.
-fn table_bytes(table: &Path) -> Result<(i64, i64)> {
+struct TableBytes {
+    /// Added by commits.
+    written: i64,
+    /// Of these, not removed.
+    live: i64,
+    files: usize,
+}
+
+fn table_bytes(table: &Path) -> Result<TableBytes> {
     let (mut written, mut live) = (0, BTreeMap::new());
     let mut commits: Vec<_> = fs::read_dir(table.join("_delta_log"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -82,5 +90,9 @@ fn table_bytes(table: &Path) -> Result<(i64, i64)> {
             }
         }
     }
-    Ok((written, live.values().sum()))
+    Ok(TableBytes {
+        written,
+        live: live.values().sum(),
+        files: live.len(),
+    })
 }

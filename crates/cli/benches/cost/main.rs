@@ -2,7 +2,7 @@
 //! the bytes written by a day of short runs.
 //!
 //! `BENCH_LARGE_CHATS` sets the size of the large lake (1,000,000 chats over five years), `BENCH_DAY_CHATS` that of the
-//! day (2,000 chats).
+//! day (1,000 chats).
 
 mod day;
 mod desk;
