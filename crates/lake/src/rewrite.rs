@@ -24,6 +24,7 @@ use crate::write::FileWriter;
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
+
 /// A replacement in the making.
 pub struct Rewrite<'a> {
     table: &'a mut Table,

@@ -1,6 +1,6 @@
 //! A lake on a local disk: appending once, rewriting by key, leases.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -304,18 +304,28 @@ async fn a_table_of_small_files_is_rewritten_in_small_files() {
 }
 
 #[tokio::test]
-async fn small_files_are_folded_as_they_accumulate() {
+async fn folding_keeps_every_row_once_and_bounds_the_number_of_files() {
     let (_folder, lake) = open();
     let mut table = lake.table(&spec()).await.expect("a table");
-    for key in 0..60 {
-        replace(&mut table, &[key], rows(&[(Some(key), "x")]), key)
+    let mut expected = BTreeMap::new();
+    for round in 0..60 {
+        // A new key, and an old one that changes, wherever its row lies by now.
+        let (new, old) = ((Some(round), "new"), (Some(round * 7 % 60), "changed"));
+        let changes = if old.0 < new.0 {
+            vec![new, old]
+        } else {
+            vec![new]
+        };
+        let keys: Vec<i64> = changes.iter().filter_map(|change| change.0).collect();
+        replace(&mut table, &keys, rows(&changes), round)
             .await
             .expect("replacing");
+        expected.extend(changes);
+        let files = table.totals().expect("totals").1;
+        assert!(files <= 24, "{files} files after {round} rounds");
     }
-    let (rows, files, _) = table.totals().expect("totals");
-    assert_eq!(rows, 60);
-    assert!(files <= 24, "{files} files for 60 rows");
-    assert_eq!(contents(&table).await.len(), 60);
+    let expected: Vec<_> = expected.into_iter().collect();
+    assert_eq!(contents(&table).await, owned(&expected));
 }
 
 #[tokio::test]
