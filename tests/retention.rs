@@ -98,3 +98,58 @@ fn facts_whose_events_are_gone_stay_and_late_events_continue_after_them() {
     desk.ok(&["transform", "--full"]);
     assert_eq!(derived(&desk), after, "after another rebuild");
 }
+
+/// A contact's message in the queue, at a minute of a day.
+fn message(day: u32, minute: u32, id: u32, company: Option<u32>) -> String {
+    let time = format!("2024-03-{day:02}T12:{minute:02}:00Z");
+    let time: chrono::DateTime<chrono::Utc> = time.parse().expect("an instant");
+    let mut item = json!({ "id": id, "body": "Olá", "senderType": "widget", "sender": { "id": 1 },
+        "send_at": (time - chrono::Duration::hours(3)).format("%Y-%m-%d %H:%M:%S").to_string(),
+        "chat": { "id": 7, "channel": "widget", "situation": "wait_for_chat" } });
+    if let Some(company) = company {
+        item["company"] = json!({ "id": company });
+    }
+    json!({ "time": time.timestamp(), "messages": { "receivedAllMessage": [item] }, "token": "t" })
+        .to_string()
+}
+
+fn take_in(desk: &Desk, deliveries: &[String]) {
+    desk.write("news.ndjson", deliveries.join("\n"));
+    desk.ok(&["import", "news.ndjson"]);
+    desk.ok(&["transform"]);
+}
+
+#[test]
+fn an_event_that_moves_between_companies_of_one_chat_id_is_not_taken_for_gone() {
+    let desk = Desk::new();
+    take_in(
+        &desk,
+        &[
+            message(1, 0, 1, None),
+            message(1, 5, 2, Some(5)),
+            message(1, 9, 3, Some(5)),
+        ],
+    );
+    take_in(&desk, &[message(1, 20, 4, Some(6))]);
+    take_in(&desk, &[message(1, 7, 5, Some(5))]);
+    let rows = desk.rows("SELECT company_id, message_id FROM fact_messages ORDER BY message_id");
+    assert_eq!(rows, json!([[null, 1], [5, 2], [5, 3], [6, 4], [5, 5]]));
+    let incremental = derived(&desk);
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(incremental, derived(&desk));
+}
+
+#[test]
+fn a_company_whose_events_are_gone_keeps_its_facts_of_a_chat_id_that_another_uses() {
+    let desk = Desk::new();
+    take_in(
+        &desk,
+        &[message(1, 0, 1, Some(5)), message(3, 0, 2, Some(6))],
+    );
+    remove_before(&desk, "2024-03-03");
+    take_in(&desk, &[message(3, 1, 3, Some(6))]);
+    let kept = "SELECT company_id, contact_messages FROM fact_chats ORDER BY company_id";
+    assert_eq!(desk.rows(kept), json!([[5, 1], [6, 2]]));
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(desk.rows(kept), json!([[5, 1], [6, 2]]));
+}

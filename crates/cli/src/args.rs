@@ -126,7 +126,12 @@ pub struct Query {
     )]
     pub query: Option<String>,
     /// SQL statements
-    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    #[arg(
+        short = 'c',
+        long = "command",
+        value_name = "SQL",
+        allow_hyphen_values = true
+    )]
     pub sql: Option<String>,
     /// Value of the query's parameter $NAME; repeat for several. NULL is no value; a time without offset
     /// is one of the business time zone

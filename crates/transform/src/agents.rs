@@ -2,6 +2,8 @@
 //!
 //! A change opens an interval and closes the one before; consecutive changes to one state are one.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use events::{AgentStatus, EventId};
 
@@ -36,7 +38,6 @@ impl StatusChange {
         let state = |change: &StatusChange| {
             let status = &change.status;
             (
-                change.company_id,
                 status.is_online,
                 status.is_available,
                 status.is_active,
@@ -47,9 +48,19 @@ impl StatusChange {
     }
 }
 
-/// The intervals in order; the last one lasts.
+/// The intervals, company by company, in order; the last one of each lasts. Two companies may use one id.
 pub fn intervals(agent: &Agent) -> Vec<Interval> {
-    let mut changes: Vec<&StatusChange> = agent.changes.iter().collect();
+    let mut companies: BTreeMap<Option<i64>, Vec<&StatusChange>> = BTreeMap::new();
+    for change in &agent.changes {
+        companies.entry(change.company_id).or_default().push(change);
+    }
+    let of_company = companies.into_values();
+    of_company
+        .flat_map(|changes| intervals_of(agent.agent_id, changes))
+        .collect()
+}
+
+fn intervals_of(agent_id: i64, mut changes: Vec<&StatusChange>) -> Vec<Interval> {
     changes.sort_by_key(|change| (change.at, change.event_id));
     let mut opening: Vec<&StatusChange> = Vec::new();
     for change in changes {
@@ -70,7 +81,7 @@ pub fn intervals(agent: &Agent) -> Vec<Interval> {
         .iter()
         .zip(ends)
         .map(|(opened_by, ended_at)| Interval {
-            agent_id: agent.agent_id,
+            agent_id,
             opened_by: (*opened_by).clone(),
             ended_at,
         })

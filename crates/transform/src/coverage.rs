@@ -70,10 +70,6 @@ pub(crate) fn schema() -> SchemaRef {
 }
 
 impl Coverage {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Counts the rows of a batch of `events` with at least the columns [`COUNTED`].
     pub fn count(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let (companies, types) = (longs(batch, "company_id")?, texts(batch, "event_type")?);

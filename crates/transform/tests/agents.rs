@@ -142,3 +142,23 @@ fn what_was_derived_stands_in_for_events_that_are_gone_and_yields_to_those_that_
 fn an_agent_of_whom_nothing_is_known_has_no_interval() {
     check(&[], &[]);
 }
+
+#[test]
+fn two_companies_that_use_one_id_have_intervals_of_their_own() {
+    let other = |second, event, state| StatusChange {
+        company_id: Some(2),
+        ..change(second, event, state)
+    };
+    check(
+        &[
+            change(0, Some(1), ONLINE),
+            other(5, Some(2), PAUSED),
+            change(10, Some(3), OFFLINE),
+        ],
+        &[
+            (0, Some(10), ONLINE),
+            (10, None, OFFLINE),
+            (5, None, PAUSED),
+        ],
+    );
+}

@@ -18,6 +18,8 @@ use desk::Desk;
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const ROUNDS: usize = 3;
+/// Of the large lake.
+const CHATS_A_DAY: u64 = 500;
 
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -28,7 +30,8 @@ fn main() -> Result<()> {
     day::measure(folder.path())?;
 
     let large = Desk::new(folder.path().join("large"))?;
-    large.fill(setting("BENCH_LARGE_CHATS", 1_000_000), 1_825)?;
+    let chats = setting("BENCH_LARGE_CHATS", 1_000_000);
+    large.fill(chats, chats.div_ceil(CHATS_A_DAY))?;
     large.rebuild()?;
     let large_news = median_news(&large)?;
     println!(

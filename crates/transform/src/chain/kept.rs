@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::order::StoredEvent;
-
 /// A session as it was derived earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownSession {
@@ -14,6 +12,7 @@ pub struct KnownSession {
     pub first_delivered_at: DateTime<Utc>,
     pub last_event_at: DateTime<Utc>,
     pub flow_runs: i32,
+    pub events: i64,
 }
 
 /// How much of a chat stays as it was derived.
@@ -27,13 +26,12 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Of one chat's sessions, in order, and all its events: as far as the last session whose first event is gone.
-    /// Events go oldest first, so that a session whose first event is there is whole.
+    /// Of one chat's sessions, in order, and when all events of its chat id were delivered: as far as the last session
+    /// whose first event is gone. Events go oldest first, so that a session whose first event is there is whole.
     pub fn of<'a>(
         sessions: impl Iterator<Item = &'a KnownSession>,
-        events: &[StoredEvent],
+        delivered: &BTreeSet<DateTime<Utc>>,
     ) -> Kept {
-        let delivered: BTreeSet<_> = events.iter().map(|event| event.delivered_at).collect();
         let (mut kept, mut runs) = (Kept::default(), 0);
         let mut until = None;
         for session in sessions {

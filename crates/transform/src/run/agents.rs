@@ -4,7 +4,7 @@
 //! that row begins; from there on rows are derived from events, since intervals forget the changes that
 //! they merged. The rows themselves stand in for events that are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, BooleanArray};
 use arrow::error::ArrowError;
@@ -36,7 +36,7 @@ type Touched = BTreeMap<i64, (DateTime<Utc>, Vec<StatusChange>)>;
 enum Known {
     /// Of the touched agents, from where their news begin.
     OfNews(Touched),
-    /// Of all agents; only those older than an agent's events count.
+    /// Of all agents; only those whose events are gone count.
     OfAll(Box<ByKey<StatusChange>>),
 }
 
@@ -110,12 +110,13 @@ async fn touched(table: &Table, news: &News) -> Result<Touched, TransformError> 
     }
     let known = news.agents.iter().map(|(agent, first_news)| {
         let mut changes = found.remove(agent).unwrap_or_default();
-        // Not at it: what happens at one instant is decided among all that happens then.
-        let before = changes.iter().map(|change| change.at);
-        let since = before
-            .filter(|at| at < first_news)
-            .max()
-            .unwrap_or(*first_news);
+        // Not at it: what happens at one instant is decided among all that happens then. Each company's last one before.
+        let mut before: BTreeMap<Option<i64>, DateTime<Utc>> = BTreeMap::new();
+        for change in changes.iter().filter(|change| change.at < *first_news) {
+            let last = before.entry(change.company_id).or_insert(change.at);
+            *last = change.at.max(*last);
+        }
+        let since = before.into_values().min().unwrap_or(*first_news);
         changes.retain(|change| change.at >= since);
         (*agent, (since, changes))
     });
@@ -237,9 +238,10 @@ impl<'a> Deriving<'a, '_> {
                         .extend(known.into_iter().flat_map(|(_, changes)| changes));
                 }
                 Known::OfAll(_) => {
-                    let first_event = agent.changes.iter().map(|change| change.at).min();
+                    let told: BTreeSet<_> = agent.changes.iter().map(|change| change.at).collect();
                     let mut known = self.known_of(Some(agent.agent_id)).await?;
-                    known.retain(|change| first_event.is_none_or(|first| change.at < first));
+                    // A row begins with an event: one at whose beginning there is none stands in for it.
+                    known.retain(|change| !told.contains(&change.at));
                     agent.changes.extend(known);
                 }
             }

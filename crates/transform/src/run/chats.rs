@@ -105,8 +105,8 @@ impl<'a> ChatFacts<'a> {
         if chains.is_empty() {
             return Ok(());
         }
-        for chain in &mut chains {
-            self.kept.settle(chain, known).await?;
+        for chat in chains.chunk_by_mut(|one, next| one.chat_id == next.chat_id) {
+            self.kept.settle(chat, known).await?;
         }
         let events = chains.iter().flat_map(|chain| &chain.events);
         report.events += events.clone().count();

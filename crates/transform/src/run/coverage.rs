@@ -16,7 +16,6 @@ pub(super) async fn bring_up_to_date(
     txns: &[(&str, i64)],
 ) -> Result<(), TransformError> {
     let total = match news.and_then(|news| news.uncounted.as_ref()) {
-        Some(uncounted) if uncounted.is_empty() => return Ok(()),
         Some(uncounted) => add(table, uncounted.clone()).await?,
         None => count_all(events).await?,
     };

@@ -20,13 +20,14 @@ use crate::chain::{ChainInput, Kept, KnownSession};
 use crate::facts::FactTable;
 use crate::read::{any_of, instants, long, longs, names};
 
-const COLUMNS: [&str; 6] = [
+const COLUMNS: [&str; 7] = [
     "company_id",
     "chat_id",
     "session_no",
     "first_delivered_at",
     "last_event_at",
     "flow_runs",
+    "event_count",
 ];
 
 /// Sessions that `fact_chats` knows, by chat.
@@ -54,35 +55,49 @@ impl<'a> Known<'a> {
 pub(super) struct KeptSessions(BTreeMap<(i64, Option<i64>), i32>);
 
 impl KeptSessions {
-    /// Decides what of a chat stays. Chats must come by ascending id; those passed over have no events at all and stay
-    /// whole.
+    /// Decides what of a chat id stays, whose chains these are: one for each company. Chat ids must come in ascending
+    /// order; those passed over have no events at all and stay whole.
     pub async fn settle(
         &mut self,
-        chain: &mut ChainInput,
+        chains: &mut [ChainInput],
         known: &mut Known<'_>,
     ) -> Result<(), TransformError> {
+        let Some(chat_id) = chains.first().map(|chain| chain.chat_id) else {
+            return Ok(());
+        };
         let sessions = match known {
-            Known::OfNews(chats) => chats.get(&chain.chat_id),
+            Known::OfNews(chats) => chats.get(&chat_id),
             Known::OfAll(rows, current) => {
-                while let Some(chat) = rows.key().await?.filter(|chat| *chat <= chain.chat_id) {
+                while let Some(chat) = rows.key().await?.filter(|chat| *chat <= chat_id) {
                     let sessions = rows.next().await?;
-                    if chat < chain.chat_id {
+                    if chat < chat_id {
                         self.keep_whole(chat, &sessions);
                     }
                     *current = Some((chat, sessions));
                 }
-                let same = |current: &&(i64, Vec<KnownSession>)| current.0 == chain.chat_id;
+                let same = |current: &&(i64, Vec<KnownSession>)| current.0 == chat_id;
                 current.as_ref().filter(same).map(|(_, sessions)| sessions)
             }
         };
-        let of_company = sessions
-            .into_iter()
-            .flatten()
-            .filter(|session| session.company_id == chain.company_id);
-        chain.kept = Kept::of(of_company, &chain.events);
-        if chain.kept.sessions > 0 {
-            let chat = (chain.chat_id, chain.company_id);
-            self.0.insert(chat, chain.kept.sessions);
+        let Some(sessions) = sessions else {
+            return Ok(());
+        };
+        // An event may have been of another company's chain before: what counts is that it is there.
+        let events = chains.iter().flat_map(|chain| &chain.events);
+        let delivered = events.map(|event| event.delivered_at).collect();
+        let companies: BTreeSet<_> = sessions.iter().map(|session| session.company_id).collect();
+        for company_id in companies {
+            let of_company = sessions
+                .iter()
+                .filter(|session| session.company_id == company_id);
+            let kept = Kept::of(of_company, &delivered);
+            if kept.sessions > 0 {
+                self.0.insert((chat_id, company_id), kept.sessions);
+            }
+            let mut chains = chains.iter_mut();
+            if let Some(chain) = chains.find(|chain| chain.company_id == company_id) {
+                chain.kept = kept;
+            }
         }
         Ok(())
     }
@@ -170,6 +185,7 @@ pub(super) async fn read_known(
 fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
     let (companies, chats) = (longs(batch, "company_id")?, longs(batch, "chat_id")?);
     let (numbers, runs) = (longs(batch, "session_no")?, longs(batch, "flow_runs")?);
+    let events = longs(batch, "event_count")?;
     let began = instants(batch, "first_delivered_at")?;
     let ended = instants(batch, "last_event_at")?;
     let int = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
@@ -181,6 +197,7 @@ fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
             first_delivered_at: instant(began.value(row)),
             last_event_at: instant(ended.value(row)),
             flow_runs: int(long(&runs, row).unwrap_or_default()),
+            events: events.value(row),
         };
         (chats.value(row), session)
     };

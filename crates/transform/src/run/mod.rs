@@ -16,13 +16,15 @@ mod plan;
 mod runs;
 mod tables;
 
+use std::collections::BTreeSet;
+
 use arrow::error::ArrowError;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::col;
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
-use lake::{Lake, LakeError, Lease, Table};
+use lake::{Lake, LakeError, Lease, Scope, Table};
 
 use crate::dimensions::Learned;
 use crate::read::{COLUMNS, EventRows};
@@ -33,7 +35,7 @@ pub(crate) use plan::lag;
 use plan::{Plan, Standing, plan, standing};
 use runs::Runs;
 pub use tables::derived_tables;
-use tables::{Tables, open_chats, txns};
+use tables::{REBUILDING, Tables, open_chats, position, txns};
 
 const LEASE: &str = "transform";
 /// A dead holder's lease expires soon; a living one renews it well before.
@@ -175,6 +177,14 @@ async fn bring_up_to_date(
         Some(news) => Runs::of_others(tables, news).await?,
         None => Runs::default(),
     };
+    if news.is_none() && position(tables.chats()).await?.is_some() {
+        let nothing = Scope::Keys {
+            column: "chat_id",
+            keys: BTreeSet::new(),
+        };
+        let rewrite = tables.chats_mut().rewrite(nothing)?;
+        rewrite.commit(&REBUILDING, true).await?;
+    }
     report.news = news.map_or(0, |news| news.events);
     let known = Known::of(tables.chats(), news).await?;
     let chat_facts = &mut tables.chat_facts;

@@ -18,6 +18,8 @@ use crate::read::{COLUMNS, EventRows, any_of, longs};
 
 /// More touched chats than this are too many to hold in memory: a rebuild streams.
 const TOUCHED_AT_MOST: usize = 50_000;
+/// And more events of them, new and old.
+const EVENTS_AT_MOST: usize = 500_000;
 
 #[derive(Debug, Default)]
 pub(super) struct News {
@@ -55,12 +57,14 @@ impl News {
         for file in files {
             let is_counted = counted.is_none_or(|counted| file.version <= counted);
             news.read_file(events, file, is_counted).await?;
-            if news.chats.len() > TOUCHED_AT_MOST {
+            if news.chats.len() > TOUCHED_AT_MOST || news.events > EVENTS_AT_MOST {
                 return Ok(None);
             }
         }
         news.look_back(tables.chats()).await?;
-        Ok(Some(news))
+        let known = news.known.values().flatten().map(|session| session.events);
+        let events = news.events as i64 + known.sum::<i64>();
+        Ok((events <= EVENTS_AT_MOST as i64).then_some(news))
     }
 
     async fn read_file(

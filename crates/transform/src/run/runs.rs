@@ -49,10 +49,13 @@ impl Runs {
             return Ok(Runs::default());
         };
         let flows = &tables.dimensions[place];
-        if position(flows).await? != Some(news.since) {
+        let known = super::dimensions::read(flows, dimensions::ALL[place], None).await?;
+        // Runs of a flow without a row yet were counted nowhere.
+        let mut told = news.learned.things()[place].keys();
+        if position(flows).await? != Some(news.since) || told.any(|flow| !known.contains_key(flow))
+        {
             return Runs::default().count_all(facts, news).await;
         }
-        let known = super::dimensions::read(flows, dimensions::ALL[place], None).await?;
         Runs::known(&known).take_back(facts, news).await
     }
 

@@ -52,6 +52,12 @@ impl Tables {
             .expect("fact_chats is the last of the facts")
     }
 
+    pub fn chats_mut(&mut self) -> &mut Table {
+        self.chat_facts
+            .last_mut()
+            .expect("fact_chats is the last of the facts")
+    }
+
     pub fn chat_fact(&self, name: &str) -> Option<&Table> {
         self.chat_facts.iter().find(|table| table.name() == name)
     }
@@ -98,6 +104,10 @@ pub(super) fn txns(events_version: u64, settings: &Settings) -> [(&'static str, 
     let version = i64::try_from(events_version).unwrap_or(i64::MAX);
     [(POSITION, version), (FINGERPRINT, fingerprint(settings))]
 }
+
+/// What `fact_chats` records while everything is derived anew: matches no settings, so that after a crash in between the
+/// next run rebuilds too, whatever its settings.
+pub(super) const REBUILDING: [(&str, i64); 1] = [(FINGERPRINT, -1)];
 
 fn fingerprint(settings: &Settings) -> i64 {
     i64::from_str_radix(&settings.fingerprint()[1..], 16).unwrap_or_default()
