@@ -706,7 +706,7 @@ fn events_without_a_company_are_of_the_chats_only_one() {
         let mut input = ChainInput {
             company_id,
             chat_id: CHAT,
-            events: Vec::new(),
+            ..ChainInput::default()
         };
         for (seconds, event_type, payload) in events {
             let id = EventId([*seconds as u8; 16]);
