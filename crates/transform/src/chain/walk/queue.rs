@@ -13,9 +13,14 @@ impl Walk<'_> {
         if self.state.waiting.is_some() {
             return;
         }
-        self.wait_since_pending_finish(position);
+        let requeued = self.state.agent.is_some();
+        if requeued {
+            // It proves nothing of a wait before that agent.
+            self.pending_finish = None;
+        } else {
+            self.wait_since_pending_finish(position);
+        }
         if self.state.waiting.is_none() {
-            let requeued = self.state.agent.is_some();
             let source = if requeued {
                 EnteredSource::RequeueSeen
             } else {
