@@ -494,7 +494,7 @@ fn an_agents_message_alone_after_a_flow_proves_no_queue() {
 }
 
 #[test]
-fn a_wait_seen_after_the_agents_message_is_a_requeue_and_the_one_since_the_flow_another() {
+fn a_wait_seen_after_the_agents_message_is_a_requeue_and_proves_none_since_the_flow() {
     let events = [
         flow(0, "startedAutomationFlow"),
         flow(10, "finishedAutomationFlow"),
@@ -506,10 +506,7 @@ fn a_wait_seen_after_the_agents_message_is_a_requeue_and_the_one_since_the_flow_
         &events,
         "fact_queue_waits",
         &WAITS,
-        json!([
-            ["flow_finished", null, "answered", "situation_seen"],
-            ["requeue_seen", 60, "answered", "leftQueue"]
-        ]),
+        json!([["requeue_seen", 60, "answered", "leftQueue"]]),
     );
 }
 
