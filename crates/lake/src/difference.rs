@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{AsArray, StringArray, UInt32Array};
-use arrow::compute::{cast, take_record_batch};
+use arrow::array::{AsArray, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
@@ -15,7 +15,7 @@ use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 
 use crate::error::LakeError;
-use crate::plain::conform;
+use crate::plain::{column, conform};
 use crate::rewrite::REWRITE_MEMORY_BYTES;
 use crate::scope::Replaced;
 use crate::session::session;
@@ -117,7 +117,8 @@ impl Comparison {
 
     /// Takes in old rows and, in their last column, which of the files they are from.
     fn take(&mut self, batch: &RecordBatch, files: &[String]) -> Result<(), DataFusionError> {
-        let sources = texts(batch, FILE)?;
+        let sources = column(batch, FILE, &DataType::Utf8)?;
+        let sources = sources.as_string::<i32>();
         let batch = conform(batch, &self.schema)?;
         let rows = self.converter.convert_columns(batch.columns())?;
         let mut staying: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
@@ -175,11 +176,4 @@ impl Comparison {
             files: rewritten.map(|(path, rows)| (path, rows.staying)).collect(),
         })
     }
-}
-
-fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, ArrowError> {
-    let column = batch
-        .column_by_name(name)
-        .ok_or_else(|| ArrowError::SchemaError(format!("there is no column {name}")))?;
-    Ok(cast(column, &DataType::Utf8)?.as_string().clone())
 }

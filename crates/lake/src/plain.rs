@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::compute::cast;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
@@ -23,13 +24,21 @@ impl Table {
     }
 }
 
+/// A column of the rows in a plain type.
+pub(crate) fn column(
+    rows: &RecordBatch,
+    name: &str,
+    data_type: &DataType,
+) -> Result<ArrayRef, ArrowError> {
+    let column = rows
+        .column_by_name(name)
+        .ok_or_else(|| ArrowError::SchemaError(format!("there is no column {name}")))?;
+    cast(column, data_type)
+}
+
 /// The rows in the schema's columns and types.
 pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let columns = schema.fields().iter().map(|field| {
-        let column = batch.column_by_name(field.name()).ok_or_else(|| {
-            ArrowError::SchemaError(format!("there is no column {}", field.name()))
-        })?;
-        cast(column, field.data_type())
-    });
+    let fields = schema.fields().iter();
+    let columns = fields.map(|field| column(batch, field.name(), field.data_type()));
     RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
 }

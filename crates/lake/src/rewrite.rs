@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use arrow::record_batch::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext, cast, col};
-use deltalake::kernel::{Action, LogicalFileView};
+use deltalake::kernel::{Action, Add, LogicalFileView};
 use deltalake::protocol::SaveMode;
 use futures::TryStreamExt;
 
@@ -19,7 +19,7 @@ use crate::error::LakeError;
 use crate::folding::{self, DataFile};
 use crate::scope::{Replaced, Scope};
 use crate::session::session;
-use crate::table::{Adds, Table};
+use crate::table::Table;
 use crate::write::FileWriter;
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
@@ -168,7 +168,7 @@ impl Table {
     }
 
     /// Writes the files' rows, but for replaced ones, with the other rows, sorted.
-    async fn merge(&self, merge: Merge<'_>) -> Result<Adds, LakeError> {
+    async fn merge(&self, merge: Merge<'_>) -> Result<Vec<Add>, LakeError> {
         let read = || LakeError::read(&self.name);
         let context = session(REWRITE_MEMORY_BYTES);
         let rows = (!merge.rows.is_empty()).then(|| context.read_batches(merge.rows));

@@ -9,7 +9,7 @@ use datafusion::prelude::{DataFrame, Expr, col};
 use deltalake::DeltaTable;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
-use deltalake::kernel::{Action, Add, StructType, Transaction};
+use deltalake::kernel::{Action, StructType, Transaction};
 use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use futures::TryStreamExt;
@@ -416,5 +416,3 @@ async fn create(lake: &Lake, spec: &TableSpec) -> Result<(), LakeError> {
         .map_err(LakeError::delta(&spec.name))?;
     Ok(())
 }
-
-pub(crate) type Adds = Vec<Add>;

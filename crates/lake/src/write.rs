@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::error::LakeError;
 use crate::plain::conform;
 use crate::stats::statistics;
-use crate::table::{Adds, Layout, STATS_COLUMNS, Table};
+use crate::table::{Layout, STATS_COLUMNS, Table};
 
 /// Of zstd: beyond it most columns hardly shrink, while texts do.
 const LEVEL: i32 = 3;
@@ -43,7 +43,7 @@ const INDEXED_COLUMNS: usize = 32;
 pub(crate) async fn write_files(
     table: &Table,
     batches: Vec<RecordBatch>,
-) -> Result<Adds, LakeError> {
+) -> Result<Vec<Add>, LakeError> {
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut writer = FileWriter::new(table, rows)?;
     for batch in batches {
@@ -99,7 +99,7 @@ impl FileWriter {
     }
 
     /// The files, uncommitted; none where there were no rows.
-    pub async fn finish(mut self) -> Result<Adds, LakeError> {
+    pub async fn finish(mut self) -> Result<Vec<Add>, LakeError> {
         let target = &self.target;
         if let Some(writer) = self.many.take() {
             return writer.close().await.map_err(|error| target.failed(error));

@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::Array;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 
 use crate::columns::{self, Column, Value, column};
-use crate::read::{instants, longs, texts};
+use crate::read::{instant, instants, long, longs, text, texts};
 
 pub(crate) const NAME: &str = "coverage";
 pub(crate) const DESCRIPTION: &str =
@@ -75,9 +74,9 @@ impl Coverage {
         let (companies, types) = (longs(batch, "company_id")?, texts(batch, "event_type")?);
         let delivered = instants(batch, "delivered_at")?;
         for row in 0..batch.num_rows() {
-            let company_id = companies.is_valid(row).then(|| companies.value(row));
-            let event_type = types.is_valid(row).then(|| types.value(row).to_owned());
-            let at = DateTime::from_timestamp_micros(delivered.value(row)).unwrap_or_default();
+            let company_id = long(&companies, row);
+            let event_type = text(&types, row).map(str::to_owned);
+            let at = instant(delivered.value(row));
             let seen = Seen {
                 first: at,
                 last: at,
@@ -96,10 +95,9 @@ impl Coverage {
             instants(batch, "last_seen_at")?,
         );
         let events = longs(batch, "events")?;
-        let instant = |micros: i64| DateTime::from_timestamp_micros(micros).unwrap_or_default();
         for row in 0..batch.num_rows() {
-            let company_id = companies.is_valid(row).then(|| companies.value(row));
-            let event_type = types.is_valid(row).then(|| types.value(row).to_owned());
+            let company_id = long(&companies, row);
+            let event_type = text(&types, row).map(str::to_owned);
             let seen = Seen {
                 first: instant(first.value(row)),
                 last: instant(last.value(row)),

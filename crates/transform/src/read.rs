@@ -172,6 +172,15 @@ pub(crate) fn long(values: &Int64Array, row: usize) -> Option<i64> {
     values.is_valid(row).then(|| values.value(row))
 }
 
+pub(crate) fn text(values: &StringArray, row: usize) -> Option<&str> {
+    values.is_valid(row).then(|| values.value(row))
+}
+
+/// An instant as Arrow keeps it. Every instant of the lake was one of ours before, and so is in range.
+pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+}
+
 /// Rows of the keys, and perhaps of others between them; `None` where there are no keys.
 pub(crate) fn any_of(column: &str, keys: &BTreeSet<i64>) -> Option<Expr> {
     let range = col(column)

@@ -7,9 +7,10 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::Result;
 use crate::desk::Desk;
 use crate::process::run;
-use crate::{Result, setting};
+use crate::setting::setting;
 
 const EVERY_SECONDS: i64 = 30;
 

@@ -9,11 +9,14 @@ mod desk;
 mod news;
 #[path = "../pipeline/process.rs"]
 mod process;
+#[path = "../pipeline/setting.rs"]
+mod setting;
 
 use std::error::Error;
 use std::time::Duration;
 
 use desk::Desk;
+use setting::setting;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -56,12 +59,4 @@ fn median_news(desk: &Desk) -> Result<Duration> {
         median.as_secs_f64() * 1e3
     );
     Ok(median)
-}
-
-/// A number from the environment, or its default.
-pub fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::Result;
 use crate::process::{BINARY, Cost, run};
-use crate::{Result, setting};
+use crate::setting::setting;
 
 pub fn measure(folder: &Path) -> Result<()> {
     let chats = setting("BENCH_CHATS", 50_000).to_string();

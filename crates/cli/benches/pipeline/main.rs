@@ -8,6 +8,7 @@ mod load;
 mod process;
 mod reference;
 mod serving;
+mod setting;
 
 use std::error::Error;
 
@@ -21,12 +22,4 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     serving::measure(folder.path())?;
     batch::measure(folder.path())
-}
-
-/// A number from the environment, or its default.
-pub fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::load::{TOKEN, requests_per_second};
 use crate::process::{BINARY, peak};
-use crate::{Result, reference, setting};
+use crate::setting::setting;
+use crate::{Result, reference};
 
 const SHORT: Duration = Duration::from_secs(8);
 const ROUNDS: usize = 3;

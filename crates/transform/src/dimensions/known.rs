@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::Array;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 
 use super::{Dimension, Mention};
-use crate::read::{instants, longs, texts};
+use crate::read::{instant, instants, long, longs, text, texts};
 
 pub(super) const KNOWN_AT: &str = "known_at";
 
@@ -107,15 +106,14 @@ pub(super) fn read(batch: &RecordBatch, dimension: &Dimension) -> Result<Vec<Kno
             serde_json::from_str(known_at.value(row)).unwrap_or_default();
         let said = dimension.fields.iter().zip(&fields).map(|(field, values)| {
             let at = known_at.get(field.name).copied().unwrap_or_default();
-            values.is_valid(row).then(|| Told {
-                at: DateTime::from_timestamp_micros(at).unwrap_or_default(),
-                value: values.value(row).into(),
+            text(values, row).map(|value| Told {
+                at: instant(at),
+                value: value.into(),
                 field: field.name,
             })
         });
-        let instant = |micros: i64| DateTime::from_timestamp_micros(micros).unwrap_or_default();
         Known {
-            company_id: companies.is_valid(row).then(|| companies.value(row)),
+            company_id: long(&companies, row),
             id: ids.value(row),
             said: said.collect(),
             runs: runs.as_ref().map_or(0, |runs| runs.value(row)),

@@ -1,12 +1,11 @@
 //! What is measured: counts by type, errors, clocks, gaps, and whether the facts are behind.
 
-use arrow::array::Array;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Duration, Utc};
 use datafusion::prelude::SessionContext;
 use lake::{Lake, LakeError};
 
-use crate::read::{instants, long, longs, texts};
+use crate::read::{instant, instants, long, longs, text, texts};
 use crate::run::{TransformError, lag};
 use crate::settings::Settings;
 
@@ -123,7 +122,7 @@ impl Desk<'_> {
             let (names, counts) = (texts(&batch, "event_type")?, longs(&batch, "events")?);
             let last = instants(&batch, "last_at")?;
             types.extend((0..batch.num_rows()).map(|row| TypeSeen {
-                event_type: names.is_valid(row).then(|| names.value(row).to_owned()),
+                event_type: text(&names, row).map(str::to_owned),
                 events: counts.value(row).unsigned_abs(),
                 last_delivered_at: instant(last.value(row)),
             }));
@@ -142,7 +141,7 @@ impl Desk<'_> {
             let (names, reasons) = (texts(&batch, "event_type")?, texts(&batch, "parse_error")?);
             let (counts, ids) = (longs(&batch, "events")?, texts(&batch, "event_id")?);
             errors.extend((0..batch.num_rows()).map(|row| ErrorSeen {
-                event_type: names.is_valid(row).then(|| names.value(row).to_owned()),
+                event_type: text(&names, row).map(str::to_owned),
                 reason: reasons.value(row).to_owned(),
                 events: counts.value(row).unsigned_abs(),
                 event_id: ids.value(row).to_owned(),
@@ -213,8 +212,4 @@ impl Desk<'_> {
         }
         Ok(gaps)
     }
-}
-
-fn instant(micros: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(micros).unwrap_or_default()
 }

@@ -22,7 +22,7 @@ use super::{READ_MEMORY_BYTES, Report, TransformError, date_value};
 use crate::agents::{Agent, StatusChange};
 use crate::chain::StoredEvent;
 use crate::facts::of_agents;
-use crate::read::{COLUMNS, EventRows, any_of, flags, instants, long, longs, texts};
+use crate::read::{COLUMNS, EventRows, any_of, flags, instant, instants, long, longs, text, texts};
 use crate::settings::Settings;
 
 const EVENT_TYPE: &str = "agentChangedStatus";
@@ -147,10 +147,10 @@ fn read_known(batch: &RecordBatch) -> Result<Vec<(i64, StatusChange)>, ArrowErro
             is_online: flag(&online, row),
             is_available: flag(&available, row),
             status_id: long(&statuses, row),
-            origin: origins.is_valid(row).then(|| origins.value(row).to_owned()),
+            origin: text(&origins, row).map(str::to_owned),
         };
         let change = StatusChange {
-            at: DateTime::from_timestamp_micros(started.value(row)).unwrap_or_default(),
+            at: instant(started.value(row)),
             event_id: None,
             company_id: long(&companies, row),
             status,

@@ -8,7 +8,6 @@ use arrow::array::{Array, BooleanArray};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use chrono::{DateTime, Utc};
 use datafusion::prelude::Expr;
 use futures::TryStreamExt;
 use lake::{Rewrite, Table};
@@ -18,7 +17,7 @@ use super::news::News;
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::chain::{ChainInput, Kept, KnownSession};
 use crate::facts::FactTable;
-use crate::read::{any_of, instants, long, longs, names};
+use crate::read::{any_of, instant, instants, long, longs, names};
 
 const COLUMNS: [&str; 7] = [
     "company_id",
@@ -189,7 +188,6 @@ fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
     let began = instants(batch, "first_delivered_at")?;
     let ended = instants(batch, "last_event_at")?;
     let int = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
-    let instant = |micros: i64| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
     let row = |row: usize| {
         let session = KnownSession {
             company_id: long(&companies, row),

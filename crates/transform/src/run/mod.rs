@@ -149,7 +149,7 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
     if let Standing::UpToDate = standing(&events, &chats, settings, mode).await? {
         return Ok(Report::up_to(&events));
     }
-    let mut tables = Tables::open(lake).await?;
+    let mut tables = Tables::open(lake, chats).await?;
     // After the facts, so that their position cannot be ahead of it.
     events.refresh().await?;
     let plan = plan(&events, &tables, settings, mode).await?;

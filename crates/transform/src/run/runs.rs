@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
 use datafusion::prelude::{Expr, col};
 use futures::TryStreamExt;
 use lake::Table;
@@ -13,8 +15,6 @@ use super::tables::{Tables, position};
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::dimensions::{self, Things};
 use crate::read::{any_of, long, longs};
-use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
 
 pub(super) const FLOW_RUNS: &str = "fact_flow_runs";
 const FLOWS: &str = "dim_flows";

@@ -1,6 +1,8 @@
 //! The derived tables as the lake keeps them, in the order in which a run commits them.
 
 use arrow::datatypes::{DataType, SchemaRef};
+use futures::future::try_join_all;
+use futures::try_join;
 use lake::{Lake, LakeError, Layout, Table, TableSpec};
 
 use crate::dimensions::{self, Dimension};
@@ -28,19 +30,21 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub async fn open(lake: &Lake) -> Result<Self, LakeError> {
-        let mut dimensions = Vec::new();
-        for dimension in dimensions::ALL {
-            dimensions.push(lake.table(&dimension_spec(dimension)).await?);
-        }
-        let mut chat_facts = Vec::new();
-        for fact in facts::of_chats() {
-            chat_facts.push(lake.table(&fact_spec(fact.as_ref())).await?);
-        }
+    /// Opens the others beside `fact_chats`, all at once: on an object store each takes its time.
+    pub async fn open(lake: &Lake, chats: Table) -> Result<Self, LakeError> {
+        let facts = facts::of_chats();
+        let others = facts.iter().filter(|fact| fact.name() != CHATS);
+        let (coverage, dimensions, agent_status, mut chat_facts) = try_join!(
+            open(lake, coverage_spec()),
+            try_join_all(dimensions::ALL.map(|dimension| open(lake, dimension_spec(dimension)))),
+            open(lake, agent_status_spec()),
+            try_join_all(others.map(|fact| open(lake, fact_spec(fact.as_ref())))),
+        )?;
+        chat_facts.push(chats);
         Ok(Self {
-            coverage: lake.table(&coverage_spec()).await?,
+            coverage,
             dimensions,
-            agent_status: lake.table(&agent_status_spec()).await?,
+            agent_status,
             chat_facts,
         })
     }
@@ -86,6 +90,10 @@ pub(super) async fn open_chats(lake: &Lake) -> Result<Table, LakeError> {
     let facts = facts::of_chats();
     let chats = facts.last().expect("fact_chats is the last of the facts");
     lake.table(&fact_spec(chats.as_ref())).await
+}
+
+async fn open(lake: &Lake, spec: TableSpec) -> Result<Table, LakeError> {
+    lake.table(&spec).await
 }
 
 /// The version of `events` that a table reflects, if it is known.
