@@ -13,6 +13,21 @@ use tempfile::TempDir;
 pub const TOKEN: &str = "5e8b9943da099dbd05c53c48662c31ab";
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whether the machine has a program that a test needs and the product does not. CI has them all, so that
+/// there nothing is passed over.
+pub fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    assert!(
+        found || std::env::var_os("CI").is_none(),
+        "CI needs {program}"
+    );
+    if !found {
+        eprintln!("passed over: there is no {program} on this machine");
+    }
+    found
+}
+
 /// A folder with a lake of its own.
 pub struct Desk {
     folder: TempDir,

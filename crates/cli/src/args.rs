@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Turns the Huggy chat platform's webhooks into an analytics lake, and answers SQL over it.
 #[derive(Debug, Parser)]
-#[command(name = "huggy-etl", version, max_term_width = 100)]
+#[command(
+    name = "huggy-etl",
+    version,
+    max_term_width = 100,
+    after_help = "Example:\n  huggy-etl generate --chats 1000 | huggy-etl import -\n  huggy-etl transform\n  huggy-etl query wait_times"
+)]
 pub struct Args {
     /// The lake: a path, or a file://, s3://, az:// or gs:// URL [default: ./lake]
     #[arg(long, global = true, value_name = "URL")]
@@ -32,13 +37,16 @@ pub enum Command {
     /// Run a saved query, or SQL, over the lake's tables
     Query(Query),
     /// List the saved queries with their parameters, or print one
+    #[command(after_help = "Examples:\n  huggy-etl queries\n  huggy-etl queries wait_times")]
     Queries {
         /// Name of the query to print
         name: Option<String>,
     },
     /// List the lake's tables
+    #[command(after_help = "Example:\n  huggy-etl tables --lake s3://my-bucket/huggy")]
     Tables,
     /// Describe a table's columns
+    #[command(after_help = "Example:\n  huggy-etl describe fact_chats")]
     Describe {
         /// Name of the table
         table: String,
@@ -48,7 +56,12 @@ pub enum Command {
     /// Say what is missing, late, unreadable or skewed in what Huggy delivers, and what to do
     Doctor(Doctor),
     /// Print the effective settings, secrets masked
+    #[command(after_help = "Example:\n  HUGGY_ETL_FLUSH_INTERVAL=5s huggy-etl config")]
     Config,
+    /// Print the script that completes this program's command lines in a shell
+    Completions(Completions),
+    /// Print the manual page of this program, or write those of all commands
+    Man(Man),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -103,6 +116,7 @@ pub struct Import {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  huggy-etl transform\n  huggy-etl transform --full")]
 pub struct Transform {
     /// Derive everything anew
     #[arg(long)]
@@ -175,6 +189,37 @@ pub struct Generate {
     /// Also write what the facts of each chat must be, as NDJSON
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Load it anew with every shell: what it asks the program may change with the version.
+
+Examples:
+  echo 'source <(huggy-etl completions bash)' >> ~/.bashrc
+  echo 'source <(huggy-etl completions zsh)' >> ~/.zshrc
+  echo 'huggy-etl completions fish | source' > ~/.config/fish/completions/huggy-etl.fish"
+)]
+pub struct Completions {
+    /// Which shell
+    pub shell: CompletedShell,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CompletedShell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  huggy-etl man | man -l -
+  huggy-etl man --dir /usr/local/share/man/man1")]
+pub struct Man {
+    /// Write the pages of the program and of each command to this folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -21,6 +21,8 @@ use exit::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A shell that completes a command line asks by an environment variable; the process ends with the answer.
+    commands::completions::answer();
     let args = Args::parse();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,6 +35,8 @@ fn run(args: Args) -> Result<(), Failure> {
     match &args.command {
         Command::Generate(generate) => return commands::generate::run(generate),
         Command::Queries { name } => return commands::queries::run(name.as_deref()),
+        Command::Completions(completions) => return commands::completions::run(completions),
+        Command::Man(man) => return commands::man::run(man),
         _ => {}
     }
     // Two of the libraries below bring a TLS provider each; which one counts must be said.
@@ -53,7 +57,10 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Describe { table } => commands::describe::run(&table, &config).await,
             Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,
             Command::Config => commands::config::run(&config),
-            Command::Generate(_) | Command::Queries { .. } => Ok(()),
+            Command::Generate(_)
+            | Command::Queries { .. }
+            | Command::Completions(_)
+            | Command::Man(_) => Ok(()),
         }
     })
 }

@@ -1,10 +1,12 @@
 //! The commands, one file each: each takes its arguments and the configuration, and does it all.
 
+pub mod completions;
 pub mod config;
 pub mod describe;
 pub mod doctor;
 pub mod generate;
 pub mod import;
+pub mod man;
 pub mod queries;
 pub mod query;
 pub mod serve;

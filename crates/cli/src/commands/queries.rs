@@ -63,7 +63,8 @@ pub fn unreadable(path: &Path, error: std::io::Error) -> Failure {
     Failure::Usage(anyhow!(error).context(format!("reading {}", path.display())))
 }
 
-fn all() -> Result<BTreeMap<String, SavedQuery>, Failure> {
+/// Every saved query, by name.
+pub fn all() -> Result<BTreeMap<String, SavedQuery>, Failure> {
     let brought = SavedQuery::all()
         .into_iter()
         .map(|query| (query.name.clone(), query));
