@@ -5,6 +5,8 @@ mod command_line;
 mod doctor;
 mod import;
 mod query;
+mod query_errors;
+mod query_output;
 mod retention;
 mod saved_queries;
 mod serve;

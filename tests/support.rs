@@ -72,6 +72,37 @@ impl Desk {
         Printed::from(self.command(args).output().expect("running the binary"))
     }
 
+    /// The command with another lake than the desk's.
+    pub fn run_on(&self, lake: &str, args: &[&str]) -> Printed {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_huggy-etl"));
+        command.current_dir(self.folder.path()).env_clear();
+        let output = command.args(["--lake", lake]).args(args).output();
+        Printed::from(output.expect("running the binary"))
+    }
+
+    /// What is in the desk's folder, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).expect("the desk's folder");
+        let mut names: Vec<String> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The size of the largest file in the desk's folder.
+    pub fn largest_file(&self) -> u64 {
+        let sizes = self.names().into_iter();
+        let sizes = sizes.filter_map(|name| fs::metadata(self.path(&name)).ok());
+        sizes.map(|file| file.len()).max().unwrap_or_default()
+    }
+
     /// Runs the command, which must succeed, and gives its stdout.
     #[track_caller]
     pub fn ok(&self, args: &[&str]) -> String {

@@ -124,20 +124,23 @@ pub struct Transform {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Exit codes: 0 done, 1 a query failed, 2 wrong usage, 3 the lake or the settings cannot be used, 130 interrupted.
+
+Examples:
   huggy-etl queries
-  huggy-etl query wait_times --param from=2024-03-01 --param to=2024-03-31
-  huggy-etl query service_level --param seconds=60 --param channel=whatsapp --format csv
-  huggy-etl query reports/my_own.sql
+  huggy-etl query wait_times --param from=2024-03-01 --param to=2024-03-31 --human
+  huggy-etl query service_level --param seconds=60 --param channel=whatsapp -o march.parquet
+  huggy-etl query reports/my_own.sql --format csv > report.csv
   huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1'
-  huggy-etl query -c 'SELECT * FROM fact_chats WHERE chat_id = $chat' --param chat=9001")]
+  huggy-etl query -c 'SELECT * FROM fact_chats WHERE chat_id = $chat' --param chat=9001
+  huggy-etl query -c \"SELECT * FROM fact_chats c JOIN 'targets.csv' t ON t.department_id = c.department_id\"
+  huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at '2024-03-01 18:00'
+  huggy-etl query --keep-going --timing < all.sql"
+)]
 pub struct Query {
-    /// Name of a saved query, or a file of SQL statements
-    #[arg(
-        value_name = "QUERY",
-        required_unless_present = "sql",
-        conflicts_with = "sql"
-    )]
+    /// Name of a saved query, or a file of SQL statements; `-`, or nothing where SQL is piped in, is stdin
+    #[arg(value_name = "QUERY", conflicts_with = "sql")]
     pub query: Option<String>,
     /// SQL statements
     #[arg(
@@ -151,9 +154,41 @@ pub struct Query {
     /// is one of the business time zone
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     pub parameters: Vec<(String, String)>,
-    /// table, csv, json (an array of objects) or ndjson (an object a line)
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
-    pub format: query::Format,
+    /// table, csv, tsv, json (an array of objects), ndjson (an object a line), markdown, html, parquet or
+    /// arrow [default: by the ending of the file, else table]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<query::Format>,
+    /// Write to this file, which is there whole once all is done, or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What stands for NULL in table, csv, tsv, markdown and html
+    #[arg(long, value_name = "TEXT")]
+    pub null: Option<String>,
+    /// Durations (columns named *_seconds) as 1h 02m 03s, in table, markdown and html
+    #[arg(long)]
+    pub human: bool,
+    /// Fit tables to this many characters; 0 for as wide as they are [default: the terminal's]
+    #[arg(long, value_name = "CHARACTERS")]
+    pub width: Option<usize>,
+    /// How many rows a table shows; 0 for all
+    #[arg(long, value_name = "ROWS", default_value_t = query::TABLE_ROW_LIMIT)]
+    pub max_rows: usize,
+    /// Go on after a statement that fails; the exit code still says that one did
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Read the lake as it was: at an instant or, where the query names one table, at a version of it
+    /// (`huggy-etl history` lists them)
+    #[arg(long, value_name = "VERSION|TIMESTAMP")]
+    pub at: Option<String>,
+    /// Memory before sorts and aggregates spill to disk [default: 2GiB]
+    #[arg(long, value_name = "BYTES")]
+    pub memory: Option<String>,
+    /// Tell how many rows came, and how long it took
+    #[arg(long)]
+    pub timing: bool,
+    /// Tell what was read and what could be skipped, and the memory it took
+    #[arg(long)]
+    pub stats: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -244,6 +279,9 @@ impl Args {
             );
         };
         set("lake", &self.lake);
+        if let Command::Query(query) = &self.command {
+            set("query_memory_bytes", &query.memory);
+        }
         if let Command::Serve(serve) = &self.command {
             set("listen", &serve.listen);
             set("admin_listen", &serve.admin_listen);

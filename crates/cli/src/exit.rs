@@ -9,6 +9,10 @@ pub enum Failure {
     Work(anyhow::Error),
     /// The arguments make no sense together: exit code 2.
     Usage(anyhow::Error),
+    /// The work failed, and was told when it did: exit code 1.
+    Told,
+    /// The user interrupted the work: exit code 130.
+    Interrupted,
     /// Whoever read our stdout has gone: no failure.
     ClosedPipe,
     /// The lake, the configuration or the machine cannot be used: exit code 3.
@@ -16,15 +20,26 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Tells the failure, and says how the process is to end.
     pub fn report(self) -> ExitCode {
-        let (code, error) = match self {
-            Failure::ClosedPipe => return ExitCode::SUCCESS,
-            Failure::Work(error) => (1, error),
-            Failure::Usage(error) => (2, error),
-            Failure::Environment(error) => (3, error),
-        };
-        eprintln!("error: {error:#}");
-        ExitCode::from(code)
+        self.tell();
+        ExitCode::from(match self {
+            Failure::ClosedPipe => 0,
+            Failure::Work(_) | Failure::Told => 1,
+            Failure::Usage(_) => 2,
+            Failure::Environment(_) => 3,
+            Failure::Interrupted => 130,
+        })
+    }
+
+    pub fn tell(&self) {
+        match self {
+            Failure::Work(error) | Failure::Usage(error) | Failure::Environment(error) => {
+                eprintln!("error: {error:#}");
+            }
+            Failure::Interrupted => eprintln!("interrupted"),
+            Failure::Told | Failure::ClosedPipe => {}
+        }
     }
 }
 

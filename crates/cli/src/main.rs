@@ -1,6 +1,7 @@
 //! The binary `huggy-etl`: from arguments to a command, from its result to an exit code.
 //!
-//! Exit codes: 0 done, 1 the work failed (a query, an import, a transform), 2 wrong usage, 3 the lake or the configuration cannot be used.
+//! Exit codes: 0 done, 1 the work failed (a query, an import, a transform), 2 wrong usage, 3 the lake or the configuration cannot be used,
+//! 130 interrupted.
 
 mod args;
 mod commands;
@@ -47,20 +48,28 @@ fn run(args: Args) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Environment(error.into()))?;
-    runtime.block_on(async {
-        match args.command {
-            Command::Serve(serve) => commands::serve::run(&serve, config).await,
-            Command::Import(import) => commands::import::run(&import, &config).await,
-            Command::Transform(transform) => commands::transform::run(&transform, &config).await,
-            Command::Query(query) => commands::query::run(&query, &config).await,
-            Command::Tables => commands::tables::run(&config).await,
-            Command::Describe { table } => commands::describe::run(&table, &config).await,
-            Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,
-            Command::Config => commands::config::run(&config),
-            Command::Generate(_)
-            | Command::Queries { .. }
-            | Command::Completions(_)
-            | Command::Man(_) => Ok(()),
-        }
-    })
+    let result = match args.command {
+        Command::Query(query) => commands::query::run(query, config, &runtime),
+        command => runtime.block_on(run_on_lake(command, config)),
+    };
+    // What is still at work, such as a read that cannot be called back, is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run_on_lake(command: Command, config: Config) -> Result<(), Failure> {
+    match command {
+        Command::Serve(serve) => commands::serve::run(&serve, config).await,
+        Command::Import(import) => commands::import::run(&import, &config).await,
+        Command::Transform(transform) => commands::transform::run(&transform, &config).await,
+        Command::Tables => commands::tables::run(&config).await,
+        Command::Describe { table } => commands::describe::run(&table, &config).await,
+        Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,
+        Command::Config => commands::config::run(&config),
+        Command::Query(_)
+        | Command::Generate(_)
+        | Command::Queries { .. }
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(()),
+    }
 }

@@ -33,6 +33,15 @@ pub enum LakeError {
     #[error("table {table} does not exist in the lake {lake}")]
     NoSuchTable { table: String, lake: String },
 
+    /// The table is there, but not as it was then.
+    #[error("table {table} has no version {wanted}; {kept}")]
+    NoSuchVersion {
+        table: String,
+        wanted: String,
+        /// What there is instead.
+        kept: String,
+    },
+
     /// Anything else that Delta reports. After a commit this does not mean "not committed".
     #[error("table {table}: {source}")]
     Delta {

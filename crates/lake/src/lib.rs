@@ -8,6 +8,7 @@ mod difference;
 mod durable;
 mod error;
 mod folding;
+mod history;
 mod lease;
 mod location;
 mod plain;
@@ -20,6 +21,7 @@ mod write;
 
 pub use changes::{AddedFile, Changes};
 pub use error::LakeError;
+pub use history::{Commit, History};
 pub use lease::Lease;
 pub use location::Lake;
 pub use rewrite::Rewrite;

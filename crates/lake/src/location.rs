@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Once};
 
+use chrono::{DateTime, Utc};
 use deltalake::logstore::{
     LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
 };
@@ -144,6 +145,27 @@ impl Lake {
     /// [`LakeError::NoSuchTable`], [`LakeError::Storage`], [`LakeError::Delta`].
     pub async fn existing(&self, name: &str) -> Result<Table, LakeError> {
         Table::open(self, name).await
+    }
+
+    /// The existing table of that name, at one of its versions.
+    ///
+    /// # Errors
+    /// [`LakeError::NoSuchTable`], [`LakeError::NoSuchVersion`], [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn existing_at(&self, name: &str, version: u64) -> Result<Table, LakeError> {
+        Table::open_at(self, name, version).await
+    }
+
+    /// The existing table of that name, with what had been committed by `instant`.
+    ///
+    /// # Errors
+    /// [`LakeError::NoSuchTable`], [`LakeError::NoSuchVersion`] if that is before what is kept of the
+    /// table's log, [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn existing_as_of(
+        &self,
+        name: &str,
+        instant: DateTime<Utc>,
+    ) -> Result<Table, LakeError> {
+        Table::open_as_of(self, name, instant).await
     }
 
     pub(crate) fn builder(&self, name: &str) -> Result<DeltaTableBuilder, LakeError> {

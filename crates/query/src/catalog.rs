@@ -1,18 +1,24 @@
 //! The lake as a catalog of one schema, `lake.public`, whose tables are opened when they are named.
 //!
-//! One catalog serves one run: each table keeps the version it was first opened at, so that all
-//! statements of a run see the same rows. Never creates, registers or drops a table.
+//! One catalog serves one session: each table keeps the version it was first opened at, so that all
+//! statements see the same rows. Tables and views that statements make are kept here and in memory, and
+//! stand beside the lake's, never in their place. Never creates, changes or drops a table of the lake.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::plan_err;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
-use lake::{Lake, LakeError};
+use lake::{Lake, LakeError, Table};
 use tokio::sync::Mutex;
+
+use crate::as_of::AsOf;
+use crate::engine::Engine;
+use crate::files::{is_file, open_file};
 
 pub(crate) const CATALOG: &str = "lake";
 pub(crate) const SCHEMA: &str = "public";
@@ -33,19 +39,31 @@ impl CatalogProvider for LakeCatalog {
 #[derive(Debug)]
 pub(crate) struct LakeSchema {
     lake: Lake,
+    as_of: AsOf,
+    reads_files: bool,
     /// Shares its runtime, and so the registered storage, with the session that reads.
     state: SessionState,
-    opened: Mutex<HashMap<String, Option<Arc<dyn TableProvider>>>>,
+    opened: Mutex<HashMap<String, Option<Opened>>>,
     names: RwLock<Vec<String>>,
+    own: RwLock<HashMap<String, Arc<dyn TableProvider>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Opened {
+    table: Table,
+    provider: Arc<dyn TableProvider>,
 }
 
 impl LakeSchema {
-    pub fn new(lake: Lake, state: SessionState) -> Self {
+    pub fn new(engine: &Engine, state: SessionState) -> Self {
         Self {
-            lake,
+            lake: engine.lake().clone(),
+            as_of: engine.as_of(),
+            reads_files: engine.reads_files(),
             state,
             opened: Mutex::default(),
             names: RwLock::default(),
+            own: RwLock::default(),
         }
     }
 
@@ -56,13 +74,42 @@ impl LakeSchema {
         Ok(())
     }
 
-    async fn open(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, LakeError> {
-        let table = match self.lake.existing(name).await {
+    /// The names of what statements have made.
+    pub fn own_names(&self) -> HashSet<String> {
+        self.own().keys().cloned().collect()
+    }
+
+    /// Of the names, those that are opened tables of the lake, as often as they occur.
+    pub async fn opened(&self, names: &[String]) -> Vec<Table> {
+        let opened = self.opened.lock().await;
+        let table = |name: &String| opened.get(&name.to_ascii_lowercase())?.as_ref();
+        names
+            .iter()
+            .filter_map(table)
+            .map(|opened| opened.table.clone())
+            .collect()
+    }
+
+    pub async fn forget(&self) {
+        self.opened.lock().await.clear();
+    }
+
+    async fn open(&self, name: &str) -> Result<Option<Opened>, LakeError> {
+        let table = match self.as_of.open(&self.lake, name).await {
             Err(LakeError::NoSuchTable { .. }) => return Ok(None),
             table => table?,
         };
         table.register_storage(&self.state)?;
-        table.provider().await.map(Some)
+        let provider = table.provider().await?;
+        Ok(Some(Opened { table, provider }))
+    }
+
+    fn own(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<dyn TableProvider>>> {
+        self.own.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own_mut(&self) -> RwLockWriteGuard<'_, HashMap<String, Arc<dyn TableProvider>>> {
+        self.own.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,32 +117,63 @@ impl LakeSchema {
 impl SchemaProvider for LakeSchema {
     /// As last listed: listing is asynchronous, this is not.
     fn table_names(&self) -> Vec<String> {
-        self.names
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let listed = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        listed.iter().chain(self.own().keys()).cloned().collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(own) = self.own().get(name) {
+            return Ok(Some(own.clone()));
+        }
+        if self.reads_files && is_file(name) {
+            return open_file(name, &self.state).await;
+        }
         let name = name.to_ascii_lowercase();
         if !is_table_name(&name) {
             return Ok(None);
         }
         let mut opened = self.opened.lock().await;
         if let Some(table) = opened.get(&name) {
-            return Ok(table.clone());
+            return Ok(table.as_ref().map(|opened| opened.provider.clone()));
+        }
+        if let AsOf::Version(version) = self.as_of
+            && let Some(other) = opened.keys().find(|other| opened[*other].is_some())
+        {
+            return plan_err!(
+                "version {version} is one of {other}, and {name} has versions of its own; name a time instead"
+            );
         }
         let table = self
             .open(&name)
             .await
             .map_err(|error| DataFusionError::External(error.into()))?;
-        opened.insert(name, table.clone());
-        Ok(table)
+        let provider = table.as_ref().map(|opened| opened.provider.clone());
+        opened.insert(name, table);
+        Ok(provider)
+    }
+
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        if !is_table_name(&name) {
+            return plan_err!("{name} is no name of a table: use letters, digits and underscores");
+        }
+        Ok(self.own_mut().insert(name, table))
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match self.own_mut().remove(name) {
+            Some(own) => Ok(Some(own)),
+            None => plan_err!("{name} is a table of the lake, which queries only read"),
+        }
     }
 
     /// Known without opening the table.
-    async fn table_type(&self, _name: &str) -> Result<Option<TableType>> {
-        Ok(Some(TableType::Base))
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        let own = self.own().get(name).map(|own| own.table_type());
+        Ok(Some(own.unwrap_or(TableType::Base)))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -1,19 +1,24 @@
-//! The engine: runs SQL over a lake, and says what the lake holds.
+//! The engine: sessions over a lake, and what the lake holds.
 
+use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use lake::Lake;
 
+use crate::as_of::AsOf;
 use crate::catalog::{CATALOG, SCHEMA, is_table_name};
 use crate::describe::{TableDescription, TableInfo, describe_table, list_tables};
 use crate::error::QueryError;
 use crate::local;
+use crate::memory::PeakPool;
 use crate::mistake::unknown_table;
-use crate::output::{Format, Summary, write_result};
-use crate::parameters::{Bindings, Script};
-use crate::session::RunSession;
+use crate::output::{Format, Style, Summary};
+use crate::parameters::Script;
+use crate::session::Session;
 
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -23,15 +28,34 @@ pub struct EngineOptions {
     pub derived_tables: Vec<String>,
     /// The lake's business time zone.
     pub zone: Tz,
+    /// Whether queries may read files of this machine: whoever asks must be allowed to read what this
+    /// process can.
+    pub reads_files: bool,
+    pub as_of: AsOf,
 }
 
-/// A DataFusion session over the lake. Reads only.
-#[derive(Debug)]
-pub struct Engine {
+impl EngineOptions {
+    /// Of a zone, with bounded memory; reads the lake only, as it is now.
+    pub fn new(memory_bytes: usize, zone: Tz) -> Self {
+        Self {
+            memory_bytes,
+            derived_tables: Vec::new(),
+            zone,
+            reads_files: false,
+            as_of: AsOf::Now,
+        }
+    }
+}
+
+/// DataFusion over the lake. Reads only. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
     lake: Lake,
     state: SessionState,
-    derived_tables: Vec<String>,
-    zone: Tz,
+    pool: Arc<PeakPool>,
+    options: EngineOptions,
 }
 
 impl Engine {
@@ -47,18 +71,29 @@ impl Engine {
         settings.execution.time_zone = Some("UTC".to_owned());
         // Errors name the line and column they are about.
         settings.sql_parser.collect_spans = true;
-        let mut builder = SessionStateBuilder::new_from_existing(state).with_config(config);
+        let pool = Arc::new(PeakPool::over(state.runtime_env().memory_pool.clone()));
+        let runtime = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
+            .with_memory_pool(pool.clone())
+            .build_arc()
+            .unwrap_or_else(|_| state.runtime_env().clone());
+        let mut builder = SessionStateBuilder::new_from_existing(state)
+            .with_config(config)
+            .with_runtime_env(runtime);
         builder
             .scalar_functions()
             .get_or_insert_default()
             .extend(local::functions(options.zone));
-        let state = builder.build();
-        Engine {
+        Engine(Arc::new(Inner {
             lake,
-            state,
-            derived_tables: options.derived_tables,
-            zone: options.zone,
-        }
+            state: builder.build(),
+            pool,
+            options,
+        }))
+    }
+
+    /// A session, in which statements run one after the other and see the same version of each table.
+    pub fn session(&self) -> Session {
+        Session::new(self, &self.0.state, self.0.pool.clone())
     }
 
     /// Runs the statements in order, up to the first error, writing each result to `out`. All of them
@@ -74,24 +109,19 @@ impl Engine {
         format: Format,
         out: &mut W,
     ) -> Result<Summary, QueryError> {
-        let session = RunSession::new(&self.lake, &self.state);
-        let script = script.into();
-        let statements = session.parse(script.sql)?;
-        let bindings = Bindings::new(&script, &statements, self.zone)?;
+        let session = self.session();
         let mut summary = Summary::default();
-        for statement in statements {
-            let rows = match session.execute(statement, &bindings).await {
-                Ok(rows) => rows,
-                Err(mistake) => {
-                    return Err(mistake.explain(&self.lake, &self.derived_tables).await);
-                }
-            };
+        for statement in session.prepare(script)? {
+            let answer = session.execute(&statement).await?;
+            if !statement.has_rows() {
+                continue;
+            }
             if !summary.results.is_empty() {
                 out.write_all(format.separator())?;
             }
             summary
                 .results
-                .push(write_result(rows, format, format.row_limit(), out).await?);
+                .push(answer.print(format, &Style::default(), out).await?);
         }
         out.flush()?;
         Ok(summary)
@@ -102,7 +132,7 @@ impl Engine {
     /// # Errors
     /// [`QueryError::Lake`].
     pub async fn tables(&self) -> Result<Vec<TableInfo>, QueryError> {
-        Ok(list_tables(&self.lake).await?)
+        Ok(list_tables(self.lake()).await?)
     }
 
     /// What a table holds; the name in any case.
@@ -112,13 +142,42 @@ impl Engine {
     pub async fn describe(&self, table: &str) -> Result<TableDescription, QueryError> {
         let name = table.to_ascii_lowercase();
         let description = if is_table_name(&name) {
-            describe_table(&self.lake, &name).await?
+            describe_table(self.lake(), &name).await?
         } else {
             None
         };
         match description {
             Some(description) => Ok(description),
-            None => Err(unknown_table(&name, &self.lake, &self.derived_tables).await),
+            None => Err(unknown_table(&name, self).await),
         }
+    }
+
+    pub(crate) fn lake(&self) -> &Lake {
+        &self.0.lake
+    }
+
+    pub(crate) fn zone(&self) -> Tz {
+        self.0.options.zone
+    }
+
+    pub(crate) fn as_of(&self) -> AsOf {
+        self.0.options.as_of
+    }
+
+    pub(crate) fn reads_files(&self) -> bool {
+        self.0.options.reads_files
+    }
+
+    pub(crate) fn derived_tables(&self) -> &[String] {
+        &self.0.options.derived_tables
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("lake", &self.0.lake.url())
+            .finish_non_exhaustive()
     }
 }

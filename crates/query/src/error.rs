@@ -4,11 +4,13 @@ use std::io::{self, ErrorKind};
 
 use lake::LakeError;
 
+use crate::excerpt::{Place, SqlMistake};
+
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The SQL cannot be run as written, or not over these values: correct it.
     #[error("{0}")]
-    Sql(String),
+    Sql(SqlMistake),
 
     /// The values given are not those that the query takes: correct the call.
     #[error("{0}")]
@@ -32,6 +34,29 @@ pub enum QueryError {
 }
 
 impl QueryError {
+    pub(crate) fn sql(message: impl Into<String>) -> QueryError {
+        QueryError::Sql(SqlMistake::new(message))
+    }
+
+    /// A mistake without a place that says that the SQL ended too early is at its end.
+    pub(crate) fn at_the_end_of(mut self, sql: &str) -> QueryError {
+        if let QueryError::Sql(mistake) = &mut self
+            && mistake.place.is_none()
+            && mistake.message.ends_with("found: EOF")
+            && let Some((line, text)) = (1..)
+                .zip(sql.lines())
+                .filter(|(_, text)| !text.trim().is_empty())
+                .last()
+        {
+            mistake.place = Some(Place {
+                line,
+                column: text.trim_end().chars().count() + 1,
+                width: 1,
+            });
+        }
+        self
+    }
+
     /// Whether the reader of the output went away, which is no failure of the query.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, QueryError::Output(error) if error.kind() == ErrorKind::BrokenPipe)

@@ -1,23 +1,40 @@
 //! SQL over the lake: a DataFusion session, its statements, and the formats of their results.
 //!
-//! Tables are opened when a statement names them, at their newest version, and read only. Never writes
-//! to the lake, and never knows what a table means: that is in the tables' own descriptions.
+//! Tables are opened when a statement names them, at their newest version or as they were, and read only.
+//! Never writes to the lake, and never knows what a table means: that is in the tables' own descriptions.
+//!
+//! An [`Engine`] gives [`Session`]s; a session prepares a script and executes its statements; an
+//! [`Answer`] has a schema and batches, and prints itself in a [`Format`] to any `Write`.
 
+mod admission;
+mod answer;
+mod as_of;
 mod catalog;
 mod describe;
 mod engine;
 mod error;
+mod excerpt;
+mod files;
 mod local;
+mod memory;
 mod mistake;
 mod output;
 mod parameters;
 mod saved;
 mod session;
+mod stats;
 
+pub use answer::Answer;
+pub use as_of::AsOf;
 pub use describe::{ColumnInfo, TableDescription, TableInfo};
 pub use engine::{Engine, EngineOptions};
 pub use error::QueryError;
+pub use excerpt::{Place, SqlMistake};
 pub use mistake::did_you_mean;
-pub use output::{Format, ResultSummary, Summary, TABLE_ROW_LIMIT, UnknownFormat};
+pub use output::{
+    Format, LeftOut, Printer, ResultSummary, Screen, Style, Summary, TABLE_ROW_LIMIT, UnknownFormat,
+};
 pub use parameters::{Declaration, Kind, Script, Undeclared, declarations};
 pub use saved::SavedQuery;
+pub use session::{Prepared, Session};
+pub use stats::{Stats, Watch};

@@ -1,15 +1,22 @@
 //! DataFusion's errors as an analyst should read them: no internals, the place, the likely name.
 
 use std::fmt::Display;
+use std::ops::ControlFlow;
 
 use arrow::error::ArrowError;
-use datafusion::common::{Column, SchemaError};
+use datafusion::common::{Column, SchemaError, Span};
 use datafusion::error::DataFusionError;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Expr, visit_expressions, visit_relations};
 use datafusion::sql::sqlparser::parser::ParserError;
-use lake::{Lake, LakeError};
+use lake::LakeError;
 
 use crate::catalog::{CATALOG, SCHEMA};
+use crate::engine::Engine;
 use crate::error::QueryError;
+use crate::excerpt::{Place, SqlMistake};
+use crate::files::is_file;
+use crate::parameters::sql_of;
 
 /// Below this likeness, from 0 to 1, a name is another name and not a slip of the pen.
 const LIKENESS: f64 = 0.6;
@@ -20,37 +27,100 @@ pub(crate) enum Mistake {
     Known(QueryError),
 }
 
+/// What helps to explain a mistake.
+#[derive(Clone, Copy)]
+pub(crate) struct MistakeContext<'a> {
+    pub engine: &'a Engine,
+    pub statement: &'a Statement,
+}
+
 impl Mistake {
-    pub async fn explain(self, lake: &Lake, derived_tables: &[String]) -> QueryError {
+    pub async fn explain(self, context: MistakeContext<'_>) -> QueryError {
         match self {
-            Mistake::UnknownTable { name } => unknown_table(&name, lake, derived_tables).await,
+            Mistake::UnknownTable { name } => match unknown_table(&name, context.engine).await {
+                QueryError::Sql(mistake) => QueryError::Sql(SqlMistake {
+                    place: table_place(context.statement, &name),
+                    ..mistake
+                }),
+                error => error,
+            },
+            Mistake::Known(QueryError::Sql(mistake)) if mistake.place.is_none() => {
+                let place = misfit_function(&mistake.message)
+                    .and_then(|name| function_place(context.statement, name));
+                QueryError::Sql(SqlMistake { place, ..mistake })
+            }
             Mistake::Known(error) => error,
         }
     }
 }
 
 /// The error for a table that does not exist.
-pub(crate) async fn unknown_table(
-    name: &str,
-    lake: &Lake,
-    derived_tables: &[String],
-) -> QueryError {
-    let existing = match lake.tables().await {
+pub(crate) async fn unknown_table(name: &str, engine: &Engine) -> QueryError {
+    if is_file(name) {
+        return unknown_file(name, engine);
+    }
+    let existing = match engine.lake().tables().await {
         Ok(names) => names,
         Err(error) => return error.into(),
     };
-    let advice = if derived_tables.iter().any(|table| table == name) {
+    let derived = engine.derived_tables();
+    let advice = if derived.iter().any(|table| table == name) {
         "; run `huggy-etl transform` first".to_owned()
     } else if existing.is_empty() {
         "; the lake has no tables yet".to_owned()
     } else {
-        did_you_mean(
-            name,
-            existing.iter().chain(derived_tables).map(String::as_str),
-        )
-        .unwrap_or_else(|| "; `huggy-etl tables` lists those that do".to_owned())
+        did_you_mean(name, existing.iter().chain(derived).map(String::as_str))
+            .unwrap_or_else(|| "; `huggy-etl tables` lists those that do".to_owned())
     };
-    QueryError::Sql(format!("table {name} does not exist in the lake{advice}"))
+    QueryError::sql(format!("table {name} does not exist in the lake{advice}"))
+}
+
+/// A name that is a file's is one only in single quotes.
+fn unknown_file(name: &str, engine: &Engine) -> QueryError {
+    let bare = name.strip_prefix(&format!("{CATALOG}.")).unwrap_or(name);
+    QueryError::sql(if !engine.reads_files() {
+        format!("table {name} does not exist in the lake, and files cannot be read from here")
+    } else if bare != name {
+        format!("table {bare} does not exist in the lake; a file is named in quotes: FROM '{bare}'")
+    } else {
+        format!(
+            "file {name} does not exist, or has no columns; its path goes by the current folder"
+        )
+    })
+}
+
+fn table_place(statement: &Statement, name: &str) -> Option<Place> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let is_meant = |ident: &str| ident == name || ident.eq_ignore_ascii_case(last);
+    let mut found = None;
+    let _ = visit_relations(sql_of(statement)?, |relation| {
+        match relation.0.last().and_then(|part| part.as_ident()) {
+            Some(ident) if is_meant(&ident.value) => {
+                found = Span::try_from_sqlparser_span(ident.span).and_then(place_of);
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    found
+}
+
+fn function_place(statement: &Statement, name: &str) -> Option<Place> {
+    let mut found = None;
+    let _ = visit_expressions(sql_of(statement)?, |expr| {
+        let ident = match expr {
+            Expr::Function(function) => function.name.0.last().and_then(|part| part.as_ident()),
+            _ => None,
+        };
+        match ident {
+            Some(ident) if name.eq_ignore_ascii_case(&ident.value) => {
+                found = Span::try_from_sqlparser_span(ident.span).and_then(place_of);
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    found
 }
 
 impl From<DataFusionError> for Mistake {
@@ -59,11 +129,14 @@ impl From<DataFusionError> for Mistake {
         match error {
             DataFusionError::External(source) => {
                 Mistake::Known(match source.downcast::<LakeError>() {
+                    Ok(error) if matches!(*error, LakeError::NoSuchVersion { .. }) => {
+                        QueryError::sql(error.to_string())
+                    }
                     Ok(error) => QueryError::Lake(*error),
                     Err(source) => QueryError::Failed(source.to_string()),
                 })
             }
-            error => classify(error.find_root(), &place),
+            error => classify(error.find_root(), place),
         }
     }
 }
@@ -91,15 +164,15 @@ impl From<Mistake> for QueryError {
     fn from(mistake: Mistake) -> Self {
         match mistake {
             Mistake::UnknownTable { name } => {
-                QueryError::Sql(format!("table {name} does not exist in the lake"))
+                QueryError::sql(format!("table {name} does not exist in the lake"))
             }
             Mistake::Known(error) => error,
         }
     }
 }
 
-fn classify(error: &DataFusionError, place: &str) -> Mistake {
-    let wrong = |what: &dyn Display| QueryError::Sql(format!("{what}{place}"));
+fn classify(error: &DataFusionError, place: Option<Place>) -> Mistake {
+    let wrong = |what: &dyn Display| QueryError::Sql(SqlMistake::at(what.to_string(), place));
     Mistake::Known(match error {
         DataFusionError::Plan(message) => match missing_table(message) {
             Some(name) => {
@@ -111,7 +184,7 @@ fn classify(error: &DataFusionError, place: &str) -> Mistake {
         },
         DataFusionError::SQL(error, _) => match error.as_ref() {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
-                QueryError::Sql(format!("syntax error: {message}"))
+                QueryError::Sql(syntax_error(message))
             }
             ParserError::RecursionLimitExceeded => wrong(&"the statement is nested too deeply"),
         },
@@ -202,32 +275,61 @@ fn likeness(name: &str, candidate: &str) -> f64 {
     if part { edits.max(LIKENESS) } else { edits }
 }
 
-/// ` (line 2, column 8)`, where DataFusion knows it.
-fn place(error: &DataFusionError) -> String {
+/// The parser's message, which ends with where it stopped reading.
+fn syntax_error(message: &str) -> SqlMistake {
+    let parts = message
+        .rsplit_once(" at Line: ")
+        .and_then(|(what, place)| Some((what, place.split_once(", Column: ")?)));
+    let Some((what, (line, column))) = parts else {
+        return SqlMistake::new(format!("syntax error: {message}"));
+    };
+    let place = line.parse().ok().zip(column.trim().parse().ok());
+    let place = place.map(|(line, column)| Place {
+        line,
+        column,
+        width: 0,
+    });
+    SqlMistake::at(format!("syntax error: {what}"), place)
+}
+
+/// Where the mistake is, if DataFusion knows it.
+fn place(error: &DataFusionError) -> Option<Place> {
     match error {
-        DataFusionError::Diagnostic(diagnostic, inner) => match diagnostic.span {
-            Some(span) => format!(" (line {}, column {})", span.start.line, span.start.column),
-            None => place(inner),
-        },
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            diagnostic.span.and_then(place_of).or_else(|| place(inner))
+        }
         DataFusionError::Context(_, inner) => place(inner),
-        DataFusionError::Collection(errors) => errors.first().map(place).unwrap_or_default(),
+        DataFusionError::Collection(errors) => errors.first().and_then(place),
         DataFusionError::Shared(inner) => place(inner),
-        _ => String::new(),
+        _ => None,
     }
+}
+
+fn place_of(span: Span) -> Option<Place> {
+    let number = |number: u64| usize::try_from(number).ok();
+    let (line, column) = (number(span.start.line)?, number(span.start.column)?);
+    let is_on_one_line = span.end.line == span.start.line;
+    let end = number(span.end.column).filter(|_| is_on_one_line);
+    (line > 0).then(|| Place {
+        line,
+        column,
+        width: end.map_or(0, |end| end.saturating_sub(column)),
+    })
 }
 
 /// The message without the kinds that nested errors repeat in their text, and without the list of
 /// attempts that precedes what is wrong with a function's arguments.
 fn plain_words(message: &str) -> String {
-    const PREFIXES: [&str; 4] = [
+    const PREFIXES: [&str; 5] = [
         "Error during planning: ",
         "Execution error: ",
+        "External error: ",
         "This feature is not implemented: ",
         "Schema error: ",
     ];
     let mut message = message.trim();
-    if let Some(start) = message.find("No function matches the given name") {
-        message = &message[start..];
+    if let Some(start) = message.find(NO_MATCH) {
+        return misfit_arguments(&message[start + NO_MATCH.len()..]);
     }
     while let Some(rest) = PREFIXES
         .iter()
@@ -235,5 +337,82 @@ fn plain_words(message: &str) -> String {
     {
         message = rest;
     }
-    message.replace("\nDid you mean", " Did you mean")
+    if let Some(rest) = message.strip_prefix("Invalid function '") {
+        return unknown_function(rest);
+    }
+    ungrouped_column(message).unwrap_or_else(|| message.to_owned())
+}
+
+/// From DataFusion's sentence about a column beside an aggregate.
+fn ungrouped_column(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("column \"")?;
+    let (column, rest) = rest.split_once('"')?;
+    rest.starts_with(" must appear in the GROUP BY clause")
+        .then(|| {
+            format!(
+                "column {column} must be in GROUP BY, or within an aggregate such as max({column})"
+            )
+        })
+}
+
+const NO_MATCH: &str = "No function matches the given name and argument types '";
+
+/// From `lenght'.\nDid you mean 'length'?`.
+fn unknown_function(rest: &str) -> String {
+    let mut names = rest.split('\'');
+    let name = names.next().unwrap_or_default();
+    let advice = names.nth(1).map_or_else(
+        || "`huggy-etl functions` lists some".to_owned(),
+        |nearest| format!("did you mean {nearest}?"),
+    );
+    format!("there is no function {name}; {advice}")
+}
+
+/// From `sum(Utf8)'. You might need to add explicit type casts.` and a line for each form of `sum`.
+fn misfit_arguments(rest: &str) -> String {
+    let (call, rest) = rest.split_once('\'').unwrap_or((rest, ""));
+    let (name, arguments) = call.split_once('(').unwrap_or((call, ")"));
+    let arguments = in_sql(arguments.strip_suffix(')').unwrap_or(arguments));
+    let forms: Vec<String> = rest
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with(&format!("{name}(")))
+        .map(in_sql)
+        .collect();
+    let forms = match forms.len() {
+        0 => "; `huggy-etl functions` tells more".to_owned(),
+        _ => format!("; there are {}", forms.join(", ")),
+    };
+    format!(
+        "function {name} takes no ({arguments}){forms}; CAST(... AS ...) gives a value another type"
+    )
+}
+
+/// The function of a [`misfit_arguments`].
+fn misfit_function(message: &str) -> Option<&str> {
+    Some(
+        message
+            .strip_prefix("function ")?
+            .split_once(" takes no (")?
+            .0,
+    )
+}
+
+/// Arrow's names of types as SQL's.
+fn in_sql(types: &str) -> String {
+    const NAMES: [(&str, &str); 10] = [
+        ("Utf8View", "TEXT"),
+        ("LargeUtf8", "TEXT"),
+        ("Utf8", "TEXT"),
+        ("UInt64", "UNSIGNED BIGINT"),
+        ("Int64", "BIGINT"),
+        ("Int32", "INT"),
+        ("Float64", "DOUBLE"),
+        ("Float32", "REAL"),
+        ("Date32", "DATE"),
+        ("Boolean", "BOOLEAN"),
+    ];
+    NAMES.iter().fold(types.to_owned(), |types, (arrow, sql)| {
+        types.replace(arrow, sql)
+    })
 }

@@ -1,29 +1,57 @@
-//! One run's session: parses statements, admits those that read, and executes them.
+//! A session: one view of the lake, in which statements run one after the other.
+//!
+//! Every table keeps the version at which a statement first named it, so that all see the same rows, and
+//! views and tables that statements make are there for those that follow.
 
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
-use datafusion::execution::context::SQLOptions;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use lake::Lake;
+use lake::Table;
 
+use crate::admission::{Purpose, admit, verify};
+use crate::answer::Answer;
 use crate::catalog::{CATALOG, LakeCatalog, LakeSchema};
+use crate::engine::Engine;
 use crate::error::QueryError;
-use crate::mistake::Mistake;
-use crate::parameters::Bindings;
+use crate::memory::PeakPool;
+use crate::mistake::{Mistake, MistakeContext};
+use crate::parameters::{Bindings, Script};
+use crate::stats::Watch;
 
-pub(crate) struct RunSession {
+/// Cheap to start: it touches the lake when a statement names a table.
+pub struct Session {
     context: SessionContext,
     schema: Arc<LakeSchema>,
+    engine: Engine,
+    pool: Arc<PeakPool>,
 }
 
-impl RunSession {
-    pub fn new(lake: &Lake, state: &SessionState) -> Self {
-        let schema = Arc::new(LakeSchema::new(lake.clone(), state.clone()));
+/// A statement that may run, with the values of its parameters.
+#[derive(Debug)]
+pub struct Prepared {
+    statement: Statement,
+    purpose: Purpose,
+    bindings: Arc<Bindings>,
+}
+
+impl Prepared {
+    /// Whether it has rows, and not only makes or drops a table or view of the session's.
+    pub fn has_rows(&self) -> bool {
+        self.purpose == Purpose::Answer
+    }
+}
+
+impl Session {
+    pub(crate) fn new(engine: &Engine, state: &SessionState, pool: Arc<PeakPool>) -> Self {
+        let schema = Arc::new(LakeSchema::new(engine, state.clone()));
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(LakeCatalog(schema.clone())));
         let state = SessionStateBuilder::new_from_existing(state.clone())
@@ -32,10 +60,53 @@ impl RunSession {
         Self {
             context: SessionContext::new_with_state(state),
             schema,
+            engine: engine.clone(),
+            pool,
         }
     }
 
-    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, QueryError> {
+    /// Parses the script, and holds its parameters against the values given, without running anything.
+    ///
+    /// # Errors
+    /// [`QueryError::Sql`], also for what would write, [`QueryError::Parameter`].
+    pub fn prepare<'a>(&self, script: impl Into<Script<'a>>) -> Result<Vec<Prepared>, QueryError> {
+        let script = script.into();
+        let statements = self.parse(script.sql)?;
+        let purposes = admit(statements.iter(), self.schema.own_names())?;
+        let bindings = Arc::new(Bindings::new(&script, &statements, self.engine.zone())?);
+        let prepared = statements.into_iter().zip(purposes);
+        Ok(prepared
+            .map(|(statement, purpose)| Prepared {
+                statement,
+                purpose,
+                bindings: bindings.clone(),
+            })
+            .collect())
+    }
+
+    /// Starts the statement. Its rows are computed as the answer is read.
+    ///
+    /// # Errors
+    /// Every [`QueryError`] but [`QueryError::Output`].
+    pub async fn execute(&self, prepared: &Prepared) -> Result<Answer, QueryError> {
+        match self.start(prepared).await {
+            Ok(answer) => Ok(answer),
+            Err(mistake) => {
+                let context = MistakeContext {
+                    engine: &self.engine,
+                    statement: &prepared.statement,
+                };
+                Err(mistake.explain(context).await)
+            }
+        }
+    }
+
+    /// Forgets at which versions tables were opened: what follows sees what was committed meanwhile.
+    pub async fn refresh(&self) {
+        self.schema.forget().await;
+    }
+
+    fn parse(&self, sql: &str) -> Result<Vec<Statement>, QueryError> {
         let recursion_limit = self
             .context
             .copied_config()
@@ -47,22 +118,17 @@ impl RunSession {
             .with_dialect(&GenericDialect {})
             .with_recursion_limit(recursion_limit)
             .build()
-            .and_then(|mut parser| parser.parse_statements())?;
+            .and_then(|mut parser| parser.parse_statements())
+            .map_err(|error| QueryError::from(error).at_the_end_of(sql))?;
         if statements.is_empty() {
-            return Err(QueryError::Sql("there is no statement to run".to_owned()));
+            return Err(QueryError::sql("there is no statement to run"));
         }
-        match statements.iter().find(|statement| !reads(statement)) {
-            Some(refused) => Err(read_only(&first_words(refused))),
-            None => Ok(statements.into()),
-        }
+        Ok(statements.into())
     }
 
-    pub async fn execute(
-        &self,
-        mut statement: Statement,
-        bindings: &Bindings,
-    ) -> Result<SendableRecordBatchStream, Mistake> {
+    async fn start(&self, prepared: &Prepared) -> Result<Answer, Mistake> {
         let state = self.context.state();
+        let mut statement = prepared.statement.clone();
         let references = state.resolve_table_references(&statement)?;
         if references
             .iter()
@@ -70,50 +136,45 @@ impl RunSession {
         {
             self.schema.list().await?;
         }
-        let words = first_words(&statement);
-        bindings.declare_types(&mut statement);
+        prepared.bindings.declare_types(&mut statement);
+        forget_temporary(&mut statement);
         let plan = state.statement_to_plan(statement).await?;
-        // The guarantee; the statement's kind was only the polite way to say it early.
-        let reading = SQLOptions::new()
-            .with_allow_ddl(false)
-            .with_allow_dml(false)
-            .with_allow_statements(false);
-        reading.verify_plan(&plan).map_err(|_| read_only(&words))?;
-        Ok(self
-            .context
-            .execute_logical_plan(bindings.bind(plan)?)
-            .await?
-            .execute_stream()
-            .await?)
+        verify(&plan, prepared.purpose, &prepared.statement)?;
+        let plan = prepared.bindings.bind(plan)?;
+        let (state, plan) = self.context.execute_logical_plan(plan).await?.into_parts();
+        let optimized = state.optimize(&plan)?;
+        let physical = state
+            .query_planner()
+            .create_physical_plan(&optimized, &state)
+            .await?;
+        let tables = self.scanned(&optimized).await?;
+        let rows = execute_stream(physical.clone(), state.task_ctx())?;
+        Ok(Answer::new(
+            rows,
+            Watch::new(physical, tables, self.pool.clone()),
+        ))
+    }
+
+    /// The lake's tables that the plan scans, once for each scan.
+    async fn scanned(&self, plan: &LogicalPlan) -> Result<Vec<Table>, Mistake> {
+        let mut names = Vec::new();
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                names.push(scan.table_name.table().to_owned());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(self.schema.opened(&names).await)
     }
 }
 
-/// Whether the statement is of a kind that only reads. Settings are the engine's, so `SET` is not.
-fn reads(statement: &Statement) -> bool {
-    match statement {
-        Statement::Statement(statement) => matches!(
-            **statement,
-            ast::Statement::Query(_)
-                | ast::Statement::ExplainTable { .. }
-                | ast::Statement::ShowTables { .. }
-                | ast::Statement::ShowColumns { .. }
-                | ast::Statement::ShowFunctions { .. }
-                | ast::Statement::ShowVariable { .. }
-        ),
-        Statement::Explain(explain) => reads(&explain.statement),
-        Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => false,
+/// All tables and views of a session are temporary; DataFusion knows only those that are not.
+fn forget_temporary(statement: &mut Statement) {
+    if let Statement::Statement(statement) = statement {
+        match statement.as_mut() {
+            ast::Statement::CreateTable(table) => table.temporary = false,
+            ast::Statement::CreateView(view) => view.temporary = false,
+            _ => {}
+        }
     }
-}
-
-fn read_only(words: &str) -> QueryError {
-    QueryError::Sql(format!(
-        "{words:?} is refused: queries only read the lake; use SELECT, WITH, VALUES, EXPLAIN, DESCRIBE or SHOW"
-    ))
-}
-
-fn first_words(statement: &Statement) -> String {
-    let text = statement.to_string();
-    let mut words = text.split_whitespace();
-    let shown: Vec<&str> = words.by_ref().take(3).collect();
-    shown.join(" ") + if words.next().is_some() { " ..." } else { "" }
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use query::{ColumnInfo, Engine, EngineOptions, Format, QueryError};
 use support::{TestLake, days, instants, longs, texts};
 
@@ -45,7 +47,7 @@ async fn check(lake: &TestLake, sql: &str, expected: &str) {
 /// Expects the SQL to be at fault, and to be told so in these words.
 async fn check_mistake(lake: &TestLake, sql: &str, expected: &str) {
     match lake.run(sql, Format::Ndjson).await {
-        Err(QueryError::Sql(message)) => assert_eq!(message, expected, "{sql}"),
+        Err(QueryError::Sql(mistake)) => assert_eq!(mistake.to_string(), expected, "{sql}"),
         other => panic!("{sql}: {other:?}"),
     }
 }
@@ -232,8 +234,7 @@ async fn whatever_would_write_is_refused_and_writes_nothing() {
         "DROP TABLE fact_chats",
         "ALTER TABLE fact_chats ADD COLUMN x INT",
         "TRUNCATE TABLE fact_chats",
-        "CREATE TABLE t AS SELECT 1",
-        "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE t (a INT)",
         "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
         "COPY fact_chats TO '/tmp/out.csv'",
         "EXPLAIN ANALYZE INSERT INTO fact_chats SELECT * FROM fact_chats",
@@ -242,10 +243,10 @@ async fn whatever_would_write_is_refused_and_writes_nothing() {
         "SELECT 1; DROP TABLE fact_chats",
     ] {
         match lake.run(sql, Format::Ndjson).await {
-            Err(QueryError::Sql(message)) => {
+            Err(QueryError::Sql(mistake)) => {
                 assert!(
-                    message.contains("is refused: queries only read"),
-                    "{sql}: {message}"
+                    mistake.message.contains("is refused: queries only read"),
+                    "{sql}: {mistake}"
                 )
             }
             other => panic!("{sql}: {other:?}"),
@@ -280,22 +281,22 @@ async fn mistakes_are_told_with_the_likely_name_and_the_place() {
     let check = async |sql, expected| check_mistake(&lake, sql, expected).await;
     check(
         "SELECT 1 FROM fact_chat",
-        "table fact_chat does not exist in the lake; did you mean fact_chats?",
+        "table fact_chat does not exist in the lake; did you mean fact_chats? (line 1, column 15)",
     )
     .await;
     check(
         "SELECT 1 FROM chats",
-        "table chats does not exist in the lake; did you mean fact_chats?",
+        "table chats does not exist in the lake; did you mean fact_chats? (line 1, column 15)",
     )
     .await;
     check(
         "SELECT 1 FROM zzz",
-        "table zzz does not exist in the lake; `huggy-etl tables` lists those that do",
+        "table zzz does not exist in the lake; `huggy-etl tables` lists those that do (line 1, column 15)",
     )
     .await;
     check(
         "SELECT 1 FROM Fact_Messages",
-        "table fact_messages does not exist in the lake; run `huggy-etl transform` first",
+        "table fact_messages does not exist in the lake; run `huggy-etl transform` first (line 1, column 15)",
     )
     .await;
     check(
@@ -315,7 +316,7 @@ async fn mistakes_are_told_with_the_likely_name_and_the_place() {
     .await;
     check(
         "SELECT lenght(channel) FROM fact_chats",
-        "Invalid function 'lenght'. Did you mean 'length'? (line 1, column 8)",
+        "there is no function lenght; did you mean length? (line 1, column 8)",
     )
     .await;
     check("SELECT 1 / 0", "Divide by zero error").await;
@@ -323,7 +324,7 @@ async fn mistakes_are_told_with_the_likely_name_and_the_place() {
     check("-- nothing\n;", "there is no statement to run").await;
     check(
         "SELEC 1",
-        "syntax error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1",
+        "syntax error: Expected: an SQL statement, found: SELEC (line 1, column 1)",
     )
     .await;
 }
@@ -337,7 +338,7 @@ async fn misfit_arguments_are_told_without_internals() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("No function matches the given name and argument types 'sum("),
+        error.starts_with("function sum takes no (TEXT); there are sum("),
         "{error}"
     );
     assert!(!error.contains("bug"), "{error}");
@@ -348,11 +349,7 @@ async fn a_query_beyond_its_memory_is_told_apart() {
     let lake = TestLake::new();
     let engine = Engine::new(
         lake.lake.clone(),
-        EngineOptions {
-            memory_bytes: 4 << 20,
-            derived_tables: Vec::new(),
-            zone: chrono_tz::UTC,
-        },
+        EngineOptions::new(4 << 20, chrono_tz::UTC),
     );
     let sql = "SELECT median(value) FROM generate_series(1, 2000000)";
     let error = engine
@@ -368,7 +365,7 @@ async fn an_empty_lake_says_so() {
     check_mistake(
         &lake,
         "SELECT 1 FROM events",
-        "table events does not exist in the lake; the lake has no tables yet",
+        "table events does not exist in the lake; the lake has no tables yet (line 1, column 15)",
     )
     .await;
     assert_eq!(lake.engine().tables().await.unwrap(), []);
@@ -477,4 +474,59 @@ async fn runs_can_be_spawned_and_write_to_any_output() {
             .map(|summary| summary.results.len())
     });
     assert_eq!(run.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_statements_make_is_there_for_those_that_follow_and_goes_with_the_session() {
+    let lake = lake_with_chats().await;
+    let before = files(&lake);
+    let sql = "CREATE VIEW long AS SELECT * FROM fact_chats WHERE duration_seconds > 10;
+        CREATE TEMP TABLE kept AS SELECT chat_id FROM long;
+        CREATE OR REPLACE VIEW long AS SELECT 1;
+        SELECT chat_id FROM kept; DROP TABLE kept; DROP VIEW long";
+    check(&lake, sql, r#"{"chat_id":2}"#).await;
+    assert_eq!(files(&lake), before);
+    check_mistake(
+        &lake,
+        "CREATE OR REPLACE VIEW fact_chats AS SELECT 1",
+        "fact_chats is a table of the lake, which queries only read",
+    )
+    .await;
+    check_mistake(
+        &lake,
+        "CREATE VIEW fact_chats AS SELECT 1",
+        "Table 'fact_chats' already exists",
+    )
+    .await;
+    check_mistake(
+        &lake,
+        "SELECT * FROM kept",
+        "table kept does not exist in the lake; `huggy-etl tables` lists those that do (line 1, column 15)",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_keeps_its_versions_until_it_is_told_to_look_again() {
+    let lake = lake_with_chats().await;
+    let session = lake.engine().session();
+    let count = async || {
+        let statements = session.prepare("SELECT count(*) FROM fact_chats").unwrap();
+        let mut answer = session.execute(&statements[0]).await.unwrap();
+        let batch = answer.next().await.unwrap().unwrap();
+        assert!(answer.next().await.is_none());
+        batch.column(0).as_primitive::<Int64Type>().value(0)
+    };
+    assert_eq!(count().await, 3);
+    let columns = vec![
+        ("chat_id", longs([Some(4)])),
+        ("channel", texts([None])),
+        ("started_at", instants([None])),
+        ("started_date", days([None])),
+        ("duration_seconds", longs([None])),
+    ];
+    lake.add("fact_chats", Some("started_date"), columns).await;
+    assert_eq!(count().await, 3);
+    session.refresh().await;
+    assert_eq!(count().await, 4);
 }

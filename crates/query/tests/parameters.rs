@@ -240,7 +240,7 @@ async fn a_script_must_declare_what_it_uses() {
         ),
     ] {
         match run(&lake, sql, &[], Undeclared::Refused).await {
-            Err(QueryError::Sql(message)) => assert_eq!(message, expected),
+            Err(QueryError::Sql(mistake)) => assert_eq!(mistake.to_string(), expected),
             other => panic!("{sql}: {other:?}"),
         }
     }

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use crate::config::Config;
 use crate::exit::Failure;
+use ::query::AsOf;
 
 pub async fn run(table: &str, config: &Config) -> Result<(), Failure> {
-    let table = super::engine(config)?
+    let table = super::engine(config, AsOf::Now)?
         .describe(table)
         .await
         .map_err(super::query::failure)?;

@@ -6,6 +6,7 @@ pub mod describe;
 pub mod doctor;
 pub mod generate;
 pub mod import;
+mod interrupt;
 pub mod man;
 pub mod queries;
 pub mod query;
@@ -26,14 +27,17 @@ fn holder() -> String {
     format!("process {} on {host}", std::process::id())
 }
 
-fn engine(config: &Config) -> Result<::query::Engine, crate::exit::Failure> {
+fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, crate::exit::Failure> {
+    let memory_bytes = usize::try_from(config.query_memory_bytes).unwrap_or(usize::MAX);
     let options = ::query::EngineOptions {
-        memory_bytes: usize::try_from(config.query_memory_bytes).unwrap_or(usize::MAX),
         derived_tables: ::transform::derived_tables()
             .into_iter()
             .map(str::to_owned)
             .collect(),
-        zone: config.rules.zone,
+        // Whoever runs this program reads with their own rights.
+        reads_files: true,
+        as_of,
+        ..::query::EngineOptions::new(memory_bytes, config.rules.zone)
     };
     Ok(::query::Engine::new(config.open_lake()?, options))
 }

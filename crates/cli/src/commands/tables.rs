@@ -4,9 +4,10 @@ use std::io::Write;
 
 use crate::config::Config;
 use crate::exit::Failure;
+use ::query::AsOf;
 
 pub async fn run(config: &Config) -> Result<(), Failure> {
-    let tables = super::engine(config)?
+    let tables = super::engine(config, AsOf::Now)?
         .tables()
         .await
         .map_err(super::query::failure)?;

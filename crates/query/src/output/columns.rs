@@ -32,7 +32,7 @@ pub(super) fn nested_as_json(batch: &RecordBatch) -> Result<RecordBatch, ArrowEr
     })
 }
 
-fn map_columns(
+pub(super) fn map_columns(
     batch: &RecordBatch,
     map: impl Fn(&FieldRef, &ArrayRef) -> Result<ArrayRef, ArrowError>,
 ) -> Result<RecordBatch, ArrowError> {
@@ -50,6 +50,15 @@ fn map_columns(
         columns,
         &options,
     )
+}
+
+/// Text and bytes in the types that every reader of files knows.
+pub(super) fn widely_known(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    map_columns(batch, |field, column| match field.data_type() {
+        DataType::Utf8View => cast(column, &DataType::Utf8),
+        DataType::BinaryView => cast(column, &DataType::Binary),
+        _ => Ok(column.clone()),
+    })
 }
 
 fn json_text(field: &FieldRef, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {

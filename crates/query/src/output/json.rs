@@ -9,7 +9,7 @@ use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited};
 use arrow::json::{Writer, WriterBuilder};
 use arrow::record_batch::RecordBatch;
 
-use super::ResultWriter;
+use super::{LeftOut, ResultWriter};
 
 pub(super) struct JsonWriter<F: JsonFormat> {
     writer: Writer<Vec<u8>, F>,
@@ -50,10 +50,10 @@ impl<F: JsonFormat> ResultWriter for JsonWriter<F> {
         Ok(())
     }
 
-    fn finish(&mut self, text: &mut Vec<u8>) -> Result<(), ArrowError> {
+    fn finish(&mut self, text: &mut Vec<u8>) -> Result<LeftOut, ArrowError> {
         self.writer.finish()?;
         text.append(self.writer.get_mut());
         text.extend_from_slice(self.end);
-        Ok(())
+        Ok(LeftOut::default())
     }
 }

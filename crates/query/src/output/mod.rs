@@ -3,155 +3,176 @@
 //! Results are written as they arrive, batch by batch; only a table, whose columns must be measured,
 //! is collected first, and therefore limited.
 
+mod arrow_file;
+mod cells;
 mod columns;
-mod csv;
+mod durations;
+mod format;
 mod json;
+mod markup;
+mod parquet_file;
+mod separated;
+mod style;
 mod table;
 
-use std::fmt;
 use std::io::Write;
-use std::str::FromStr;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use crate::error::QueryError;
-
-/// As many rows a table shows.
-pub const TABLE_ROW_LIMIT: usize = 10_000;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// For reading: aligned columns, `NULL` spelled out, at most [`TABLE_ROW_LIMIT`] rows.
-    #[default]
-    Table,
-    /// A header, then a record a row; NULL is empty.
-    Csv,
-    /// One array of objects.
-    Json,
-    /// An object a line.
-    Ndjson,
-}
+pub use format::{Format, UnknownFormat};
+pub use style::{Screen, Style, TABLE_ROW_LIMIT};
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// One for each statement, in order.
+    /// One for each statement with a result, in order.
     pub results: Vec<ResultSummary>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What was written of one result, and what was left out: the reader must be told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResultSummary {
     /// Rows written.
     pub rows: usize,
-    /// Whether there are more rows than were written: the reader must be told.
+    /// Whether there are more rows than were written.
     pub truncated: bool,
+    pub left_out: LeftOut,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format {0:?}; there are table, csv, json and ndjson")]
-pub struct UnknownFormat(String);
-
-impl Format {
-    pub const ALL: [Format; 4] = [Format::Table, Format::Csv, Format::Json, Format::Ndjson];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Format::Table => "table",
-            Format::Csv => "csv",
-            Format::Json => "json",
-            Format::Ndjson => "ndjson",
-        }
-    }
-
-    fn writer(self) -> Box<dyn ResultWriter + Send> {
-        match self {
-            Format::Table => Box::new(table::TableWriter::default()),
-            Format::Csv => Box::new(csv::CsvWriter),
-            Format::Json => Box::new(json::JsonWriter::array()),
-            Format::Ndjson => Box::new(json::JsonWriter::lines()),
-        }
-    }
-
-    pub(crate) fn row_limit(self) -> usize {
-        match self {
-            Format::Table => TABLE_ROW_LIMIT,
-            Format::Csv | Format::Json | Format::Ndjson => usize::MAX,
-        }
-    }
-
-    /// What stands between the results of two statements.
-    pub(crate) fn separator(self) -> &'static [u8] {
-        match self {
-            Format::Table | Format::Csv => b"\n",
-            Format::Json | Format::Ndjson => b"",
-        }
-    }
+/// What did not fit the width of the screen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// How many values are shown in part, ending in `…`.
+    pub cut_values: usize,
+    /// Columns that are not shown.
+    pub columns: Vec<String>,
+    /// Whether the text is larger than the screen, and so nothing was left out: it wants a pager.
+    pub exceeds_screen: bool,
 }
 
-impl fmt::Display for Format {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
-
-impl FromStr for Format {
-    type Err = UnknownFormat;
-
-    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        let found = Format::ALL
-            .into_iter()
-            .find(|format| format.name().eq_ignore_ascii_case(name));
-        found.ok_or_else(|| UnknownFormat(name.to_owned()))
-    }
-}
-
-/// Turns one result into text, appended to a buffer; never does I/O, so that a failed output and an
-/// unprintable value cannot be taken for one another.
+/// Turns one result into text or bytes, appended to a buffer; never does I/O, so that a failed output
+/// and an unprintable value cannot be taken for one another.
 trait ResultWriter {
     fn start(&mut self, schema: &Schema, text: &mut Vec<u8>) -> Result<(), ArrowError>;
     fn rows(&mut self, batch: &RecordBatch, text: &mut Vec<u8>) -> Result<(), ArrowError>;
-    fn finish(&mut self, text: &mut Vec<u8>) -> Result<(), ArrowError>;
+    fn finish(&mut self, text: &mut Vec<u8>) -> Result<LeftOut, ArrowError>;
 }
 
-/// Writes up to `limit` rows; the rest is not even computed.
+/// Writes one result: a header, batches as they come, an end.
+pub struct Printer {
+    format: Format,
+    style: Style,
+    writer: Box<dyn ResultWriter + Send>,
+    text: Vec<u8>,
+    summary: ResultSummary,
+}
+
+impl Printer {
+    pub fn new(format: Format, style: &Style) -> Printer {
+        Printer {
+            format,
+            style: style.clone(),
+            writer: format.writer(style),
+            text: Vec::new(),
+            summary: ResultSummary::default(),
+        }
+    }
+
+    /// # Errors
+    /// [`QueryError::Failed`] if the format has no way to write such columns, [`QueryError::Output`].
+    pub fn start<W: Write + ?Sized>(
+        &mut self,
+        schema: &SchemaRef,
+        out: &mut W,
+    ) -> Result<(), QueryError> {
+        let none = self.shaped(&RecordBatch::new_empty(schema.clone()))?;
+        self.writer
+            .start(&none.schema(), &mut self.text)
+            .map_err(|error| self.unprintable(&error))?;
+        self.flush(out)
+    }
+
+    /// Whether more rows are wanted.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn write<W: Write + ?Sized>(
+        &mut self,
+        batch: &RecordBatch,
+        out: &mut W,
+    ) -> Result<bool, QueryError> {
+        let room = self.row_limit() - self.summary.rows;
+        let shown = batch.slice(0, batch.num_rows().min(room));
+        self.summary.rows += shown.num_rows();
+        self.summary.truncated |= shown.num_rows() < batch.num_rows();
+        let shown = self.shaped(&shown)?;
+        self.writer
+            .rows(&shown, &mut self.text)
+            .map_err(|error| self.unprintable(&error))?;
+        self.flush(out)?;
+        Ok(!self.summary.truncated)
+    }
+
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn finish<W: Write + ?Sized>(mut self, out: &mut W) -> Result<ResultSummary, QueryError> {
+        self.summary.left_out = self
+            .writer
+            .finish(&mut self.text)
+            .map_err(|error| self.unprintable(&error))?;
+        self.flush(out)?;
+        Ok(self.summary)
+    }
+
+    fn row_limit(&self) -> usize {
+        match self.format {
+            Format::Table => self.style.row_limit,
+            _ => usize::MAX,
+        }
+    }
+
+    fn shaped(&self, batch: &RecordBatch) -> Result<RecordBatch, QueryError> {
+        let plain = columns::plain(batch)?;
+        if self.style.human && self.format.is_for_reading() {
+            Ok(durations::readable(&plain).map_err(|error| self.unprintable(&error))?)
+        } else {
+            Ok(plain)
+        }
+    }
+
+    fn flush<W: Write + ?Sized>(&mut self, out: &mut W) -> Result<(), QueryError> {
+        out.write_all(&self.text)?;
+        self.text.clear();
+        Ok(())
+    }
+
+    fn unprintable(&self, error: &ArrowError) -> QueryError {
+        QueryError::Failed(format!("no {} of this result: {error}", self.format))
+    }
+}
+
+/// Writes what the format and the style let through; the rest is not even computed.
 pub(crate) async fn write_result<W: Write + ?Sized>(
     mut batches: SendableRecordBatchStream,
     format: Format,
-    limit: usize,
+    style: &Style,
     out: &mut W,
 ) -> Result<ResultSummary, QueryError> {
-    let mut writer = format.writer();
-    let mut summary = ResultSummary {
-        rows: 0,
-        truncated: false,
-    };
-    let mut text = Vec::new();
-    let unprintable =
-        |error: ArrowError| QueryError::Failed(format!("no {format} of this result: {error}"));
-    writer
-        .start(&batches.schema(), &mut text)
-        .map_err(unprintable)?;
+    let mut printer = Printer::new(format, style);
+    printer.start(&batches.schema(), out)?;
     while let Some(batch) = batches.next().await {
-        let batch = batch?;
-        let shown = batch.slice(0, batch.num_rows().min(limit - summary.rows));
-        summary.rows += shown.num_rows();
-        writer
-            .rows(&columns::plain(&shown)?, &mut text)
-            .map_err(unprintable)?;
-        out.write_all(&text)?;
-        text.clear();
-        if shown.num_rows() < batch.num_rows() {
-            summary.truncated = true;
+        if !printer.write(&batch?, out)? {
             break;
         }
+        // Batches may come without a pause: whoever wants to stop this must be let in.
+        tokio::task::yield_now().await;
     }
-    writer.finish(&mut text).map_err(unprintable)?;
-    out.write_all(&text)?;
-    Ok(summary)
+    printer.finish(out)
 }
 
 #[cfg(test)]

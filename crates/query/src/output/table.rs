@@ -2,82 +2,112 @@
 //!
 //! Control characters, which customers' messages may hold, are shown and not sent to the terminal.
 
+mod fit;
+
 use std::io::Write;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{CellAlignment, Table};
 
-use super::ResultWriter;
+use super::cells::{cells, is_number};
+use super::{LeftOut, ResultWriter, Screen, Style};
+use fit::fit;
 
 const BORDERS: &str = "||--+-++|    ++++++";
 
-#[derive(Default)]
 pub(super) struct TableWriter {
-    table: Table,
+    null: String,
+    screen: Option<Screen>,
+    columns: Vec<Column>,
+}
+
+/// A column with all its cells.
+#[derive(Clone)]
+struct Column {
+    name: String,
+    is_number: bool,
+    cells: Vec<String>,
+}
+
+impl TableWriter {
+    pub fn new(style: &Style) -> Self {
+        Self {
+            null: style.null_or("NULL").to_owned(),
+            screen: style.screen,
+            columns: Vec::new(),
+        }
+    }
 }
 
 impl ResultWriter for TableWriter {
     fn start(&mut self, schema: &Schema, _text: &mut Vec<u8>) -> Result<(), ArrowError> {
-        self.table.load_preset(BORDERS);
-        self.table
-            .set_header(schema.fields().iter().map(|field| printable(field.name())));
-        for (column, field) in self.table.column_iter_mut().zip(schema.fields()) {
-            if is_number(field.data_type()) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+        let column = |name: &str, is_number| Column {
+            name: printable(name),
+            is_number,
+            cells: Vec::new(),
+        };
+        self.columns = schema
+            .fields()
+            .iter()
+            .map(|field| column(field.name(), is_number(field)))
+            .collect();
         Ok(())
     }
 
     fn rows(&mut self, batch: &RecordBatch, _text: &mut Vec<u8>) -> Result<(), ArrowError> {
-        let columns: Vec<Vec<String>> = batch
-            .columns()
-            .iter()
-            .map(cells)
-            .collect::<Result<_, _>>()?;
-        let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
-        for _ in 0..batch.num_rows() {
-            self.table.add_row(
-                columns
-                    .iter_mut()
-                    .map(|cells| cells.next().unwrap_or_default()),
-            );
+        for (column, values) in self.columns.iter_mut().zip(batch.columns()) {
+            let texts = cells(values, &self.null)?;
+            column
+                .cells
+                .extend(texts.iter().map(|text| printable(text)));
         }
         Ok(())
     }
 
-    fn finish(&mut self, text: &mut Vec<u8>) -> Result<(), ArrowError> {
-        Ok(writeln!(text, "{}", self.table)?)
+    fn finish(&mut self, text: &mut Vec<u8>) -> Result<LeftOut, ArrowError> {
+        let columns = std::mem::take(&mut self.columns);
+        let Some(screen) = self.screen else {
+            writeln!(text, "{}", drawn(columns))?;
+            return Ok(LeftOut::default());
+        };
+        let (fitted, left_out) = fit(&columns, screen.width);
+        let shown = drawn(fitted);
+        let is_higher = screen
+            .height
+            .is_some_and(|height| shown.lines().count() >= height);
+        if is_higher || (screen.height.is_some() && !left_out.columns.is_empty()) {
+            writeln!(text, "{}", drawn(columns))?;
+            return Ok(LeftOut {
+                exceeds_screen: true,
+                ..LeftOut::default()
+            });
+        }
+        writeln!(text, "{shown}")?;
+        Ok(left_out)
     }
 }
 
-fn is_number(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, values) => values.is_numeric(),
-        other => other.is_numeric(),
+fn drawn(columns: Vec<Column>) -> String {
+    let mut table = Table::new();
+    table.load_preset(BORDERS);
+    table.set_header(columns.iter().map(|column| column.name.as_str()));
+    let rows = columns.first().map_or(0, |column| column.cells.len());
+    for (drawn, column) in table.column_iter_mut().zip(&columns) {
+        if column.is_number {
+            drawn.set_cell_alignment(CellAlignment::Right);
+        }
     }
-}
-
-fn cells(column: &ArrayRef) -> Result<Vec<String>, ArrowError> {
-    let options = FormatOptions::new()
-        .with_null("NULL")
-        .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"))
-        .with_timestamp_tz_format(Some(match column.data_type() {
-            DataType::Timestamp(_, Some(zone)) if is_utc(zone) => "%Y-%m-%d %H:%M:%S%.fZ",
-            _ => "%Y-%m-%d %H:%M:%S%.f%:z",
-        }));
-    let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
-    (0..column.len())
-        .map(|row| Ok(printable(&formatter.value(row).try_to_string()?)))
-        .collect()
-}
-
-fn is_utc(zone: &str) -> bool {
-    matches!(zone, "UTC" | "Z" | "+00:00" | "Etc/UTC")
+    let mut columns: Vec<_> = columns
+        .into_iter()
+        .map(|column| column.cells.into_iter())
+        .collect();
+    for _ in 0..rows {
+        let cells = columns.iter_mut();
+        table.add_row(cells.map(|cells| cells.next().unwrap_or_default()));
+    }
+    table.to_string()
 }
 
 /// Line breaks stay, so that plans and messages read as written.

@@ -1,5 +1,6 @@
 //! Each format over one result with every kind of column, over nothing, and beyond the limit.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -7,9 +8,12 @@ use arrow::array::{
     Int64Array, ListArray, StringArray, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int16Type, Int64Type};
+use arrow::ipc::reader::FileReader;
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
 
@@ -92,12 +96,17 @@ fn numbers(rows: i64) -> RecordBatch {
     .unwrap()
 }
 
+/// Written as the format does, a table with at most so many rows.
 async fn write(batches: &[RecordBatch], format: Format, limit: usize) -> (String, ResultSummary) {
     let batches = batches.to_vec();
     let schema = batches[0].schema();
     let stream = RecordBatchStreamAdapter::new(schema, stream::iter(batches.into_iter().map(Ok)));
     let mut out = Vec::new();
-    let summary = write_result(Box::pin(stream), format, limit, &mut out)
+    let style = Style {
+        row_limit: limit,
+        ..Style::default()
+    };
+    let summary = write_result(Box::pin(stream), format, &style, &mut out)
         .await
         .unwrap();
     (String::from_utf8(out).unwrap(), summary)
@@ -191,9 +200,9 @@ async fn nothing_is_still_well_formed() {
 #[tokio::test]
 async fn the_limit_cuts_and_says_so() {
     let check = async |batches: &[RecordBatch], rows, truncated| {
-        let (text, summary) = write(batches, Format::Ndjson, 3).await;
-        assert_eq!(summary, ResultSummary { rows, truncated });
-        assert_eq!(text.lines().count(), rows);
+        let (text, summary) = write(batches, Format::Table, 3).await;
+        assert_eq!((summary.rows, summary.truncated), (rows, truncated));
+        assert_eq!(text.lines().count(), rows + 4);
     };
     check(&[numbers(2)], 2, false).await;
     check(&[numbers(2), numbers(1)], 3, false).await;
@@ -209,6 +218,98 @@ fn formats_are_known_by_name() {
     let error = "xml".parse::<Format>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown format \"xml\"; there are table, csv, json and ndjson"
+        "unknown format \"xml\"; there are table, csv, tsv, json, ndjson, markdown, html, parquet and arrow"
     );
+}
+
+async fn bytes(batches: &[RecordBatch], format: Format) -> Vec<u8> {
+    let batches = batches.to_vec();
+    let schema = batches[0].schema();
+    let stream = RecordBatchStreamAdapter::new(schema, stream::iter(batches.into_iter().map(Ok)));
+    let mut out = Vec::new();
+    write_result(Box::pin(stream), format, &Style::default(), &mut out)
+        .await
+        .unwrap();
+    out
+}
+
+/// What the files must hold: columns as they are read back, in widely known types.
+fn expected_of_files() -> Vec<RecordBatch> {
+    let batch = columns::plain(&every_kind()).unwrap();
+    vec![columns::widely_known(&batch).unwrap()]
+}
+
+#[tokio::test]
+async fn parquet_and_arrow_are_read_back_with_every_type() {
+    let parquet = bytes(&[every_kind()], Format::Parquet).await;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(parquet)).unwrap();
+    let read: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    assert_eq!(read, expected_of_files());
+    let arrow = bytes(&[every_kind()], Format::Arrow).await;
+    let reader = FileReader::try_new(Cursor::new(arrow), None).unwrap();
+    let read: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
+    assert_eq!(read, expected_of_files());
+}
+
+#[tokio::test]
+async fn files_of_many_batches_and_of_none_are_whole() {
+    for batches in [vec![numbers(0)], vec![numbers(2), numbers(0), numbers(3)]] {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let parquet = bytes(&batches, Format::Parquet).await;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(parquet)).unwrap();
+        assert_eq!(reader.metadata().file_metadata().num_rows(), rows as i64);
+        let arrow = bytes(&batches, Format::Arrow).await;
+        let reader = FileReader::try_new(Cursor::new(arrow), None).unwrap();
+        let read: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
+        assert_eq!(read, rows);
+    }
+}
+
+#[tokio::test]
+async fn markup_escapes_what_customers_write() {
+    let said = StringArray::from(vec![Some("<b>|\n*x*\u{7}"), None]);
+    let batch = RecordBatch::try_from_iter([
+        ("n", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef),
+        ("a|b", Arc::new(said)),
+    ])
+    .unwrap();
+    check(
+        std::slice::from_ref(&batch),
+        Format::Markdown,
+        "| n | a\\|b |\n| ---: | --- |\n| 1 | &lt;b>\\|<br>\\*x\\*\\u{7} |\n| 2 |  |\n",
+    )
+    .await;
+    let (html, _) = write(&[batch], Format::Html, 9).await;
+    assert!(
+        html.contains("<tr><td class=\"n\">1</td><td>&lt;b&gt;|\n*x*\\u{7}</td></tr>"),
+        "{html}"
+    );
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>\n"));
+}
+
+#[tokio::test]
+async fn null_and_durations_are_written_as_wished() {
+    let seconds = Int64Array::from(vec![Some(3_723), None]);
+    let batch =
+        RecordBatch::try_from_iter([("wait_seconds", Arc::new(seconds) as ArrayRef)]).unwrap();
+    let written = async |format| {
+        let style = Style {
+            null: Some("-".to_owned()),
+            human: true,
+            ..Style::default()
+        };
+        let rows = stream::iter([Ok(batch.clone())]);
+        let rows = RecordBatchStreamAdapter::new(batch.schema(), rows);
+        let mut out = Vec::new();
+        write_result(Box::pin(rows), format, &style, &mut out)
+            .await
+            .unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(written(Format::Csv).await, "wait_seconds\n3723\n-\n");
+    assert_eq!(
+        written(Format::Markdown).await,
+        "| wait_seconds |\n| ---: |\n| 1h 02m 03s |\n| - |\n"
+    );
+    assert!(written(Format::Table).await.contains("|            - |"));
 }

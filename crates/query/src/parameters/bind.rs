@@ -159,7 +159,7 @@ fn declared_value(
             .map_err(|why| QueryError::Parameter(format!("parameter ${name}{meaning}: {why}"))),
         (None, Some(default)) => kind
             .parse(default, zone)
-            .map_err(|why| QueryError::Sql(format!("the default of parameter ${name}: {why}"))),
+            .map_err(|why| QueryError::sql(format!("the default of parameter ${name}: {why}"))),
         (None, None) => Err(QueryError::Parameter(format!(
             "parameter ${name}{meaning} has no value; give {} {kind} as --param {name}=VALUE",
             kind.article()
@@ -172,7 +172,7 @@ fn undeclared(name: &str, declared: &[Declaration]) -> QueryError {
     let advice = did_you_mean(name, names).unwrap_or_else(|| {
         format!("; add a leading comment such as `-- ${name} TEXT = NULL  description`")
     });
-    QueryError::Sql(format!("${name} is used but not declared{advice}"))
+    QueryError::sql(format!("${name} is used but not declared{advice}"))
 }
 
 /// The names of all parameters that the statements use.
@@ -192,7 +192,7 @@ fn parameters_of(statements: &[Statement]) -> Result<BTreeSet<String>, QueryErro
         });
     }
     if nameless {
-        return Err(QueryError::Sql(
+        return Err(QueryError::sql(
             "a parameter needs a name: write $name instead of ?".to_owned(),
         ));
     }
@@ -210,7 +210,8 @@ fn parameter(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn sql_of(statement: &Statement) -> Option<&ast::Statement> {
+/// The SQL of the statement, also of one that is explained.
+pub(crate) fn sql_of(statement: &Statement) -> Option<&ast::Statement> {
     match statement {
         Statement::Statement(statement) => Some(statement),
         Statement::Explain(explain) => sql_of(&explain.statement),

@@ -45,7 +45,7 @@ pub fn declarations(sql: &str) -> Result<Vec<Declaration>, QueryError> {
             continue;
         }
         let misfit = |why: String| {
-            QueryError::Sql(format!(
+            QueryError::sql(format!(
                 "line {number}: {why}; a parameter is declared as `-- $name TYPE = default  description`"
             ))
         };
@@ -141,7 +141,9 @@ mod tests {
 
     fn check_misfit(lines: &str, expected: &str) {
         match declarations(lines) {
-            Err(QueryError::Sql(message)) => assert!(message.contains(expected), "{message}"),
+            Err(QueryError::Sql(mistake)) => {
+                assert!(mistake.message.contains(expected), "{mistake}")
+            }
             other => panic!("{lines}: {other:?}"),
         }
     }

@@ -146,7 +146,8 @@ fn date(text: &str) -> Option<i32> {
     i32::try_from((date - NaiveDate::default()).num_days()).ok()
 }
 
-fn instant(text: &str, zone: Tz) -> Option<i64> {
+/// The microseconds of what the text says, at the clock of `zone` where it says no offset.
+pub(crate) fn instant(text: &str, zone: Tz) -> Option<i64> {
     let with_offset = DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1));
     let instant = match with_offset {
         Ok(instant) => instant.to_utc(),

@@ -7,11 +7,11 @@ mod bind;
 mod declaration;
 mod kind;
 
-pub(crate) use bind::Bindings;
+pub(crate) use bind::{Bindings, sql_of};
 pub(crate) use declaration::leading_comments;
 pub use declaration::{Declaration, declarations};
 pub use kind::Kind;
-pub(crate) use kind::local_instant;
+pub(crate) use kind::{instant, local_instant};
 
 /// SQL, and the values of its parameters.
 #[derive(Debug, Clone, Copy)]

@@ -82,9 +82,8 @@ impl TestLake {
         Engine::new(
             self.lake.clone(),
             EngineOptions {
-                memory_bytes: 256 << 20,
                 derived_tables,
-                zone: chrono_tz::America::Sao_Paulo,
+                ..EngineOptions::new(256 << 20, chrono_tz::America::Sao_Paulo)
             },
         )
     }

@@ -1,0 +1,204 @@
+//! Where results go: stdout, a screen that may need a pager, or a file that is there whole or not at all.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdout};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, anyhow};
+use tempfile::NamedTempFile;
+use terminal_size::{Height, Width, terminal_size};
+
+use crate::args::Query;
+use crate::exit::Failure;
+use ::query::{Format, Screen, Style};
+
+const USUAL_PAGER: &str = "less -S";
+/// What pagers are not: there is nothing to page with.
+const NO_PAGER: [&str; 2] = ["", "cat"];
+
+pub(super) enum Destination {
+    Stdout(BufWriter<Stdout>),
+    /// Tables for people at a terminal: collected, since they may be larger than the screen.
+    Screen {
+        text: Vec<u8>,
+        pager: Option<String>,
+        size: (usize, usize),
+    },
+    /// A new file, which takes its name when it is complete.
+    File {
+        file: BufWriter<NamedTempFile>,
+        path: PathBuf,
+    },
+    /// What is there and is no file, such as a pipe.
+    Device(BufWriter<File>),
+}
+
+impl Destination {
+    pub fn open(args: &Query, format: Format) -> Result<Destination, Failure> {
+        match &args.output {
+            Some(path) => Destination::file(path).map_err(Failure::Work),
+            None if format == Format::Table && stdout().is_terminal() => Ok(Destination::screen()),
+            None => Ok(Destination::Stdout(BufWriter::new(stdout()))),
+        }
+    }
+
+    fn file(path: &Path) -> anyhow::Result<Destination> {
+        let writing = || format!("writing {}", path.display());
+        if path.exists() && !path.is_file() {
+            let device = File::options().write(true).open(path);
+            return Ok(Destination::Device(BufWriter::new(
+                device.with_context(writing)?,
+            )));
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let name = path
+            .file_name()
+            .ok_or_else(|| anyhow!("{} is no name of a file", path.display()))?;
+        let file = tempfile::Builder::new()
+            .prefix(&format!(".{}.", name.to_string_lossy()))
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .with_context(writing)?;
+        Ok(Destination::File {
+            file: BufWriter::new(file),
+            path: path.to_owned(),
+        })
+    }
+
+    fn screen() -> Destination {
+        let pager = std::env::var("PAGER").unwrap_or_else(|_| USUAL_PAGER.to_owned());
+        let size = terminal_size().map_or((80, 24), |(Width(width), Height(height))| {
+            (width.into(), height.into())
+        });
+        Destination::Screen {
+            text: Vec::new(),
+            pager: (!NO_PAGER.contains(&pager.trim())).then_some(pager),
+            size,
+        }
+    }
+
+    /// How results look here.
+    pub fn style(&self, args: &Query) -> Style {
+        let at_terminal = match self {
+            Destination::Screen { pager, size, .. } => Some(Screen {
+                width: size.0,
+                height: pager.is_some().then_some(size.1),
+            }),
+            _ => None,
+        };
+        let screen = match args.width {
+            None => at_terminal,
+            Some(0) => None,
+            Some(width) => Some(Screen {
+                width,
+                height: None,
+            }),
+        };
+        Style {
+            null: args.null.clone(),
+            human: args.human,
+            row_limit: match args.max_rows {
+                0 => usize::MAX,
+                limit => limit,
+            },
+            screen,
+        }
+    }
+
+    /// Whether what is written shows at once, where a progress bar would be in its way.
+    pub fn writes_to_terminal(&self) -> bool {
+        match self {
+            Destination::Stdout(_) => stdout().is_terminal(),
+            Destination::Device(_) => true,
+            Destination::Screen { .. } | Destination::File { .. } => false,
+        }
+    }
+
+    /// The file that is there until all is done.
+    pub fn unfinished(&self) -> Option<PathBuf> {
+        match self {
+            Destination::File { file, .. } => Some(file.get_ref().path().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// All results are written.
+    pub fn finish(self, exceeds_screen: bool) -> Result<(), Failure> {
+        match self {
+            Destination::Stdout(mut out) => Ok(out.flush()?),
+            Destination::Device(mut out) => Ok(out.flush()?),
+            Destination::Screen {
+                text,
+                pager: Some(pager),
+                ..
+            } if exceeds_screen => page(&pager, &text),
+            Destination::Screen { text, .. } => Ok(stdout().write_all(&text)?),
+            Destination::File { file, path } => keep(file, &path).map_err(Failure::Work),
+        }
+    }
+
+    /// The run failed: what was written for people to see is shown, an unfinished file goes.
+    pub fn give_up(self) -> Result<(), Failure> {
+        match self {
+            Destination::File { .. } => Ok(()),
+            shown => shown.finish(false),
+        }
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Destination::Stdout(out) => out.write(bytes),
+            Destination::Device(out) => out.write(bytes),
+            Destination::Screen { text, .. } => text.write(bytes),
+            Destination::File { file, .. } => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Destination::Stdout(out) => out.flush(),
+            Destination::Device(out) => out.flush(),
+            Destination::Screen { .. } => Ok(()),
+            Destination::File { file, .. } => file.flush(),
+        }
+    }
+}
+
+fn keep(file: BufWriter<NamedTempFile>, path: &Path) -> anyhow::Result<()> {
+    let writing = || format!("writing {}", path.display());
+    let file = file
+        .into_inner()
+        .map_err(|error| error.into_error())
+        .with_context(writing)?;
+    file.as_file().sync_all().with_context(writing)?;
+    file.persist(path).with_context(writing)?;
+    Ok(())
+}
+
+/// Shows the text in the pager; without one that works, plainly.
+fn page(pager: &str, text: &[u8]) -> Result<(), Failure> {
+    let child = Command::new("sh")
+        .args(["-c", pager])
+        .stdin(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        return Ok(stdout().write_all(text)?);
+    };
+    if let Some(mut input) = child.stdin.take() {
+        // Whoever quits the pager before the end has seen enough.
+        let _ = input.write_all(text);
+    }
+    let status = child.wait()?;
+    // By which a shell says that there is no such program.
+    if status.code() == Some(127) {
+        stdout().write_all(text)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! `huggy-etl query`: SQL by its saved name, from a file, the command line or stdin; results on stdout or in
+//! a file, narration on stderr.
+
+mod destination;
+mod progress;
+mod report;
+mod source;
+
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
+
+use anyhow::anyhow;
+use tokio::runtime::Runtime;
+
+use super::interrupt::or_interrupted;
+use crate::args::Query;
+use crate::config::Config;
+use crate::exit::Failure;
+use ::query::{AsOf, Format, Prepared, QueryError, ResultSummary, Script, Session};
+use destination::Destination;
+use progress::Progress;
+use report::tell;
+use source::Source;
+
+pub use report::failure;
+
+pub fn run(args: Query, config: Config, runtime: &Runtime) -> Result<(), Failure> {
+    let source = Source::of(&args)?;
+    let format = format(&args)?;
+    let out = Destination::open(&args, format)?;
+    let unfinished = out.unfinished();
+    let result = or_interrupted(runtime, async move {
+        answer(&args, &config, &source, format, out).await
+    });
+    // Work that could not be stopped could not clean up either.
+    if let (Err(Failure::Interrupted), Some(path)) = (&result, unfinished) {
+        let _ = std::fs::remove_file(path);
+    }
+    result
+}
+
+async fn answer(
+    args: &Query,
+    config: &Config,
+    source: &Source,
+    format: Format,
+    out: Destination,
+) -> Result<(), Failure> {
+    let engine = super::engine(config, as_of(args, config)?)?;
+    let session = engine.session();
+    let script = Script {
+        sql: &source.sql,
+        values: &args.parameters,
+        undeclared: source.undeclared,
+    };
+    let statements = session
+        .prepare(script)
+        .map_err(|error| source.failure(error))?;
+    one_result_where_only_one_fits(&statements, format)?;
+    let mut run = Run {
+        args,
+        session,
+        format,
+        out,
+        results: 0,
+        exceeds_screen: false,
+    };
+    let mut failed = false;
+    for statement in &statements {
+        match run.statement(statement).await {
+            Ok(()) => {}
+            Err(error) if args.keep_going && is_of_the_statement(&error) => {
+                run.out.flush()?;
+                source.failure(error).tell();
+                failed = true;
+            }
+            Err(error) => {
+                run.out.give_up()?;
+                return Err(source.failure(error));
+            }
+        }
+    }
+    run.out.finish(run.exceeds_screen)?;
+    if failed { Err(Failure::Told) } else { Ok(()) }
+}
+
+struct Run<'a> {
+    args: &'a Query,
+    session: Session,
+    format: Format,
+    out: Destination,
+    results: usize,
+    exceeds_screen: bool,
+}
+
+impl Run<'_> {
+    async fn statement(&mut self, statement: &Prepared) -> Result<(), QueryError> {
+        let start = Instant::now();
+        let answer = self.session.execute(statement).await?;
+        let watch = answer.watch();
+        let mut summary = ResultSummary::default();
+        if statement.has_rows() {
+            if self.results > 0 {
+                self.out.write_all(self.format.separator())?;
+            }
+            self.results += 1;
+            let is_quiet = self.out.writes_to_terminal();
+            let progress = (!is_quiet).then(|| Progress::of(watch.clone()));
+            let style = self.out.style(self.args);
+            summary = answer.print(self.format, &style, &mut self.out).await?;
+            drop(progress);
+        }
+        self.exceeds_screen |= summary.left_out.exceeds_screen;
+        tell(self.args, &summary, start.elapsed(), &watch);
+        Ok(())
+    }
+}
+
+/// Whether the statements after it may yet succeed.
+fn is_of_the_statement(error: &QueryError) -> bool {
+    matches!(
+        error,
+        QueryError::Sql(_) | QueryError::Memory(_) | QueryError::Failed(_)
+    )
+}
+
+/// As asked for, else by the ending of the file, else a table.
+fn format(args: &Query) -> Result<Format, Failure> {
+    let format = match (args.format, &args.output) {
+        (Some(format), _) => format,
+        (None, None) => Format::Table,
+        (None, Some(path)) => Format::of_file(path).ok_or_else(|| {
+            Failure::Usage(anyhow!(
+                "the ending of {} names no format; give --format",
+                path.display()
+            ))
+        })?,
+    };
+    let refused = |what: &str| Err(Failure::Usage(anyhow!("{what} is nothing for {format}")));
+    if args.null.is_some() && !format.has_null_text() {
+        return refused("--null");
+    }
+    if args.human && !format.is_for_reading() {
+        return refused("--human");
+    }
+    if format.is_binary() && args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(Failure::Usage(anyhow!(
+            "{format} is not for a terminal; give a file with -o"
+        )));
+    }
+    Ok(format)
+}
+
+fn as_of(args: &Query, config: &Config) -> Result<AsOf, Failure> {
+    let Some(at) = &args.at else {
+        return Ok(AsOf::Now);
+    };
+    AsOf::parse(at, config.rules.zone).map_err(|why| Failure::Usage(anyhow!("--at: {why}")))
+}
+
+fn one_result_where_only_one_fits(statements: &[Prepared], format: Format) -> Result<(), Failure> {
+    let results = statements
+        .iter()
+        .filter(|statement| statement.has_rows())
+        .count();
+    if results > 1 && format.holds_one_result() {
+        return Err(Failure::Usage(anyhow!(
+            "{results} statements have a result, and {format} holds one; run them one by one"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What is said about results on stderr, and failures by their exit code.
+
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount};
+
+use crate::args::Query;
+use crate::exit::Failure;
+use ::query::{QueryError, ResultSummary, Watch};
+
+pub fn failure(error: QueryError) -> Failure {
+    match error {
+        QueryError::Lake(error) => Failure::Environment(error.into()),
+        QueryError::Output(error) => error.into(),
+        error @ QueryError::Parameter(_) => Failure::Usage(error.into()),
+        error => Failure::Work(error.into()),
+    }
+}
+
+/// What was left out, always; what it took, if asked for.
+pub(super) fn tell(args: &Query, summary: &ResultSummary, took: Duration, watch: &Watch) {
+    if summary.truncated {
+        eprintln!(
+            "only the first {} rows are shown; --max-rows 0 shows all, as do the other formats",
+            HumanCount(summary.rows as u64)
+        );
+    }
+    let left_out = &summary.left_out;
+    if left_out.cut_values > 0 {
+        eprintln!(
+            "values cut to fit the width: {}; --width 0 shows them whole",
+            HumanCount(left_out.cut_values as u64)
+        );
+    }
+    if !left_out.columns.is_empty() {
+        eprintln!(
+            "columns not shown, since they do not fit the width: {}; --width 0 shows all",
+            left_out.columns.join(", ")
+        );
+    }
+    if args.timing {
+        eprintln!(
+            "{} rows in {:.3} s",
+            HumanCount(summary.rows as u64),
+            took.as_secs_f64()
+        );
+    }
+    if args.stats {
+        stats(summary, watch);
+    }
+}
+
+fn stats(summary: &ResultSummary, watch: &Watch) {
+    let stats = watch.stats();
+    eprintln!(
+        "rows:   {} scanned, {} given",
+        stats.rows_scanned, summary.rows
+    );
+    eprintln!(
+        "files:  {} read, {} skipped",
+        stats.files_read, stats.files_skipped
+    );
+    eprintln!(
+        "bytes:  {} read, {} skipped ({} and {})",
+        stats.bytes_read,
+        stats.bytes_skipped,
+        HumanBytes(stats.bytes_read),
+        HumanBytes(stats.bytes_skipped)
+    );
+    eprintln!(
+        "groups: {} skipped of the files read",
+        stats.row_groups_skipped
+    );
+    let resident =
+        peak_resident_bytes().map_or("unknown".to_owned(), |bytes| HumanBytes(bytes).to_string());
+    eprintln!(
+        "memory: {} reserved at most, {resident} resident at most, {} spilled",
+        HumanBytes(stats.peak_reserved_bytes),
+        HumanBytes(stats.spilled_bytes)
+    );
+}
+
+/// The most memory that this process has had, where the system tells.
+fn peak_resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

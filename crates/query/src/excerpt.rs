@@ -1,0 +1,144 @@
+//! A mistake in SQL with its place, and the line it stands on with a caret below.
+
+use std::fmt;
+
+/// What is wrong with the SQL, and where, if that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlMistake {
+    pub message: String,
+    pub place: Option<Place>,
+}
+
+/// A stretch of one line, counted in characters from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+    /// How many characters it is long; 0 where only its beginning is known.
+    pub width: usize,
+}
+
+impl SqlMistake {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: None,
+        }
+    }
+
+    pub(crate) fn at(message: impl Into<String>, place: Option<Place>) -> Self {
+        Self {
+            message: message.into(),
+            place,
+        }
+    }
+
+    /// The line of `sql` that the mistake is on, under a heading of where that is, the mistake
+    /// underlined:
+    ///
+    /// ```text
+    ///  --> report.sql:2:10
+    ///   |
+    /// 2 |   SELECT chanel FROM fact_chats
+    ///   |          ^^^^^^
+    /// ```
+    pub fn excerpt(&self, sql: &str, source: Option<&str>) -> Option<String> {
+        let Place {
+            line,
+            column,
+            width,
+        } = self.place?;
+        let text = sql.lines().nth(line.checked_sub(1)?)?;
+        let before = column.checked_sub(1)?;
+        // Tabs keep their width, so that the caret stands below what it points at.
+        let indent: String = text
+            .chars()
+            .map(|character| if character == '\t' { '\t' } else { ' ' })
+            .chain(std::iter::repeat(' '))
+            .take(before)
+            .collect();
+        let rest: Vec<char> = text.chars().skip(before).collect();
+        let width = match width {
+            0 => rest.iter().take_while(|c| is_word(**c)).count(),
+            known => known.min(rest.len()),
+        };
+        let carets = "^".repeat(width.max(1));
+        let margin = " ".repeat(line.to_string().len());
+        let place = match source {
+            Some(source) => format!("{source}:{line}:{column}"),
+            None => format!("line {line}, column {column}"),
+        };
+        Some(format!(
+            "{margin}--> {place}\n{margin} |\n{line} | {text}\n{margin} | {indent}{carets}"
+        ))
+    }
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+impl fmt::Display for SqlMistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        match self.place {
+            Some(Place { line, column, .. }) => {
+                write!(formatter, " (line {line}, column {column})")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sql: &str, line: usize, column: usize, width: usize, expected: &str) {
+        let place = Some(Place {
+            line,
+            column,
+            width,
+        });
+        let excerpt = SqlMistake::at("wrong", place).excerpt(sql, None);
+        assert_eq!(excerpt.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_caret_stands_below_what_is_wrong() {
+        check(
+            "SELECT\n\té, chanel FROM t",
+            2,
+            5,
+            0,
+            " --> line 2, column 5\n  |\n2 | \té, chanel FROM t\n  | \t   ^^^^^^",
+        );
+        check(
+            "SELECT a b c",
+            1,
+            8,
+            3,
+            " --> line 1, column 8\n  |\n1 | SELECT a b c\n  |        ^^^",
+        );
+        check(
+            "SELECT (",
+            1,
+            9,
+            0,
+            " --> line 1, column 9\n  |\n1 | SELECT (\n  |         ^",
+        );
+    }
+
+    #[test]
+    fn a_place_beyond_the_text_gives_none() {
+        let place = Some(Place {
+            line: 3,
+            column: 1,
+            width: 0,
+        });
+        assert_eq!(
+            SqlMistake::at("wrong", place).excerpt("SELECT 1", None),
+            None
+        );
+    }
+}

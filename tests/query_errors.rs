@@ -1,0 +1,146 @@
+//! How queries fail: the place and what to do, exit codes, and nothing left behind.
+
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Desk, wait};
+
+#[test]
+fn the_line_at_fault_is_shown_with_a_caret() {
+    let desk = Desk::new();
+    desk.generate("one.ndjson", &["--chats", "3"]);
+    desk.ok(&["import", "one.ndjson"]);
+    desk.ok(&["transform"]);
+    desk.write(
+        "report.sql",
+        "-- Which?\n\nSELECT outcome,\n       chanel\nFROM fact_chats;\n",
+    );
+    desk.write("targets.csv", "channel,seconds\nwhatsapp,20\n");
+    let mut told = String::new();
+    for args in [
+        &["report.sql"][..],
+        &["-c", "SELECT outcome FROM fact_chat"],
+        &["-c", "SELECT lenght(outcome) FROM fact_chats"],
+        &["-c", "SELECT sum(outcome) FROM fact_chats"],
+        &["-c", "SELECT outcome, count(*) FROM fact_chats"],
+        &["-c", "SELECT outcome FROM fact_chats ORDER BI 1"],
+        &["-c", "SELECT outcome\nFROM fact_chats\nWHERE"],
+        &["-c", "SELECT seconds FROM 'target.csv'"],
+        &["-c", "SELECT seconds FROM targets.csv"],
+        &["-c", "SELECT second FROM 'targets.csv'"],
+        &["-c", "SELECT 1 / 0"],
+    ] {
+        let printed = desk.run(&[&["query"], args].concat());
+        assert_eq!(
+            (printed.code, printed.stdout.as_str()),
+            (Some(1), ""),
+            "{args:?}"
+        );
+        told += &printed.stderr;
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn exit_codes_tell_what_failed() {
+    let desk = Desk::new();
+    desk.write("not_a_folder", "");
+    for (args, code) in [
+        (&["query", "-c", "SELECT 1"][..], 0),
+        (&["query", "-c", "SELECT * FROM nothing"], 1),
+        (&["query", "-c", "SELECT 1", "-o", "no/such/folder.csv"], 1),
+        (&["query", "no_such_query"], 2),
+        (&["query", "no_such_file.sql"], 2),
+        (&["query", "-c", "SELECT $x"], 2),
+        (&["query", "-c", "SELECT 1", "--param", "x=1"], 2),
+        (&["query", "-c", "SELECT 1", "--at", "soon"], 2),
+        (&["query", "-c", "SELECT 1", "--memory", "lots"], 3),
+    ] {
+        let printed = desk.run(args);
+        assert_eq!(printed.code, Some(code), "{args:?}: {}", printed.stderr);
+        assert_eq!(printed.stderr.is_empty(), code == 0, "{args:?}");
+    }
+    for lake in ["not_a_folder", "ftp://nowhere/lake"] {
+        let printed = desk.run_on(lake, &["query", "-c", "SELECT 1"]);
+        assert_eq!(printed.code, Some(3), "{lake}: {}", printed.stderr);
+    }
+}
+
+#[test]
+fn keep_going_goes_on_and_still_fails() {
+    let desk = Desk::new();
+    let sql = "SELECT 1 AS a; SELECT * FROM nothing; SELECT 3 AS c";
+    let stopped = desk.run(&["query", "-c", sql, "--format", "ndjson"]);
+    assert_eq!(
+        (stopped.code, stopped.stdout.as_str()),
+        (Some(1), "{\"a\":1}\n")
+    );
+    let went_on = desk.run(&["query", "-c", sql, "--format", "ndjson", "--keep-going"]);
+    assert_eq!(went_on.code, Some(1));
+    assert_eq!(went_on.stdout, "{\"a\":1}\n{\"c\":3}\n");
+    assert!(
+        went_on.stderr.contains("table nothing does not exist"),
+        "{}",
+        went_on.stderr
+    );
+    assert_eq!(went_on.stderr.matches("error:").count(), 1);
+}
+
+/// Keeps every core busy, without a pause in which it could be stopped.
+const COMPUTING: &str =
+    "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b
+    WHERE a.value * b.value = 17";
+const WELL_WITHIN: Duration = Duration::from_millis(700);
+
+/// Interrupts the run as Ctrl-C does; gives the exit code.
+fn interrupt(mut child: Child) -> Option<i32> {
+    let start = Instant::now();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.expect("sending a signal").success());
+    let code = child.wait().expect("the run ends").code();
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "it took its time"
+    );
+    code
+}
+
+#[test]
+fn ctrl_c_ends_a_query_and_leaves_no_part_of_a_file() {
+    let desk = Desk::new();
+    let endless = "SELECT value, repeat('x', 100) AS x FROM generate_series(1, 1000000000000)";
+    let child = desk
+        .command(&["query", "-c", endless, "-o", "all.csv"])
+        .spawn()
+        .expect("starting the binary");
+    wait("the file to grow", || desk.largest_file() > 1_000_000);
+    assert_eq!(interrupt(child), Some(130));
+    assert_eq!(desk.names(), ["lake"]);
+    let child = desk
+        .command(&["query", "-c", COMPUTING, "-o", "all.csv"])
+        .spawn()
+        .expect("starting the binary");
+    wait("the file to be there", || desk.names().len() > 1);
+    thread::sleep(WELL_WITHIN);
+    assert_eq!(interrupt(child), Some(130));
+    assert_eq!(desk.names(), ["lake"]);
+}
+
+#[test]
+fn ctrl_c_ends_a_query_that_computes_and_one_whose_reader_sleeps() {
+    let desk = Desk::new();
+    let unread = "SELECT value FROM generate_series(1, 1000000000000)";
+    for sql in [COMPUTING, unread] {
+        let child = desk
+            .command(&["query", "-c", sql, "--format", "csv"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starting the binary");
+        thread::sleep(WELL_WITHIN);
+        assert_eq!(interrupt(child), Some(130), "{sql}");
+    }
+}

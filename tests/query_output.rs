@@ -1,0 +1,194 @@
+//! Where results go and how they look: formats, files, the terminal and its pager, narration on stderr.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::Desk;
+
+const ROWS: &str =
+    "SELECT * FROM (VALUES (1, 'Zé', 3723), (2, NULL, NULL)) t (n, name, wait_seconds)";
+
+#[test]
+fn the_ending_of_a_file_names_its_format_and_files_are_read_back() {
+    let desk = Desk::new();
+    for name in ["a.csv", "a.tsv", "a.json", "a.ndjson", "a.parquet"] {
+        let printed = desk.run(&["query", "-c", ROWS, "-o", name]);
+        assert_eq!((printed.code, printed.stdout.as_str()), (Some(0), ""));
+        let rows = desk.rows(&format!("SELECT * FROM '{name}' ORDER BY n"));
+        let text = rows.to_string();
+        assert_eq!(text, r#"[[1,"Zé",3723],[2,null,null]]"#, "{name}");
+    }
+    for (name, beginning) in [
+        (
+            "a.md",
+            "| n | name | wait_seconds |\n| ---: | --- | ---: |\n",
+        ),
+        ("a.html", "<!DOCTYPE html>"),
+        ("a.txt", "+---+"),
+    ] {
+        desk.ok(&["query", "-c", ROWS, "-o", name]);
+        let text = fs::read_to_string(desk.path(name)).expect("the file");
+        assert!(text.starts_with(beginning), "{name}: {text}");
+    }
+    desk.ok(&["query", "-c", ROWS, "-o", "a.arrow"]);
+    let arrow = fs::read(desk.path("a.arrow")).expect("the file");
+    assert!(arrow.starts_with(b"ARROW1") && arrow.ends_with(b"ARROW1"));
+}
+
+#[test]
+fn a_file_is_whole_or_not_there() {
+    let desk = Desk::new();
+    desk.write("kept.csv", "as before");
+    let failing = "SELECT 1 AS a; SELECT CAST(value AS TEXT)::INT + CAST('x' AS INT) FROM generate_series(1, 9)";
+    let printed = desk.run(&["query", "-c", failing, "-o", "kept.csv"]);
+    assert_eq!(printed.code, Some(1), "{}", printed.stderr);
+    assert_eq!(
+        fs::read_to_string(desk.path("kept.csv")).expect("the file"),
+        "as before"
+    );
+    assert_eq!(desk.names(), ["kept.csv", "lake"]);
+    desk.ok(&[
+        "query",
+        "-c",
+        "SELECT 1 AS a; SELECT 2 AS b",
+        "-o",
+        "kept.csv",
+    ]);
+    assert_eq!(
+        fs::read_to_string(desk.path("kept.csv")).expect("the file"),
+        "a\n1\n\nb\n2\n"
+    );
+}
+
+#[test]
+fn what_is_nothing_for_a_format_is_refused_before_anything_runs() {
+    let desk = Desk::new();
+    for (args, expected) in [
+        (
+            &["--null", "-", "--format", "json"][..],
+            "--null is nothing for json",
+        ),
+        (
+            &["--human", "--format", "csv"],
+            "--human is nothing for csv",
+        ),
+        (&["-o", "x.xls"], "the ending of x.xls names no format"),
+        (&["--format", "xls"], "unknown format \"xls\""),
+    ] {
+        let printed = desk.run(&[&["query", "-c", ROWS], args].concat());
+        assert_eq!((printed.code, printed.stdout.as_str()), (Some(2), ""));
+        assert!(printed.stderr.contains(expected), "{}", printed.stderr);
+    }
+    let two = desk.run(&["query", "-c", "SELECT 1; SELECT 2", "-o", "x.parquet"]);
+    assert_eq!(two.code, Some(2));
+    assert!(
+        two.stderr.contains("2 statements have a result"),
+        "{}",
+        two.stderr
+    );
+}
+
+#[test]
+fn a_table_fits_its_width_and_says_what_it_leaves_out() {
+    let desk = Desk::new();
+    let sql =
+        "SELECT 1 AS id, 'a rather long message' AS said, 20 AS seconds, 'Zé da Silva' AS name";
+    let printed = desk.run(&["query", "-c", sql, "--width", "40"]);
+    insta::assert_snapshot!(format!("{}{}", printed.stdout, printed.stderr));
+    let printed = desk.run(&["query", "-c", sql, "--width", "25"]);
+    insta::assert_snapshot!(format!("{}{}", printed.stdout, printed.stderr));
+    let rows = desk.run(&[
+        "query",
+        "-c",
+        "SELECT value FROM generate_series(1, 5)",
+        "--max-rows",
+        "2",
+    ]);
+    assert_eq!(rows.stdout.lines().count(), 2 + 4);
+    assert!(
+        rows.stderr.contains("only the first 2 rows are shown"),
+        "{}",
+        rows.stderr
+    );
+    let all = desk.ok(&[
+        "query",
+        "-c",
+        "SELECT value FROM generate_series(1, 10001)",
+        "--max-rows",
+        "0",
+    ]);
+    assert_eq!(all.lines().count(), 10_001 + 4);
+}
+
+#[test]
+fn durations_read_as_said_and_null_as_wished() {
+    let desk = Desk::new();
+    let printed = desk.ok(&["query", "-c", ROWS, "--human", "--null", "-"]);
+    insta::assert_snapshot!(printed);
+}
+
+/// Runs a command at a terminal of that size, and gives what it shows.
+fn at_terminal(desk: &Desk, size: &str, pager: &str, sql: &str) -> String {
+    let binary = env!("CARGO_BIN_EXE_huggy-etl");
+    let command = format!("stty {size}; {binary} query -c \"{sql}\"");
+    let output = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .current_dir(desk.path(""))
+        .env("PAGER", pager)
+        .output()
+        .expect("script, of util-linux, gives a terminal");
+    String::from_utf8_lossy(&output.stdout).replace('\r', "")
+}
+
+#[test]
+fn what_exceeds_the_terminal_is_paged_and_else_shown() {
+    let desk = Desk::new();
+    let pager = "sed 's/^/paged /'";
+    let few = "SELECT value FROM generate_series(1, 3)";
+    let shown = at_terminal(&desk, "cols 60 rows 20", pager, few);
+    assert!(
+        shown.starts_with("+---") && !shown.contains("paged"),
+        "{shown}"
+    );
+    let many = "SELECT value FROM generate_series(1, 30)";
+    let shown = at_terminal(&desk, "cols 60 rows 20", pager, many);
+    assert!(shown.starts_with("paged +---"), "{shown}");
+    assert_eq!(shown.matches("paged").count(), 30 + 4, "{shown}");
+    // Without a pager it fits the width, and says how.
+    let wide = "SELECT repeat('x', 100) AS said";
+    let shown = at_terminal(&desk, "cols 40 rows 20", "cat", wide);
+    assert!(
+        shown.contains("xx… |") && shown.contains("values cut to fit the width: 1"),
+        "{shown}"
+    );
+    // A pager that is not there is no reason to show nothing.
+    let shown = at_terminal(&desk, "cols 60 rows 20", "no-such-pager", many);
+    assert!(shown.contains(" 30 |"), "{shown}");
+}
+
+#[test]
+fn sql_comes_from_stdin_too() {
+    let desk = Desk::new();
+    desk.write("two.sql", "SELECT 1 AS a;\nSELECT 2 AS b;\n");
+    for args in [
+        &["query", "--format", "csv"][..],
+        &["query", "-", "--format", "csv"],
+    ] {
+        let mut command = desk.command(args);
+        command.stdin(fs::File::open(desk.path("two.sql")).expect("the file"));
+        let output = command.output().expect("running the binary");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "a\n1\n\nb\n2\n");
+    }
+}
+
+#[test]
+fn timing_is_told_on_stderr() {
+    let desk = Desk::new();
+    let printed = desk.run(&["query", "-c", ROWS, "--timing", "--format", "csv"]);
+    assert_eq!(printed.stdout.lines().count(), 3);
+    assert!(
+        printed.stderr.starts_with("2 rows in 0."),
+        "{}",
+        printed.stderr
+    );
+}
