@@ -6,7 +6,7 @@ RELEASE := $(TARGET)/release/huggy-etl
 VENV := $(TARGET)/readers
 READERS := duckdb==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 
-.PHONY: help build demo run test check format lint test-readers bench clean
+.PHONY: help build demo run test test-faults soak check format lint test-readers bench clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,15 @@ run: build ## Run the service with the settings of ./huggy-etl.toml, the environ
 test: ## Run all tests
 	cargo test --workspace
 
+FAULTS := cargo test --workspace --features huggy-etl/failpoints --test faults --
+
+test-faults: ## Kill it, fill its disks, cut its power, and compare; FAULT_KILLS=1000 FAULT_SEED=7
+	$(FAULTS) --nocapture --test-threads 3
+
+DURATION ?= 30m
+soak: ## Mixed load with random faults for DURATION, and what memory does
+	SOAK_DURATION=$(DURATION) $(FAULTS) --nocapture soak
+
 check: ## What CI runs: format, lints, tests
 	cargo fmt --all --check
 	$(MAKE) lint
@@ -34,6 +43,7 @@ format: ## Format the code
 
 lint:
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --features huggy-etl/failpoints --test faults -- -D warnings
 
 $(VENV)/ready: Makefile
 	python3 -m venv $(VENV)

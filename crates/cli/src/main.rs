@@ -7,6 +7,8 @@ mod args;
 mod commands;
 mod config;
 mod exit;
+#[cfg(feature = "failpoints")]
+mod failpoint;
 mod logging;
 
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // A shell that completes a command line asks by an environment variable; the process ends with the answer.
     commands::completions::answer();
+    #[cfg(feature = "failpoints")]
+    failpoint::arm();
     let args = Args::parse();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,14 @@
 //!
 //! Never derives anything from an event, and never says that a delivery is safe before it is.
 
+/// A place at which a test may end the process; nothing without the feature.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        lake::failpoints::reached($name);
+    };
+}
+
 mod dedup;
 mod flush;
 mod import;

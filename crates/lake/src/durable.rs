@@ -23,7 +23,7 @@ use object_store::{
     Result, UploadPart,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DurableLocal {
     inner: LocalFileSystem,
     directories: Arc<Directories>,
@@ -70,6 +70,7 @@ impl ObjectStore for DurableLocal {
             }
             .and_then(|()| directories.sync(&path))
             .map_err(|error| failed(&path, error))?;
+            failpoint!("object-put");
             Ok(PutResult {
                 e_tag: None,
                 version: None,
@@ -135,6 +136,21 @@ impl ObjectStore for DurableLocal {
 }
 
 impl DurableLocal {
+    /// What a folder lists by now survives a power cut once this returns. Its entries may be another process's, which
+    /// died before it could sync them, or ours, where the sync failed.
+    pub async fn sync_folder(&self, location: &Path) -> Result<()> {
+        let path = self.inner.path_to_filesystem(location)?;
+        let directories = self.directories.clone();
+        blocking(move || {
+            // Of a name in it, the folder is the first to be synced.
+            let entry = path.join("_");
+            directories
+                .sync(&entry)
+                .map_err(|error| failed(&path, error))
+        })
+        .await
+    }
+
     async fn sync(&self, location: &Path) -> Result<()> {
         let path = self.inner.path_to_filesystem(location)?;
         sync_file(path, self.directories.clone()).await
@@ -231,7 +247,9 @@ fn stage(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
 }
 
 fn link_new(staged: &FilePath, path: &FilePath) -> io::Result<()> {
+    failpoint!("object-staged");
     let linked = fs::hard_link(staged, path);
+    failpoint!("object-linked");
     let _ = fs::remove_file(staged);
     linked
 }

@@ -3,10 +3,20 @@
 //! Opens, creates, appends once, rewrites by key, reads, and leases. The only user of `deltalake`.
 //! Never knows what an event or a fact is: schemas, keys and predicates come from the caller.
 
+/// A place at which a test may end the process; nothing without the feature.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        crate::failpoints::reached($name);
+    };
+}
+
 mod changes;
 mod difference;
 mod durable;
 mod error;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
 mod folding;
 mod history;
 mod lease;

@@ -22,6 +22,8 @@ pub struct Lake {
     pub(crate) root: Url,
     /// The store at the root of its bucket or disk.
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// The same, if it is a local disk.
+    disk: Option<DurableLocal>,
     /// Where the lake lies in the store.
     pub(crate) prefix: Path,
 }
@@ -53,9 +55,11 @@ impl Lake {
                 .map_err(|()| unusable("not an absolute path".to_owned()))?;
             let prefix =
                 Path::from_absolute_path(&path).map_err(|error| unusable(error.to_string()))?;
+            let disk = DurableLocal::new();
             Ok(Lake {
                 root,
-                store: Arc::new(DurableLocal::new()),
+                store: Arc::new(disk.clone()),
+                disk: Some(disk),
                 prefix,
             })
         };
@@ -81,6 +85,7 @@ impl Lake {
                 Ok(Lake {
                     root: url,
                     store: Arc::from(store),
+                    disk: None,
                     prefix,
                 })
             }
@@ -175,6 +180,17 @@ impl Lake {
         })?;
         let builder = DeltaTableBuilder::from_url(url.clone()).map_err(LakeError::delta(name))?;
         Ok(builder.with_storage_backend(self.store.clone(), url))
+    }
+
+    /// Returns once all commits of the table that can be read are durable. Object stores show no others.
+    pub(crate) async fn sync_commits(&self, table: &str) -> object_store::Result<()> {
+        match &self.disk {
+            Some(disk) => {
+                disk.sync_folder(&self.prefix.clone().join(table).join("_delta_log"))
+                    .await
+            }
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn put_new(&self, path: &Path, bytes: Vec<u8>) -> object_store::Result<()> {

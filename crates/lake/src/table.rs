@@ -152,7 +152,7 @@ impl Table {
             .map_err(LakeError::delta(&self.name))
     }
 
-    /// The version last committed under `app_id`, as of this table's version.
+    /// The version last committed under `app_id`, as of this table's version. The commit is durable, whoever made it.
     ///
     /// # Errors
     /// [`LakeError::Storage`], [`LakeError::Delta`].
@@ -164,7 +164,15 @@ impl Table {
         let version = snapshot
             .transaction_version(self.inner.log_store().as_ref(), app_id)
             .await;
-        version.map_err(LakeError::delta(&self.name))
+        let version = version.map_err(LakeError::delta(&self.name))?;
+        if version.is_some() {
+            let synced = self.lake.sync_commits(&self.name).await;
+            synced.map_err(LakeError::storage(format!(
+                "syncing the commits of table {}",
+                self.name
+            )))?;
+        }
+        Ok(version)
     }
 
     /// Appends the rows in one commit, which also records `txn` (application id, its version).
@@ -177,7 +185,9 @@ impl Table {
         batches: Vec<RecordBatch>,
         txn: Option<(&str, i64)>,
     ) -> Result<Appended, LakeError> {
+        failpoint!("append");
         let adds = write_files(self, batches).await?;
+        failpoint!("files-written");
         let (files, bytes) = (
             adds.len(),
             adds.iter().map(|add| add.size.unsigned_abs()).sum(),
@@ -228,6 +238,7 @@ impl Table {
             .build(Some(&snapshot), self.inner.log_store(), operation)
             .await
             .map_err(LakeError::delta(&self.name))?;
+        failpoint!("committed");
         self.refresh().await?;
         self.checkpoint_when_due(snapshot.version()).await;
         Ok(())

@@ -64,7 +64,11 @@ impl Batcher {
         let mut rows = Vec::new();
         let (mut bytes, mut last) = (0, None);
         while bytes < self.policy.max_bytes && rows.len() < self.policy.max_rows {
-            let Replayed { frames, damage } = match self.log.read(
+            let Replayed {
+                frames,
+                damage,
+                unfinished,
+            } = match self.log.read(
                 STEP_BYTES.min(self.policy.max_bytes - bytes),
                 self.policy.max_rows,
             ) {
@@ -73,6 +77,14 @@ impl Batcher {
                 Err(_) if last.is_some() => break,
                 Err(error) => return Err(error),
             };
+            if let Some(tail) = unfinished {
+                tracing::warn!(
+                    wal = %self.log.id(), segment = tail.segment, byte_offset = tail.byte_offset,
+                    length = tail.length, kept_in = %tail.kept_in.display(),
+                    "the write-ahead log ends in an unfinished delivery: after a kill or a power cut that is one that \
+                     was never acknowledged; otherwise check the disk"
+                );
+            }
             if frames.is_empty() && damage.is_empty() {
                 break;
             }

@@ -327,6 +327,7 @@ impl Flusher {
         if committed > batch.after {
             return Ok(Stored::UpTo(committed));
         }
+        failpoint!("flush");
         let started = Instant::now();
         let app_id = wal.to_string();
         // Offsets count from 1 and fit an i64 for longer than any disk lasts.
@@ -335,6 +336,7 @@ impl Flusher {
             .table
             .append(vec![rows.clone()], Some((&app_id, version)))
             .await?;
+        failpoint!("flushed");
         self.settings.metrics.commit_took(started.elapsed());
         tracing::debug!(
             rows = rows.num_rows(),

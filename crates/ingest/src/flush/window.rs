@@ -26,21 +26,20 @@ pub(super) async fn rebuild(
     let from = oldest
         .checked_sub_signed(window)
         .unwrap_or(DateTime::UNIX_EPOCH);
-    // What an import says was received later than now would count as the newest, and age all others out.
-    let [from, now] = [from, now].map(|at| {
-        let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
-        format!("arrow_cast('{at}', 'Timestamp(Microsecond, Some(\"UTC\"))')")
-    });
+    let from = from.to_rfc3339_opts(SecondsFormat::Micros, true);
     // Of the column's own type, so that file statistics can answer.
-    let predicate = format!("received_at >= {from} AND received_at <= {now}");
+    let predicate =
+        format!("received_at >= arrow_cast('{from}', 'Timestamp(Microsecond, Some(\"UTC\"))')");
     let mut batches = table
         .read(&["event_id", "received_at"], Some(&predicate))
         .await?;
 
     let mut newest = BinaryHeap::new();
     while let Some(batch) = batches.try_next().await? {
-        for entry in entries(&batch) {
-            newest.push(Reverse(entry));
+        for (received_at, id) in entries(&batch) {
+            // What was received later than now, by a clock that was put back since or by an import's word, is known as
+            // well, but must not count as the newest and age all others out.
+            newest.push(Reverse((received_at.min(now), id)));
             if newest.len() > limits.max_ids {
                 newest.pop();
             }

@@ -158,7 +158,9 @@ impl Webhook {
     }
 
     async fn store(&self, body: Bytes) -> Result<Answer, Refusal> {
+        failpoint!("accept");
         let appended = self.wal.append(body, (self.clock)()).await;
+        failpoint!("accepted");
         appended.map(|_| Answer::Stored).map_err(Refusal::NotSafe)
     }
 

@@ -1,7 +1,8 @@
 //! What the WAL asks of a disk, so that tests can hand it one that fails. Holds no knowledge of frames.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The file operations of the WAL. Everything a method reports as done survives a power cut, except what was
@@ -105,15 +106,13 @@ impl Disk for RealDisk {
 
 impl DiskFile for File {
     fn write_at(&mut self, position: u64, bytes: &[u8]) -> io::Result<()> {
-        self.seek(SeekFrom::Start(position))?;
-        self.write_all(bytes)
+        self.write_all_at(bytes, position)
     }
 
     fn read_at(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.seek(SeekFrom::Start(position))?;
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.read(&mut buffer[filled..]) {
+            match FileExt::read_at(self, &mut buffer[filled..], position + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

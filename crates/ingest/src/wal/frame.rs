@@ -23,7 +23,7 @@ pub struct Frame {
 pub(super) struct Header {
     pub length: u32,
     pub offset: u64,
-    checksum: u32,
+    pub checksum: u32,
     pub received_at_us: i64,
 }
 

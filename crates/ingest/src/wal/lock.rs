@@ -41,8 +41,11 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
-        writeln!(file, "process {}", std::process::id()).map_err(io)?;
+        // Who it is only helps a message, and a full disk must not keep the service from making room.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {}", std::process::id()));
         Ok(Self(file))
     }
 }

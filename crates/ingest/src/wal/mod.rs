@@ -32,8 +32,8 @@
 //!   failed write, and any failed sync, ends the log: every append fails from then on, because the page cache no longer
 //!   says what the disk holds. What was acknowledged before is read back at the next start.
 //! - Reading looks for a frame at every byte until it finds one whose checksum holds and whose offset is higher than
-//!   the last. Bytes that are no frame are copied aside and reported, except an unfinished frame at the very end of
-//!   the last segment: that is what any crash in the middle of a write leaves, and nobody was told it is safe.
+//!   the last. Bytes that are no frame are copied aside and reported. So is an unfinished frame at the very end of the
+//!   last segment, but not as damage: any crash in the middle of a write leaves one, and nobody was told it is safe.
 
 mod disk;
 mod frame;
@@ -175,7 +175,12 @@ impl Wal {
         let old = old_logs(&root).map_err(io)?;
 
         let segments = Arc::new(Segments::new(id, root));
-        segments.root.disk.create_dir(&segments.dir()).map_err(io)?;
+        // On a full disk the first append will try again: what earlier starts left must be stored to make room.
+        if let Err(error) = segments.root.disk.create_dir(&segments.dir())
+            && !writer::is_no_space(&error)
+        {
+            return Err(io(error));
+        }
         let (queue, requests) = mpsc::channel(limits.queue);
         let (closing, closed) = watch::channel(false);
         let shared = Arc::new(Shared {

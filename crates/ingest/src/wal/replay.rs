@@ -31,6 +31,9 @@ pub struct Replayed {
     pub frames: Vec<Frame>,
     /// Stretches that are no frames, each already copied beside the log.
     pub damage: Vec<Damage>,
+    /// The end of an earlier start's log, if it is a frame cut short. Any stop in the middle of a write leaves one that
+    /// nobody was told is safe; but a disk that forgets what it synced leaves one, too, and only it knows.
+    pub unfinished: Option<Damage>,
 }
 
 /// A stretch of a segment that holds no valid frame.
@@ -142,7 +145,7 @@ impl WalReader {
                         bytes += frame.body.len() as u64;
                         replayed.frames.push(frame);
                     }
-                    Found::NoFrame => replayed.damage.extend(self.skip_damage(is_last)?),
+                    Found::NoFrame => self.skip_damage(is_last, &mut replayed)?,
                 }
             }
         }
@@ -199,22 +202,30 @@ impl WalReader {
     }
 
     /// Moves to the next valid frame, or to the end of the segment, and sets aside what lies between.
-    fn skip_damage(&mut self, is_last_segment: bool) -> io::Result<Option<Damage>> {
+    fn skip_damage(&mut self, is_last_segment: bool, replayed: &mut Replayed) -> io::Result<()> {
         let from = self.position.byte;
         let to = self.next_frame(from + 1)?;
-        let end = self.window()?.end;
-        if is_last_segment && to == end && self.is_unfinished(from)? {
-            self.position.byte = end;
-            return Ok(None);
+        let window = self.window()?;
+        let is_tail = is_last_segment && to == window.end;
+        if is_tail && window.is_zero(from)? {
+            // Room that the file system gave to the file but never filled.
+            self.position.byte = to;
+            return Ok(());
         }
         let kept_in = self.keep(from, to)?;
-        self.position.byte = to;
-        Ok(Some(Damage {
+        let damage = Damage {
             segment: self.position.segment,
             byte_offset: from,
             length: to - from,
             kept_in,
-        }))
+        };
+        if is_tail && self.is_unfinished(from)? {
+            replayed.unfinished = Some(damage);
+        } else {
+            replayed.damage.push(damage);
+        }
+        self.position.byte = to;
+        Ok(())
     }
 
     /// Where the next valid frame begins, or the segment's end.
@@ -241,20 +252,29 @@ impl WalReader {
         }
     }
 
-    /// Whether the bytes from here to the end are what a stop in the middle of a write leaves: a frame cut short, or
-    /// room that the file system gave to the file but never filled. No delivery in such a tail was acknowledged.
+    /// Whether the bytes from here to the end are what a stop in the middle of a write leaves: a frame cut short, and
+    /// not a whole one of which only the length is wrong.
     fn is_unfinished(&mut self, from: u64) -> io::Result<bool> {
         let window = self.window()?;
         let tail_bytes = window.end - from;
         let start = window.bytes(from, HEADER_BYTES)?;
-        if start.iter().all(|byte| *byte == 0) {
-            return window.is_zero(from);
+        let Some(header) = frame::header(&start) else {
+            return Ok(tail_bytes < HEADER_BYTES as u64
+                && MAGIC.iter().zip(start.iter()).all(|(a, b)| a == b));
+        };
+        if HEADER_BYTES as u64 + u64::from(header.length) <= tail_bytes {
+            return Ok(false);
         }
-        match frame::header(&start) {
-            Some(header) => Ok(HEADER_BYTES as u64 + u64::from(header.length) > tail_bytes),
-            None => Ok(tail_bytes < HEADER_BYTES as u64
-                && MAGIC.iter().zip(start.iter()).all(|(a, b)| a == b)),
-        }
+        let Ok(length) = u32::try_from(tail_bytes - HEADER_BYTES as u64) else {
+            return Ok(true);
+        };
+        let tail = window.bytes(from, HEADER_BYTES + length as usize)?;
+        let whole = frame::Header { length, ..header };
+        Ok(frame::checked(
+            whole,
+            tail.slice(HEADER_BYTES..HEADER_BYTES + length as usize),
+        )
+        .is_none())
     }
 
     /// Copies a stretch of the open segment beside the log.

@@ -128,7 +128,12 @@ impl Segments {
     /// Removes every file and the directory of this id.
     pub fn remove_all(&self) -> io::Result<()> {
         self.remove_while(|_| true)?;
-        self.root.disk.remove_dir(&self.dir())
+        failpoint!("log-remove");
+        match self.root.disk.remove_dir(&self.dir()) {
+            // A full disk may never have let it be made.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 
     fn remove_while(&self, mut condition: impl FnMut(&Segment) -> bool) -> io::Result<()> {
@@ -137,6 +142,7 @@ impl Segments {
             let Some(segment) = self.lock().pop_front_if(|segment| condition(segment)) else {
                 return Ok(());
             };
+            failpoint!("segment-remove");
             match self.root.disk.remove_file(&self.path(segment.first)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     self.lock().push_front(segment);
@@ -144,6 +150,7 @@ impl Segments {
                 }
                 _ => self.root.usage.fetch_sub(segment.bytes, Ordering::Relaxed),
             };
+            failpoint!("segment-removed");
         }
     }
 

@@ -54,10 +54,12 @@ fn read_all(reader: &mut WalReader) -> Replayed {
     loop {
         let part = reader.read(500, 3).expect("the disk is readable");
         if part.frames.is_empty() && part.damage.is_empty() {
+            all.unfinished = all.unfinished.or(part.unfinished);
             return all;
         }
         all.frames.extend(part.frames);
         all.damage.extend(part.damage);
+        all.unfinished = all.unfinished.or(part.unfinished);
     }
 }
 
@@ -235,7 +237,7 @@ async fn closing_answers_what_waits_and_refuses_what_comes_later() {
 }
 
 #[tokio::test]
-async fn an_unfinished_last_frame_is_dropped_without_a_report() {
+async fn an_unfinished_last_frame_is_told_but_is_no_damage() {
     for cut in [1, 5, HEADER_BYTES, HEADER_BYTES + 3] {
         let dir = TempDir::new().unwrap();
         let last = leave_behind(dir.path(), 4, Limits::default())
@@ -253,6 +255,9 @@ async fn an_unfinished_last_frame_is_dropped_without_a_report() {
         let replayed = read_all(&mut open_in(dir.path(), SMALL).old[0]);
         assert_eq!(offsets(&replayed), [1, 2, 3], "cut after {cut} bytes");
         assert_eq!(replayed.damage, [], "cut after {cut} bytes");
+        let unfinished = replayed.unfinished.expect("the cut frame");
+        assert_eq!(unfinished.length, cut as u64);
+        assert_eq!(fs::metadata(unfinished.kept_in).unwrap().len(), cut as u64);
     }
 }
 
@@ -272,8 +277,8 @@ async fn room_the_file_system_never_filled_is_no_damage() {
         .unwrap();
     let replayed = read_all(&mut open_in(dir.path(), SMALL).old[0]);
     assert_eq!(
-        (offsets(&replayed), replayed.damage),
-        (vec![1, 2, 3, 4], vec![])
+        (offsets(&replayed), replayed.damage, replayed.unfinished),
+        (vec![1, 2, 3, 4], vec![], None)
     );
 }
 
@@ -341,11 +346,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
+    fn any_flipped_bit_of_the_last_frame_is_damage(place in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let dir = TempDir::new().unwrap();
+        let path = runtime.block_on(leave_behind(dir.path(), 5, Limits::default())).remove(0);
+        let mut bytes = fs::read(&path).unwrap();
+        let size = HEADER_BYTES + body(5).len();
+        let at = bytes.len() - size + place.index(size);
+        bytes[at] ^= 1 << bit;
+        fs::write(&path, bytes).unwrap();
+
+        let replayed = read_all(&mut open_in(dir.path(), SMALL).old[0]);
+        prop_assert_eq!(offsets(&replayed), [1, 2, 3, 4]);
+        prop_assert_eq!((replayed.damage.len(), replayed.unfinished), (1, None));
+    }
+
+    #[test]
     fn any_flipped_bit_costs_one_frame_at_most_and_never_in_silence(place in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let dir = TempDir::new().unwrap();
         let paths = runtime.block_on(leave_behind(dir.path(), 30, SMALL));
-        // Not the last segment: at the very end a flipped length looks like an unfinished write.
         let sizes: Vec<usize> = paths.iter().map(|path| fs::metadata(path).unwrap().len() as usize).collect();
         let mut at = place.index(sizes[..sizes.len() - 1].iter().sum());
         let segment = sizes.iter().position(|size| if at < *size { true } else { at -= size; false }).unwrap();

@@ -151,6 +151,7 @@ impl Writer {
             None => self.create_segment()?,
         };
         let end = segment.bytes + self.buffer.len() as u64;
+        failpoint!("wal-write");
         match segment.file.write_at(segment.bytes, &self.buffer) {
             Ok(()) => {}
             Err(error) if is_no_space(&error) => {
@@ -169,11 +170,13 @@ impl Writer {
                 )));
             }
         }
+        failpoint!("wal-written");
         // After a failed sync the kernel may drop the dirty pages and report success the next time.
         segment
             .file
             .sync()
             .map_err(|error| WriteError::Fatal(format!("syncing the log failed: {error}")))?;
+        failpoint!("wal-synced");
         segment.bytes = end;
         self.segment = Some(segment);
         Ok(end)
@@ -198,8 +201,15 @@ impl Writer {
 
     fn create_segment(&mut self) -> Result<OpenSegment, WriteError> {
         let path = self.shared.segments.path(self.next_offset);
-        match self.shared.segments.root.disk.create(&path) {
+        failpoint!("segment-create");
+        let segments = &self.shared.segments;
+        let disk = &segments.root.disk;
+        match disk
+            .create_dir(&segments.dir())
+            .and_then(|()| disk.create(&path))
+        {
             Ok(file) => {
+                failpoint!("segment-created");
                 self.shared.segments.add(self.next_offset);
                 Ok(OpenSegment { file, bytes: 0 })
             }
@@ -218,7 +228,7 @@ fn refuse(group: &mut Vec<Append>, error: AppendError) {
     }
 }
 
-fn is_no_space(error: &io::Error) -> bool {
+pub(super) fn is_no_space(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
