@@ -196,6 +196,7 @@ impl Directories {
 
     /// Fsyncs the directory of `path`, and above it every directory that has got a new one in it.
     fn sync(&self, path: &FilePath) -> io::Result<()> {
+        let mut synced = Vec::new();
         for (depth, directory) in path.ancestors().skip(1).enumerate() {
             match File::open(directory).and_then(|file| file.sync_all()) {
                 // Ancestors above the lake may not be ours to open.
@@ -203,10 +204,13 @@ impl Directories {
                 result => result?,
             }
             // Known: its own entry in its parent is durable already.
-            if !self.lock().insert(directory.to_owned()) {
+            if self.lock().contains(directory) {
                 break;
             }
+            synced.push(directory.to_owned());
         }
+        // Not before all above them are synced, or a failure up there would be forgotten.
+        self.lock().extend(synced);
         Ok(())
     }
 
