@@ -34,6 +34,8 @@ pub enum Command {
     Import(Import),
     /// Bring the facts up to date with the events
     Transform(Transform),
+    /// Keep the lake in shape: write small files together, drop copies, delete what nobody needs
+    Maintain(Maintain),
     /// Run a saved query, or SQL, over the lake's tables
     Query(Query),
     /// List the saved queries with their parameters, or print one
@@ -100,6 +102,9 @@ pub struct Serve {
     /// Bring the facts up to date this often; 0 leaves it to `huggy-etl transform` [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub transform_every: Option<String>,
+    /// Maintain the lake's tables this often; 0 leaves it to `huggy-etl maintain` [default: 5m]
+    #[arg(long, value_name = "DURATION")]
+    pub maintain_every: Option<String>,
     /// Logs for humans or as JSON: human, json [default: human]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -121,6 +126,20 @@ pub struct Transform {
     /// Derive everything anew
     #[arg(long)]
     pub full: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  huggy-etl maintain --dry-run
+  huggy-etl maintain --vacuum-older-than 0s    # when nobody reads: give all room back at once")]
+pub struct Maintain {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Delete files that were removed from their table longer ago than this; queries that still read
+    /// them fail [default: 24h, the setting vacuum_after]
+    #[arg(long, value_name = "DURATION")]
+    pub vacuum_older_than: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -282,6 +301,9 @@ impl Args {
         if let Command::Query(query) = &self.command {
             set("query_memory_bytes", &query.memory);
         }
+        if let Command::Maintain(maintain) = &self.command {
+            set("vacuum_after", &maintain.vacuum_older_than);
+        }
         if let Command::Serve(serve) = &self.command {
             set("listen", &serve.listen);
             set("admin_listen", &serve.admin_listen);
@@ -291,6 +313,7 @@ impl Args {
             set("flush_bytes", &serve.flush_bytes);
             set("flush_rows", &serve.flush_rows);
             set("transform_every", &serve.transform_every);
+            set("maintain_every", &serve.maintain_every);
             set("log_format", &serve.log_format);
             if !serve.tokens.is_empty() {
                 let tokens = serve

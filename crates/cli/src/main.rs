@@ -66,6 +66,7 @@ async fn run_on_lake(command: Command, config: Config) -> Result<(), Failure> {
         Command::Serve(serve) => commands::serve::run(&serve, config).await,
         Command::Import(import) => commands::import::run(&import, &config).await,
         Command::Transform(transform) => commands::transform::run(&transform, &config).await,
+        Command::Maintain(maintain) => commands::maintain::run(&maintain, &config).await,
         Command::Tables => commands::tables::run(&config).await,
         Command::Describe { table } => commands::describe::run(&table, &config).await,
         Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,

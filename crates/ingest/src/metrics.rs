@@ -83,6 +83,9 @@ struct Inner {
     transform_seconds: Histogram,
     transform_failures: Counter,
     lake_lag_seconds: Seconds,
+    maintenance_seconds: Histogram,
+    maintenance_failures: Counter,
+    copies_dropped: Counter,
 }
 
 /// What a committed batch held.
@@ -179,6 +182,21 @@ impl Metrics {
                 "lake_lag_seconds",
                 "How far the facts are behind the events",
             ),
+            maintenance_seconds: histogram(
+                r,
+                "maintenance_duration_seconds",
+                "Duration of a run of the maintenance, in seconds",
+            ),
+            maintenance_failures: counter(
+                r,
+                "maintenance_failures",
+                "Runs of the maintenance that failed",
+            ),
+            copies_dropped: counter(
+                r,
+                "copies_dropped",
+                "Stored copies of events that maintenance dropped",
+            ),
             registry,
         };
         Self(Arc::new(inner))
@@ -193,6 +211,17 @@ impl Metrics {
     /// A background transform failed.
     pub fn transform_failed(&self) {
         self.0.transform_failures.inc();
+    }
+
+    /// A run of the maintenance in the background ended well.
+    pub fn maintenance_finished(&self, duration: Duration, copies_dropped: u64) {
+        self.0.maintenance_seconds.observe(duration.as_secs_f64());
+        self.0.copies_dropped.inc_by(copies_dropped);
+    }
+
+    /// A run of the maintenance in the background failed.
+    pub fn maintenance_failed(&self) {
+        self.0.maintenance_failures.inc();
     }
 
     /// All metrics as text, in the format of [`CONTENT_TYPE`].

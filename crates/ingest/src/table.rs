@@ -34,6 +34,7 @@ pub fn events_table() -> TableSpec {
                 "payload",
             ]),
             bulky_columns: columns(&["payload"]),
+            identity: Some("event_id".to_owned()),
             ..Layout::default()
         },
     }

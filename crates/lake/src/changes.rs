@@ -14,7 +14,7 @@ use crate::table::Table;
 /// A data file that a commit added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedFile {
-    path: Path,
+    pub(crate) path: Path,
     /// The commit that added it.
     pub version: u64,
     /// Partition column and its value as the log writes it.
@@ -59,7 +59,7 @@ impl Table {
         Ok(Changes::Added(files))
     }
 
-    fn data_path(&self, in_log: &str) -> Path {
+    pub(crate) fn data_path(&self, in_log: &str) -> Path {
         let folder = self.lake.prefix.clone().join(self.name.as_str());
         let below = Path::from_url_path(in_log).unwrap_or_else(|_| Path::from(in_log));
         folder.parts().chain(below.parts()).collect()

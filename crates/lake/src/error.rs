@@ -30,6 +30,18 @@ pub enum LakeError {
         until: String,
     },
 
+    /// A defect: what was to be written is not what was read. Nothing was committed.
+    #[error(
+        "table {table}: {expected} rows were to be written anew, {read} were read and {written} written; nothing was \
+         changed. Please report this"
+    )]
+    Miscounted {
+        table: String,
+        expected: u64,
+        read: u64,
+        written: u64,
+    },
+
     #[error("table {table} does not exist in the lake {lake}")]
     NoSuchTable { table: String, lake: String },
 

@@ -154,7 +154,10 @@ impl Lease {
                     .delete(&lease_path(&folder, self.number))
                     .await;
                 self.number += 1;
-                Ok(())
+                // The number may have been free because it was passed long ago.
+                self.lake
+                    .check_newest(&self.what, &folder, self.number)
+                    .await
             }
             Err(
                 object_store::Error::AlreadyExists { .. }

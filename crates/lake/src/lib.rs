@@ -1,6 +1,6 @@
 //! Where tables live and how they change: a root on any object store, Delta tables below it.
 //!
-//! Opens, creates, appends once, rewrites by key, reads, and leases. The only user of `deltalake`.
+//! Opens, creates, appends once, rewrites by key, reads, leases, and maintains. The only user of `deltalake`.
 //! Never knows what an event or a fact is: schemas, keys and predicates come from the caller.
 
 /// A place at which a test may end the process; nothing without the feature.
@@ -11,6 +11,7 @@ macro_rules! failpoint {
     };
 }
 
+mod alone;
 mod changes;
 mod difference;
 mod durable;
@@ -21,6 +22,7 @@ mod folding;
 mod history;
 mod lease;
 mod location;
+mod maintain;
 mod plain;
 mod rewrite;
 mod scope;
@@ -29,11 +31,15 @@ mod stats;
 mod table;
 mod write;
 
+pub use alone::Claim;
 pub use changes::{AddedFile, Changes};
 pub use error::LakeError;
 pub use history::{Commit, History};
 pub use lease::Lease;
 pub use location::Lake;
+pub use maintain::{
+    Compacted, Consumer, Effort, Freed, Maintenance, Role, Size, TableReport, Upkeep,
+};
 pub use rewrite::Rewrite;
 pub use scope::Scope;
 pub use session::{BatchStream, session};

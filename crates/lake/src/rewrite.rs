@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
 use datafusion::prelude::{DataFrame, SessionContext, cast, col};
 use deltalake::kernel::{Action, Add, LogicalFileView};
 use deltalake::protocol::SaveMode;
@@ -29,6 +30,7 @@ pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
 pub struct Rewrite<'a> {
     table: &'a mut Table,
     rows: NewRows,
+    began: DateTime<Utc>,
 }
 
 enum NewRows {
@@ -48,7 +50,11 @@ impl Table {
             None => NewRows::Written(Box::new(FileWriter::new(self, usize::MAX)?)),
             Some(replaced) => NewRows::Waiting(replaced, Vec::new()),
         };
-        Ok(Rewrite { table: self, rows })
+        Ok(Rewrite {
+            table: self,
+            rows,
+            began: Utc::now(),
+        })
     }
 }
 
@@ -92,6 +98,7 @@ impl Rewrite<'_> {
         if actions.is_empty() && !always {
             return Ok(());
         }
+        table.still_uncommitted(self.began)?;
         table.commit(actions, SaveMode::Overwrite, txns, 0).await
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, TimeDelta, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::{DataFrame, Expr, col};
 use deltalake::DeltaTable;
@@ -17,13 +18,20 @@ use std::sync::Arc;
 
 use crate::error::LakeError;
 use crate::location::Lake;
+use crate::maintain::Size;
 use crate::session::{BatchStream, session};
 use crate::write::write_files;
 
 /// Every so many commits the log is summed up in a checkpoint, so that opening a table stays cheap.
 const CHECKPOINT_EVERY: u64 = 100;
 /// How often an append may lose the race for a version before it gives up.
-const APPEND_RETRIES: usize = 50;
+pub(crate) const APPEND_RETRIES: usize = 50;
+/// How often an append is tried again because rows were removed meanwhile, which is rare.
+const APPEND_ATTEMPTS: u32 = 5;
+/// How old files may be when they are committed. A rebuild of very large facts takes hours.
+const COMMITTED_WITHIN: TimeDelta = TimeDelta::hours(12);
+/// Files that are older and never were part of the table are nobody's any more. Twice as long: clocks may differ.
+pub(crate) const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
 /// Reading for bookkeeping (ids, keys) stays within this.
 const READ_MEMORY_BYTES: usize = 512 << 20;
 
@@ -59,6 +67,9 @@ pub struct Layout {
     pub bulky_columns: Vec<String>,
     /// Files roll at about this size. Smaller where rewrites touch single rows all over the table.
     pub target_file_bytes: u64,
+    /// The column whose value tells a row from all others: rows that share it are copies of one, of
+    /// which maintenance keeps one.
+    pub identity: Option<String>,
 }
 
 impl Default for Layout {
@@ -70,6 +81,7 @@ impl Default for Layout {
             distinct_columns: Vec::new(),
             bulky_columns: Vec::new(),
             target_file_bytes: FILE_BYTES,
+            identity: None,
         }
     }
 }
@@ -186,6 +198,7 @@ impl Table {
         txn: Option<(&str, i64)>,
     ) -> Result<Appended, LakeError> {
         failpoint!("append");
+        let began = Utc::now();
         let adds = write_files(self, batches).await?;
         failpoint!("files-written");
         let (files, bytes) = (
@@ -193,12 +206,62 @@ impl Table {
             adds.iter().map(|add| add.size.unsigned_abs()).sum(),
         );
         let actions = adds.into_iter().map(Action::Add).collect();
-        self.commit(actions, SaveMode::Append, txn.as_slice(), APPEND_RETRIES)
-            .await?;
+        self.commit_append(actions, txn, began).await?;
         Ok(Appended {
             version: self.version(),
             files,
             bytes,
+        })
+    }
+
+    /// Commits added files. A removal of old rows that was committed meanwhile is a conflict to Delta, but none
+    /// to an append: it is committed again, unless `txn` was committed by somebody else.
+    async fn commit_append(
+        &mut self,
+        actions: Vec<Action>,
+        txn: Option<(&str, i64)>,
+        began: DateTime<Utc>,
+    ) -> Result<(), LakeError> {
+        let mut attempt = 1;
+        loop {
+            self.still_uncommitted(began)?;
+            let before = self.committed_of(txn).await?;
+            let committed = self
+                .commit(
+                    actions.clone(),
+                    SaveMode::Append,
+                    txn.as_slice(),
+                    APPEND_RETRIES,
+                )
+                .await;
+            match committed {
+                Err(LakeError::Conflict { .. }) if attempt < APPEND_ATTEMPTS => {
+                    attempt += 1;
+                    self.refresh().await?;
+                    if self.committed_of(txn).await? != before {
+                        return committed;
+                    }
+                }
+                committed => return committed,
+            }
+        }
+    }
+
+    async fn committed_of(&self, txn: Option<(&str, i64)>) -> Result<Option<i64>, LakeError> {
+        match txn {
+            Some((app_id, _)) => self.committed(app_id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Files that nobody has committed for long are taken for those of a process that died, and are
+    /// deleted. Whoever was stopped for so long must not commit his.
+    pub(crate) fn still_uncommitted(&self, began: DateTime<Utc>) -> Result<(), LakeError> {
+        if Utc::now() - began < COMMITTED_WITHIN {
+            return Ok(());
+        }
+        Err(LakeError::Conflict {
+            table: self.name.clone(),
         })
     }
 
@@ -211,8 +274,23 @@ impl Table {
         txns: &[(&str, i64)],
         retries: usize,
     ) -> Result<(), LakeError> {
+        let operation = DeltaOperation::Write {
+            mode,
+            partition_by: None,
+            predicate: None,
+        };
+        self.commit_as(operation, actions, txns, retries).await
+    }
+
+    pub(crate) async fn commit_as(
+        &mut self,
+        operation: DeltaOperation,
+        actions: Vec<Action>,
+        txns: &[(&str, i64)],
+        retries: usize,
+    ) -> Result<(), LakeError> {
         // By which ids of ended processes leave the log.
-        let now = chrono::Utc::now().timestamp_millis();
+        let now = Utc::now().timestamp_millis();
         let transactions = txns
             .iter()
             .map(|(app_id, version)| Transaction::new_with_last_update(app_id, *version, Some(now)))
@@ -222,11 +300,6 @@ impl Table {
             .with_create_checkpoint(false)
             .with_cleanup_expired_logs(Some(false))
             .with_max_retries(retries);
-        let operation = DeltaOperation::Write {
-            mode,
-            partition_by: None,
-            predicate: None,
-        };
         let snapshot = self
             .inner
             .snapshot()
@@ -244,10 +317,23 @@ impl Table {
         Ok(())
     }
 
+    /// Sums the log up to this version up in a checkpoint.
+    pub(crate) async fn write_checkpoint(&self) -> Result<(), LakeError> {
+        let written = deltalake::checkpoints::create_checkpoint(&self.inner, None).await;
+        written.map_err(LakeError::delta(&self.name))
+    }
+
+    /// Whether others have committed since.
+    pub(crate) async fn is_behind(&self) -> Result<bool, LakeError> {
+        let log = self.inner.log_store();
+        let latest = log.get_latest_version(self.version()).await;
+        Ok(latest.map_err(LakeError::delta(&self.name))? > self.version())
+    }
+
     /// A checkpoint is an optimisation: its failure is worth a line, not an error.
     async fn checkpoint_when_due(&self, before: u64) {
         if before / CHECKPOINT_EVERY != self.version() / CHECKPOINT_EVERY
-            && let Err(error) = deltalake::checkpoints::create_checkpoint(&self.inner, None).await
+            && let Err(error) = self.write_checkpoint().await
         {
             tracing::warn!(table = self.name, %error, "the table's log could not be summed up in a checkpoint");
         }
@@ -374,6 +460,15 @@ impl Table {
         Ok(values.flatten().min())
     }
 
+    pub(crate) fn size(&self) -> Result<Size, LakeError> {
+        let (rows, files, bytes) = self.totals()?;
+        Ok(Size {
+            rows,
+            files: files as u64,
+            bytes,
+        })
+    }
+
     /// Rows, files and bytes by the log's statistics, without reading data.
     ///
     /// # Errors
@@ -413,6 +508,11 @@ async fn create(lake: &Lake, spec: &TableSpec) -> Result<(), LakeError> {
         (
             "delta.setTransactionRetentionDuration".to_owned(),
             Some("interval 90 days".to_owned()),
+        ),
+        // Removed files leave the log after this; maintenance deletes them earlier.
+        (
+            "delta.deletedFileRetentionDuration".to_owned(),
+            Some("interval 2 days".to_owned()),
         ),
     ]);
     CreateBuilder::new()

@@ -17,5 +17,5 @@ mod read;
 mod run;
 mod settings;
 
-pub use run::{Mode, Report, TransformError, derived_tables, run};
+pub use run::{CONSUMER, Mode, Report, TransformError, derived_specs, derived_tables, run};
 pub use settings::{RULES_VERSION, Settings};

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod generate;
 pub mod import;
 mod interrupt;
+pub mod maintain;
 pub mod man;
 pub mod queries;
 pub mod query;

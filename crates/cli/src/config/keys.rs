@@ -101,6 +101,21 @@ pub const KEYS: &[Key] = &[
         "How often the service brings the facts up to date; 0 for never",
     ),
     key(
+        "maintain_every",
+        "5m",
+        "How often the service maintains the lake's tables; 0 for never",
+    ),
+    key(
+        "vacuum_after",
+        "24h",
+        "How long removed files stay for those who still read them; at most 48h",
+    ),
+    list(
+        "retain",
+        "",
+        "Ages beyond which rows are removed, such as \"events=400d\"; default: all rows stay",
+    ),
+    key(
         "query_memory_bytes",
         "2GiB",
         "Memory of a query before it spills to disk",

@@ -13,7 +13,7 @@ const DEFAULT_FILE: &str = "huggy-etl.toml";
 const ENVIRONMENT_PREFIX: &str = "HUGGY_ETL_";
 
 /// Each set key with its value and where it comes from.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Layers(BTreeMap<&'static str, (Value, String)>);
 
 impl Layers {
@@ -39,7 +39,11 @@ impl Layers {
             }
         }
         for (key, value) in flags {
-            let flag = if key == "tokens" { "token" } else { key };
+            let flag = match key {
+                "tokens" => "token",
+                "vacuum_after" => "vacuum-older-than",
+                key => key,
+            };
             layers.set(key, value, &format!("--{}", flag.replace('_', "-")))?;
         }
         Ok(layers)

@@ -2,6 +2,7 @@
 
 mod keys;
 mod layers;
+mod maintenance;
 mod values;
 
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use layers::Layers;
 pub use keys::{KEYS, Key};
 
 /// The effective settings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// What `huggy-etl config` prints.
     pub layers: Layers,
@@ -33,6 +34,11 @@ pub struct Config {
     pub flush_rows: u64,
     /// `None`: not in the service.
     pub transform_every: Option<Duration>,
+    /// `None`: not in the service.
+    pub maintain_every: Option<Duration>,
+    pub vacuum_after: Duration,
+    /// How long events are kept, if not for ever.
+    pub retain_events: Option<Duration>,
     pub max_body_bytes: u64,
     pub max_connections: u64,
     pub header_timeout: Duration,
@@ -65,6 +71,7 @@ impl Config {
 
     fn from_layers(layers: Layers, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
         let transform_every = layers.duration("transform_every")?;
+        let maintain_every = layers.duration("maintain_every")?;
         Ok(Config {
             lake: layers.text("lake")?,
             storage_options: provider_variables(environment),
@@ -77,6 +84,9 @@ impl Config {
             flush_bytes: layers.bytes("flush_bytes")?,
             flush_rows: layers.integer("flush_rows")?,
             transform_every: (!transform_every.is_zero()).then_some(transform_every),
+            maintain_every: (!maintain_every.is_zero()).then_some(maintain_every),
+            vacuum_after: maintenance::vacuum_after(&layers)?,
+            retain_events: maintenance::retain_events(&layers)?,
             max_body_bytes: layers.bytes("max_body_bytes")?,
             max_connections: layers.integer("max_connections")?,
             header_timeout: layers.duration("header_timeout")?,

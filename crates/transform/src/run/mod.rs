@@ -19,12 +19,12 @@ mod tables;
 use std::collections::BTreeSet;
 
 use arrow::error::ArrowError;
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::col;
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
-use lake::{Lake, LakeError, Lease, Scope, Table};
+use lake::{Claim, Lake, LakeError, Scope, Table};
 
 use crate::dimensions::Learned;
 use crate::read::{COLUMNS, EventRows};
@@ -34,15 +34,12 @@ use kept::Known;
 pub(crate) use plan::lag;
 use plan::{Plan, Standing, plan, standing};
 use runs::Runs;
-pub use tables::derived_tables;
+pub use tables::{CONSUMER, derived_specs, derived_tables};
 use tables::{REBUILDING, Tables, open_chats, position, txns};
 
 const LEASE: &str = "transform";
-/// A dead holder's lease expires soon; a living one renews it well before.
-const LEASE_SECONDS: i64 = 20;
-const RENEW_SECONDS: u64 = 5;
-/// Longer than a dead holder's lease.
-const WAIT_SECONDS: i64 = 25;
+/// How often a run is made before a conflict is an error.
+const ATTEMPTS: u32 = 3;
 /// For sorting events; beyond it they spill to disk.
 const READ_MEMORY_BYTES: usize = 768 << 20;
 
@@ -103,40 +100,35 @@ pub async fn run(
     holder: &str,
     clock: fn() -> DateTime<Utc>,
 ) -> Result<Report, TransformError> {
-    let mut lease = acquire(lake, holder, clock).await?;
-    let work = run_alone(lake, settings, mode);
-    tokio::pin!(work);
-    let mut renewals = tokio::time::interval(std::time::Duration::from_secs(RENEW_SECONDS));
-    renewals.tick().await;
-    let result = loop {
-        tokio::select! {
-            result = &mut work => break result,
-            _ = renewals.tick() => lease.renew(holder, Duration::seconds(LEASE_SECONDS), clock()).await?,
-        }
+    let claim = Claim {
+        what: LEASE,
+        holder,
+        wait: Claim::UNTIL_EXPIRED,
+        clock,
     };
-    if let Err(error) = lease.release().await {
-        tracing::warn!(%error, "the transform's lease was not released and will expire");
-    }
-    result
+    lake.alone(claim, run_undisturbed(lake, settings, mode))
+        .await
 }
 
-async fn acquire(
+/// Whoever else changes a derived table meanwhile, as only a process that had lost its lease can, changes none of its
+/// rows: the run is made once more.
+async fn run_undisturbed(
     lake: &Lake,
-    holder: &str,
-    clock: fn() -> DateTime<Utc>,
-) -> Result<Lease, LakeError> {
-    let give_up = clock() + Duration::seconds(WAIT_SECONDS);
-    loop {
-        match lake
-            .lease(LEASE, holder, Duration::seconds(LEASE_SECONDS), clock())
-            .await
-        {
-            Err(LakeError::Held { .. }) if clock() < give_up => {
-                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    settings: &Settings,
+    mode: Mode,
+) -> Result<Report, TransformError> {
+    for _ in 1..ATTEMPTS {
+        match run_alone(lake, settings, mode).await {
+            Err(TransformError::Lake(LakeError::Conflict { table })) => {
+                tracing::info!(
+                    table,
+                    "a table was changed during the run, which is made again"
+                );
             }
             result => return result,
         }
     }
+    run_alone(lake, settings, mode).await
 }
 
 async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Report, TransformError> {

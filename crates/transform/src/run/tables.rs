@@ -3,8 +3,9 @@
 use arrow::datatypes::{DataType, SchemaRef};
 use futures::future::try_join_all;
 use futures::try_join;
-use lake::{Lake, LakeError, Layout, Table, TableSpec};
+use lake::{Consumer, Lake, LakeError, Layout, Table, TableSpec};
 
+use super::LEASE;
 use crate::dimensions::{self, Dimension};
 use crate::facts::{self, FactTable};
 use crate::{coverage, settings::Settings};
@@ -84,6 +85,26 @@ pub fn derived_tables() -> Vec<&'static str> {
     names.extend(facts::of_chats().iter().map(|fact| fact.name()));
     names
 }
+
+/// What the derived tables are, in the order of [`derived_tables`].
+pub fn derived_specs() -> Vec<TableSpec> {
+    let mut specs = vec![coverage_spec()];
+    specs.extend(dimensions::ALL.map(dimension_spec));
+    specs.push(agent_status_spec());
+    specs.extend(
+        facts::of_chats()
+            .iter()
+            .map(|fact| fact_spec(fact.as_ref())),
+    );
+    specs
+}
+
+/// How a run of the transform shows to those who maintain the lake.
+pub const CONSUMER: Consumer = Consumer {
+    lease: LEASE,
+    table: CHATS,
+    app_id: POSITION,
+};
 
 /// Opens `fact_chats` alone, to ask whether there is anything to do.
 pub(super) async fn open_chats(lake: &Lake) -> Result<Table, LakeError> {

@@ -1,0 +1,180 @@
+//! `huggy-etl maintain`: keep the lake in shape, or say what that would do.
+
+use std::io::Write;
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use lake::{Effort, Maintenance, Role, TableReport, Upkeep};
+
+use crate::args::Maintain;
+use crate::config::Config;
+use crate::exit::Failure;
+
+pub async fn run(args: &Maintain, config: &Config) -> Result<(), Failure> {
+    let lake = config.open_lake()?;
+    let maintenance = Maintenance {
+        is_trial: args.dry_run,
+        ..maintenance(config, Effort::Whole, Utc::now())
+    };
+    let began = Instant::now();
+    let mut out = std::io::stdout();
+    let mut told = Ok(());
+    let tell = |report: &TableReport| {
+        if told.is_ok() && !report.is_idle() {
+            told = lines(report, args.dry_run)
+                .iter()
+                .try_for_each(|line| writeln!(out, "{line}"));
+        }
+    };
+    let reports = lake
+        .maintain(&maintenance, &super::holder(), Utc::now, tell)
+        .await?;
+    told?;
+    eprintln!(
+        "{} ({:.1} s)",
+        summary(&reports, args.dry_run),
+        began.elapsed().as_secs_f64()
+    );
+    let left: Vec<&str> = reports
+        .iter()
+        .filter(|report| report.left.is_some())
+        .map(|report| report.table.as_str())
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let left = left.join(", ");
+    Err(Failure::Work(anyhow::anyhow!(
+        "not all was done for {left}; run it again"
+    )))
+}
+
+/// What there is to maintain.
+pub fn maintenance(config: &Config, effort: Effort, now: DateTime<Utc>) -> Maintenance {
+    let date = |at: DateTime<Utc>| at.date_naive().to_string();
+    let kept_from = config.retain_events.and_then(|age| {
+        let age = TimeDelta::from_std(age).ok()?;
+        now.checked_sub_signed(age).map(date)
+    });
+    let events = Upkeep {
+        spec: ingest::events_table(),
+        role: Role::Appended {
+            filling: date(now),
+            kept_from,
+        },
+    };
+    let derived = ::transform::derived_specs().into_iter();
+    let derived = derived.map(|spec| Upkeep {
+        spec,
+        role: Role::Rewritten,
+    });
+    Maintenance {
+        tables: std::iter::once(events).chain(derived).collect(),
+        consumer: ::transform::CONSUMER,
+        effort,
+        removed_stay: TimeDelta::from_std(config.vacuum_after).unwrap_or(TimeDelta::MAX),
+        is_trial: false,
+    }
+}
+
+/// What was done to a table, or would be, a line each.
+fn lines(report: &TableReport, is_trial: bool) -> Vec<String> {
+    let TableReport {
+        table,
+        expired,
+        compacted,
+        ..
+    } = report;
+    let mut lines = Vec::new();
+    let mut say = |line: String| lines.push(format!("{table:24} {line}"));
+    let would = if is_trial { "would " } else { "" };
+    let done = |verb: &str| match (is_trial, verb) {
+        (true, verb) => format!("{would}{verb}"),
+        (false, "write") => "wrote".to_owned(),
+        (false, "sum up") => "summed up".to_owned(),
+        (false, verb) => format!("{verb}d"),
+    };
+    if expired.files > 0 {
+        say(format!(
+            "{} {} rows in {} files, {}, which are too old",
+            done("remove"),
+            expired.rows,
+            expired.files,
+            bytes(expired.bytes)
+        ));
+    }
+    if compacted.groups > 0 {
+        let about = if is_trial { "about " } else { "" };
+        let out = match is_trial {
+            true => String::new(),
+            false => format!(", {}", bytes(compacted.bytes_out)),
+        };
+        let copies = match compacted.copies {
+            0 => String::new(),
+            copies => format!("; {copies} copies of events were dropped"),
+        };
+        say(format!(
+            "{} {} files, {}, as {about}{}{out}{copies}",
+            done("write"),
+            compacted.files_in,
+            bytes(compacted.bytes_in),
+            compacted.files_out
+        ));
+    }
+    if let Some(version) = report.checkpoint {
+        say(format!(
+            "{} the log in a checkpoint at version {version}",
+            done("sum up")
+        ));
+    }
+    if report.log.files > 0 {
+        say(format!(
+            "{} {} entries of the log, {}",
+            done("delete"),
+            report.log.files,
+            bytes(report.log.bytes)
+        ));
+    }
+    if report.data.files > 0 {
+        say(format!(
+            "{} {} files that are no part of the table any more, {}",
+            done("delete"),
+            report.data.files,
+            bytes(report.data.bytes)
+        ));
+    }
+    if let Some(left) = &report.left {
+        say(format!("not all was done: {left}"));
+    }
+    lines
+}
+
+fn summary(reports: &[TableReport], is_trial: bool) -> String {
+    let sum = |of: fn(&TableReport) -> u64| reports.iter().map(of).sum::<u64>();
+    let live = sum(|report| report.after.bytes);
+    let files = sum(|report| report.after.files);
+    let freed = sum(|report| report.log.bytes + report.data.bytes);
+    let staying = sum(|report| report.staying.bytes);
+    let awaited = sum(|report| report.awaited.bytes);
+    let verb = if is_trial { "would free" } else { "freed" };
+    let mut text = format!(
+        "{} tables, {files} files, {}; {verb} {}",
+        reports.len(),
+        bytes(live),
+        bytes(freed)
+    );
+    if staying > 0 {
+        text.push_str(&format!(
+            "; {} stay until they are older than vacuum_after",
+            bytes(staying)
+        ));
+    }
+    if awaited > 0 {
+        text.push_str(&format!("; {} wait for the transform", bytes(awaited)));
+    }
+    text
+}
+
+fn bytes(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}

@@ -1,0 +1,142 @@
+//! Maintainers that overlap, which the lease does not prevent.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use chrono::Utc;
+use futures::TryStreamExt;
+use tempfile::TempDir;
+
+use super::compaction::Tolerance;
+use super::plan::{Group, of_appended};
+use super::{Effort, LakeError};
+use crate::location::Lake;
+use crate::table::{Layout, Table, TableSpec};
+
+fn spec() -> TableSpec {
+    let schema = Schema::new(vec![Field::new("number", DataType::Int64, true)]);
+    TableSpec {
+        name: "events".to_owned(),
+        description: "A table of the test".to_owned(),
+        schema: Arc::new(schema),
+        partition_columns: Vec::new(),
+        stats_columns: Vec::new(),
+        layout: Layout {
+            sort_columns: vec!["number".to_owned()],
+            ..Layout::default()
+        },
+    }
+}
+
+async fn table_of(files: i64) -> (TempDir, Lake, Table) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let lake = Lake::open(&folder.path().display().to_string(), []).expect("a lake");
+    let mut table = lake.table(&spec()).await.expect("a table");
+    for number in 0..files {
+        append(&mut table, number).await;
+    }
+    (folder, lake, table)
+}
+
+async fn append(table: &mut Table, number: i64) {
+    let numbers = Arc::new(Int64Array::from(vec![number]));
+    let row = RecordBatch::try_new(spec().schema, vec![numbers]).expect("a row");
+    table.append(vec![row], None).await.expect("appending");
+}
+
+fn everything(table: &Table) -> Group {
+    let files = table.stored_files().expect("the files");
+    let mut groups = of_appended(files, None, 64 << 20, Effort::Whole, Utc::now());
+    groups.remove(0)
+}
+
+async fn numbers(lake: &Lake) -> Vec<i64> {
+    let table = lake.existing("events").await.expect("the table");
+    let rows = table.read(&["number"], None).await.expect("reading");
+    let batches: Vec<_> = rows.try_collect().await.expect("reading");
+    let columns = batches
+        .iter()
+        .map(|batch| batch.column(0).as_primitive::<Int64Type>());
+    let mut numbers: Vec<i64> = columns.flat_map(|column| column.iter().flatten()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[tokio::test]
+async fn of_two_that_write_the_same_files_anew_one_conflicts() {
+    let (_folder, lake, mut table) = table_of(3).await;
+    let mut paused = table.clone();
+    let group = everything(&table);
+    table
+        .compact(&group, Tolerance::Appends)
+        .await
+        .expect("compacting");
+    let late = paused.compact(&group, Tolerance::Appends).await;
+    assert!(matches!(late, Err(LakeError::Conflict { .. })), "{late:?}");
+    // Nor is it taken in by a look at the table in between.
+    paused.refresh().await.expect("refreshing");
+    let late = paused.compact(&group, Tolerance::Appends).await;
+    assert!(late.is_err(), "{late:?}");
+    assert_eq!(numbers(&lake).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn appends_during_a_compaction_conflict_only_where_nothing_is_tolerated() {
+    for (tolerance, is_done) in [(Tolerance::Appends, true), (Tolerance::Nothing, false)] {
+        let (_folder, lake, mut table) = table_of(3).await;
+        let mut writer = table.clone();
+        append(&mut writer, 3).await;
+        let group = everything(&table);
+        let compacted = table.compact(&group, tolerance).await;
+        assert_eq!(compacted.is_ok(), is_done, "{compacted:?}");
+        append(&mut writer, 4).await;
+        assert_eq!(numbers(&lake).await, [0, 1, 2, 3, 4]);
+    }
+}
+
+#[tokio::test]
+async fn settled_files_are_known_as_such_also_from_a_checkpoint() {
+    let (_folder, lake, mut table) = table_of(3).await;
+    let group = everything(&table);
+    table
+        .compact(&group, Tolerance::Appends)
+        .await
+        .expect("compacting");
+    table.write_checkpoint().await.expect("a checkpoint");
+    append(&mut table, 3).await;
+    let table = lake.existing("events").await.expect("the table");
+    let files = table.stored_files().expect("the files");
+    let mut settled: Vec<_> = files
+        .iter()
+        .map(|file| (file.rows, file.is_settled))
+        .collect();
+    settled.sort_unstable();
+    assert_eq!(settled, [(1, false), (3, true)]);
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_one_who_was_paused_hides_nothing() {
+    let (_folder, lake, mut table) = table_of(3).await;
+    let paused = table.clone();
+    let group = everything(&table);
+    table
+        .compact(&group, Tolerance::Appends)
+        .await
+        .expect("compacting");
+    append(&mut table, 3).await;
+    table.write_checkpoint().await.expect("a checkpoint");
+    paused
+        .write_checkpoint()
+        .await
+        .expect("an older checkpoint");
+    assert_eq!(numbers(&lake).await, [0, 1, 2, 3]);
+    // Also where what lies between them was deleted.
+    let folder = table.folder(None).await.expect("the folder");
+    let waste: Vec<_> = folder.waste.iter().collect();
+    assert!(waste.len() > 3, "{waste:?}");
+    table.delete(&waste).await.expect("deleting");
+    assert_eq!(numbers(&lake).await, [0, 1, 2, 3]);
+    append(&mut table, 4).await;
+    assert_eq!(numbers(&lake).await, [0, 1, 2, 3, 4]);
+}

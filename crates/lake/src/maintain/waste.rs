@@ -1,0 +1,267 @@
+//! What lies in a table's folder and is no part of the table any more: removed files, files that were never
+//! committed, and the log before a checkpoint. How long it stays, and deleting it.
+//!
+//! Removed files stay for a while for those who still read them. Where they would take more room than what is
+//! alive, the oldest go sooner, so that a table takes at most twice its room. What somebody who follows the table by
+//! its log has not read yet stays whatever its age.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+
+use super::Freed;
+use crate::changes::Changes;
+use crate::error::LakeError;
+use crate::table::{ABANDONED_AFTER, Table};
+
+/// However little room there is, a query that runs keeps its files for so long.
+const STAYS_AT_LEAST: TimeDelta = TimeDelta::hours(1);
+/// The folder of a table's log.
+const LOG: &str = "_delta_log";
+/// Of the number in the names of the log's entries.
+const VERSION_DIGITS: usize = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Was part of the table.
+    Removed,
+    /// Never was: of a process that died.
+    Abandoned,
+    /// Of the log, and summed up by a checkpoint.
+    Log,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waste {
+    pub path: Path,
+    pub kind: Kind,
+    pub bytes: u64,
+    /// When it became waste.
+    pub since: DateTime<Utc>,
+}
+
+/// What lies in a table's folder.
+#[derive(Debug, Default)]
+pub(crate) struct Folder {
+    pub live_bytes: u64,
+    pub waste: Vec<Waste>,
+    /// Removed, but not yet read by who follows the table.
+    pub awaited: Freed,
+    pub last_checkpoint: Option<u64>,
+}
+
+impl Folder {
+    /// What is to be deleted now, if removed files stay for `stay`.
+    pub fn deletable(&self, stay: TimeDelta, now: DateTime<Utc>) -> Vec<&Waste> {
+        let mut waste: Vec<&Waste> = self.waste.iter().collect();
+        waste.sort_by_key(|waste| waste.since);
+        let mut left: u64 = waste.iter().map(|waste| waste.bytes).sum();
+        let mut is_due = |waste: &&Waste| {
+            let age = now - waste.since;
+            let is_due = match waste.kind {
+                Kind::Abandoned => age >= stay.max(ABANDONED_AFTER),
+                Kind::Removed | Kind::Log => {
+                    age >= stay || (age >= STAYS_AT_LEAST && left > self.live_bytes)
+                }
+            };
+            if is_due {
+                left -= waste.bytes;
+            }
+            is_due
+        };
+        waste.retain(&mut is_due);
+        waste
+    }
+}
+
+impl Table {
+    /// Looks through the table's folder. Of what was added since version `unread`, nothing is waste: someone who follows
+    /// the table has yet to read it.
+    pub(crate) async fn folder(&self, unread: Option<u64>) -> Result<Folder, LakeError> {
+        let live: HashSet<Path> = self
+            .files()?
+            .iter()
+            .map(|file| self.data_path(&file.path()))
+            .collect();
+        let unread_version = unread.filter(|version| *version <= self.version());
+        let awaited = self.awaited(unread_version).await?;
+        let removed = self.removed().await?;
+        let root = self.lake.prefix.clone().join(self.name.as_str());
+        let listing = || LakeError::storage(format!("listing table {}", self.name));
+        let mut objects = self.lake.store.list(Some(&root));
+        let mut folder = Folder::default();
+        let mut log = Vec::new();
+        while let Some(object) = objects.try_next().await.map_err(listing())? {
+            let Some(below) = object.location.prefix_match(&root) else {
+                continue;
+            };
+            let mut below: Vec<_> = below.collect();
+            let name = below.pop();
+            let name = name.as_ref().map_or("", |name| name.as_ref());
+            if below.first().is_some_and(|part| part.as_ref() == LOG) {
+                if below.len() == 1
+                    && let Some(version) = version_of(name)
+                {
+                    log.push((version, name.contains(".checkpoint"), object));
+                }
+            } else if live.contains(&object.location) {
+                folder.live_bytes += object.size;
+            } else if awaited.contains(&object.location) {
+                folder.awaited.files += 1;
+                folder.awaited.bytes += object.size;
+            } else if name.ends_with(".parquet") {
+                let removed_at = removed.get(&object.location).copied();
+                folder.waste.push(Waste {
+                    kind: removed_at.map_or(Kind::Abandoned, |_| Kind::Removed),
+                    since: removed_at.unwrap_or(object.last_modified),
+                    path: object.location,
+                    bytes: object.size,
+                });
+            }
+        }
+        let checkpoints = log.iter().filter(|entry| entry.1).map(|entry| entry.0);
+        folder.last_checkpoint = checkpoints.clone().max();
+        // Entries after this are needed: to read the table, or by who follows it.
+        let needed = unread_version.unwrap_or(u64::MAX).min(self.version());
+        let summed_up = checkpoints.filter(|version| *version <= needed).max();
+        folder.waste.extend(
+            log.into_iter()
+                .filter(|(version, ..)| summed_up.is_some_and(|summed_up| *version < summed_up))
+                .map(|(_, _, object)| Waste {
+                    path: object.location,
+                    kind: Kind::Log,
+                    bytes: object.size,
+                    since: object.last_modified,
+                }),
+        );
+        Ok(folder)
+    }
+
+    /// Files that were added since a version, whether or not they are still part of the table.
+    async fn awaited(&self, since: Option<u64>) -> Result<HashSet<Path>, LakeError> {
+        let Some(since) = since else {
+            return Ok(HashSet::new());
+        };
+        Ok(match self.changes_since(since).await? {
+            Changes::Added(files) => files.into_iter().map(|file| file.path).collect(),
+            // He will have to read the table anew.
+            Changes::Unknown => HashSet::new(),
+        })
+    }
+
+    /// When files were removed that the log still remembers.
+    async fn removed(&self) -> Result<HashMap<Path, DateTime<Utc>>, LakeError> {
+        let delta = || LakeError::delta(&self.name);
+        let snapshot = self.inner.snapshot().map_err(delta())?;
+        let log = self.inner.log_store();
+        let mut tombstones = snapshot.all_tombstones(log.as_ref());
+        let mut removed = HashMap::new();
+        while let Some(tombstone) = tombstones.try_next().await.map_err(delta())? {
+            let at = tombstone.deletion_timestamp().unwrap_or_default();
+            let at = DateTime::from_timestamp_millis(at).unwrap_or_default();
+            removed.insert(self.data_path(&tombstone.path()), at);
+        }
+        Ok(removed)
+    }
+
+    /// Deletes waste. What is gone already is no failure.
+    pub(crate) async fn delete(&self, waste: &[&Waste]) -> Result<(), LakeError> {
+        let paths: Vec<_> = waste.iter().map(|waste| Ok(waste.path.clone())).collect();
+        let mut deleted = self.lake.store.delete_stream(stream::iter(paths).boxed());
+        while let Some(result) = deleted.next().await {
+            match result {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => {
+                    return Err(LakeError::storage(format!(
+                        "deleting what is no part of table {} any more",
+                        self.name
+                    ))(error));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The version in the name of an entry of the log.
+fn version_of(name: &str) -> Option<u64> {
+    let (version, _) = name.split_once('.')?;
+    (version.len() == VERSION_DIGITS).then(|| version.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(19_800)
+    }
+
+    fn waste(kind: Kind, minutes: i64, bytes: u64) -> Waste {
+        Waste {
+            path: Path::from(format!("{minutes}")),
+            kind,
+            bytes,
+            since: now() - TimeDelta::minutes(minutes),
+        }
+    }
+
+    #[track_caller]
+    fn check(live_bytes: u64, waste: Vec<Waste>, stay: TimeDelta, expected: &[&str]) {
+        let folder = Folder {
+            live_bytes,
+            waste,
+            ..Folder::default()
+        };
+        let deletable = folder.deletable(stay, now());
+        let paths: Vec<_> = deletable.iter().map(|waste| waste.path.as_ref()).collect();
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn waste_goes_when_it_is_old_enough() {
+        let all = || {
+            vec![
+                waste(Kind::Removed, 30, 1),
+                waste(Kind::Log, 1_500, 1),
+                waste(Kind::Removed, 1_441, 1),
+                waste(Kind::Abandoned, 1_439, 1),
+                waste(Kind::Abandoned, 2_000, 1),
+            ]
+        };
+        check(100, all(), TimeDelta::days(1), &["2000", "1500", "1441"]);
+        check(100, all(), TimeDelta::days(2), &[]);
+        check(
+            100,
+            all(),
+            TimeDelta::zero(),
+            &["2000", "1500", "1441", "30"],
+        );
+    }
+
+    #[test]
+    fn where_waste_outgrows_what_lives_the_oldest_goes_sooner_but_never_at_once() {
+        let all = vec![
+            waste(Kind::Removed, 300, 60),
+            waste(Kind::Removed, 200, 60),
+            waste(Kind::Removed, 100, 60),
+            waste(Kind::Removed, 10, 60),
+            waste(Kind::Abandoned, 400, 60),
+        ];
+        check(200, all.clone(), TimeDelta::days(1), &["300", "200"]);
+        check(10, all, TimeDelta::days(1), &["300", "200", "100"]);
+    }
+
+    #[test]
+    fn entries_of_the_log_are_known_by_their_number() {
+        assert_eq!(version_of("00000000000000000012.json"), Some(12));
+        assert_eq!(
+            version_of("00000000000000000012.checkpoint.parquet"),
+            Some(12)
+        );
+        assert_eq!(version_of("_last_checkpoint"), None);
+        assert_eq!(version_of("12.json"), None);
+    }
+}
