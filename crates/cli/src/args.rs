@@ -131,13 +131,14 @@ pub struct Transform {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:
   huggy-etl maintain --dry-run
-  huggy-etl maintain --vacuum-older-than 0s    # when nobody reads: give all room back at once")]
+  huggy-etl maintain
+  huggy-etl maintain --vacuum-older-than 0s")]
 pub struct Maintain {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Delete files that were removed from their table longer ago than this; queries that still read
-    /// them fail [default: 24h, the setting vacuum_after]
+    /// Delete files that were removed from their table longer ago than this: 0s frees all room at once,
+    /// and lets queries fail that still read them [default: 24h, the setting vacuum_after]
     #[arg(long, value_name = "DURATION")]
     pub vacuum_older_than: Option<String>,
 }
