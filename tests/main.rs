@@ -7,6 +7,7 @@ mod import;
 mod query;
 mod query_errors;
 mod query_output;
+mod refusals;
 mod retention;
 mod saved_queries;
 mod serve;

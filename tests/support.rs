@@ -1,7 +1,8 @@
 //! Running the binary: commands with their output, and the service with its addresses.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -139,6 +140,11 @@ impl Desk {
 
     /// Starts the service on free ports.
     pub fn serve(&self, args: &[&str]) -> Service {
+        self.serve_in(&[], &[&["--log-format", "json"], args].concat())
+    }
+
+    /// As [`serve`](Self::serve), with variables of its environment and the log's format left open.
+    pub fn serve_in(&self, environment: &[(&str, &str)], args: &[&str]) -> Service {
         let number = (1..)
             .find(|number| !self.path(&format!("serve-{number}.log")).exists())
             .unwrap_or(1);
@@ -149,12 +155,11 @@ impl Desk {
             "127.0.0.1:0",
             "--admin-listen",
             "127.0.0.1:0",
-            "--log-format",
-            "json",
         ];
         let mut command = self.command(&common);
         command
             .args(args)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stderr(File::create(&log).expect("a log file"));
         Service::start(command.spawn().expect("starting the service"), log)
@@ -219,19 +224,10 @@ impl Service {
             {
                 panic!("the service ended with {status}: {}", service.log());
             }
-            let ready = service
-                .entries()
-                .into_iter()
-                .find(|entry| entry["address"].is_string());
-            if let Some(ready) = &ready {
-                service.webhook = format!(
-                    "http://{}/webhook",
-                    ready["address"].as_str().unwrap_or_default()
-                );
-                service.admin = format!(
-                    "http://{}",
-                    ready["admin_address"].as_str().unwrap_or_default()
-                );
+            let ready = service.addresses();
+            if let Some((webhook, admin)) = &ready {
+                service.webhook = format!("http://{webhook}/webhook");
+                service.admin = format!("http://{admin}");
             }
             ready.is_some()
         });
@@ -242,12 +238,28 @@ impl Service {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    fn entries(&self) -> Vec<Value> {
-        let lines = BufReader::new(File::open(&self.log).expect("the service's log")).lines();
-        lines
-            .map_while(Result::ok)
-            .filter_map(|line| serde_json::from_str(&line).ok())
-            .collect()
+    /// What it says of its addresses, in either format of the log.
+    fn addresses(&self) -> Option<(String, String)> {
+        let log = self.log();
+        log.split_inclusive('\n').find_map(|line| {
+            let line = line.strip_suffix('\n')?;
+            if let Ok(entry) = serde_json::from_str::<Value>(line) {
+                let text = |key: &str| Some(entry[key].as_str()?.to_owned());
+                return Some((text("address")?, text("admin_address")?));
+            }
+            let text = |key: &str| {
+                let (_, rest) = line.split_once(key)?;
+                Some(rest.split(' ').next().unwrap_or_default().to_owned())
+            };
+            Some((text(" address=")?, text("admin_address=")?))
+        })
+    }
+
+    /// The webhook's host and port.
+    pub fn address(&self) -> &str {
+        self.webhook
+            .trim_start_matches("http://")
+            .trim_end_matches("/webhook")
     }
 
     /// Status and body of a POST to the webhook.
@@ -309,6 +321,22 @@ pub fn post(url: &str, body: &[u8]) -> Result<(u16, String), ureq::Error> {
         .send(body)?;
     let status = response.status().as_u16();
     Ok((status, response.body_mut().read_to_string()?))
+}
+
+/// The whole answer, head and body, to bytes that need not be HTTP; `goes_away` once they are sent.
+pub fn exchange(address: &str, request: &[u8], goes_away: bool) -> String {
+    let mut stream = TcpStream::connect(address).expect("connecting");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    // The service may refuse, and close, before it has everything.
+    let _ = stream.write_all(request);
+    if goes_away {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Waits until it is so; fails the test if it does not become so.

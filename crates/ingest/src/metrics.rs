@@ -34,6 +34,7 @@ pub enum Outcome {
     NotADelivery,
     TooLarge,
     TooSlow,
+    Limited,
     OverCapacity,
     WalFull,
     WalFailed,
@@ -42,7 +43,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [(Outcome, &'static str); 13] = [
+    const ALL: [(Outcome, &'static str); 14] = [
         (Outcome::Stored, "stored"),
         (Outcome::Handshake, "handshake"),
         (Outcome::Paired, "paired"),
@@ -51,6 +52,7 @@ impl Outcome {
         (Outcome::NotADelivery, "not_a_delivery"),
         (Outcome::TooLarge, "too_large"),
         (Outcome::TooSlow, "too_slow"),
+        (Outcome::Limited, "limited"),
         (Outcome::OverCapacity, "over_capacity"),
         (Outcome::WalFull, "wal_full"),
         (Outcome::WalFailed, "wal_failed"),

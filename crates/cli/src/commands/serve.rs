@@ -20,6 +20,12 @@ use crate::exit::Failure;
 const BACKGROUND_GRACE: Duration = Duration::from_secs(10);
 
 pub async fn run(args: &Serve, config: Config) -> Result<(), Failure> {
+    for file in config.open_secrets() {
+        tracing::warn!(
+            file = %file.display(),
+            "other users of this machine can read a file with a secret; give it to the service's user, with mode 600"
+        );
+    }
     let lake = config.open_lake()?;
     let serve = serve_config(args, &config).map_err(Failure::Environment)?;
     let (stop, stopped) = watch::channel(false);
@@ -51,11 +57,13 @@ fn serve_config(args: &Serve, config: &Config) -> anyhow::Result<ServeConfig> {
         tls: config
             .tls
             .clone()
-            .map(|(certificate, key)| TlsFiles { certificate, key }),
+            .map(|(certificate, key)| TlsFiles::new(certificate, key)),
         http: HttpLimits {
             max_body_bytes: size(config.max_body_bytes),
             header_timeout: config.header_timeout,
             max_connections: size(config.max_connections),
+            max_refusals_per_minute: u32::try_from(config.max_refusals_per_minute)
+                .unwrap_or(u32::MAX),
             ..defaults.http
         },
         wal: ingest::wal::Limits {

@@ -60,6 +60,11 @@ pub const KEYS: &[Key] = &[
     key("max_body_bytes", "8MiB", "Larger requests are answered 413"),
     key("max_connections", "4096", "Webhook connections at a time"),
     key(
+        "max_refusals_per_minute",
+        "60",
+        "Once an address has had so many requests refused, further ones are answered 429; valid deliveries never are; 0 for no limit",
+    ),
+    key(
         "header_timeout",
         "10s",
         "How long a client may take to send its headers",
@@ -138,7 +143,7 @@ pub const KEYS: &[Key] = &[
     key(
         "log",
         "",
-        "What is logged, such as `info` or `debug,ingest=trace`",
+        "What is logged, such as `info` or `debug,ingest=trace`; of the libraries below, warnings at most",
     ),
     key("log_format", "human", "Logs for humans, or json"),
     key(

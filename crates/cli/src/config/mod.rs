@@ -41,6 +41,7 @@ pub struct Config {
     pub retain_events: Option<Duration>,
     pub max_body_bytes: u64,
     pub max_connections: u64,
+    pub max_refusals_per_minute: u64,
     pub header_timeout: Duration,
     pub grace_period: Duration,
     pub wal_limit_bytes: u64,
@@ -89,6 +90,7 @@ impl Config {
             retain_events: maintenance::retain_events(&layers)?,
             max_body_bytes: layers.bytes("max_body_bytes")?,
             max_connections: layers.integer("max_connections")?,
+            max_refusals_per_minute: layers.integer("max_refusals_per_minute")?,
             header_timeout: layers.duration("header_timeout")?,
             grace_period: layers.duration("grace_period")?,
             wal_limit_bytes: layers.bytes("wal_limit_bytes")?,
@@ -101,6 +103,30 @@ impl Config {
             rules: values::rules(&layers)?,
             layers,
         })
+    }
+
+    /// Files with secrets that other users of this machine can read. Those that cannot be looked at are left to whoever
+    /// reads them.
+    pub fn open_secrets(&self) -> Vec<PathBuf> {
+        use std::os::unix::fs::PermissionsExt;
+        let token_file = self.layers.get("token_file").and_then(toml::Value::as_str);
+        let key = self.tls.as_ref().map(|(_, key)| key.clone());
+        // The settings file, where that is where the tokens stand.
+        let settings = self
+            .layers
+            .get("tokens")
+            .map(|_| self.layers.source("tokens"));
+        let files = [token_file, settings]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from);
+        files
+            .chain(key)
+            .filter(|file| {
+                let mode = file.metadata().ok().filter(|metadata| metadata.is_file());
+                mode.is_some_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+            })
+            .collect()
     }
 
     pub fn open_lake(&self) -> Result<lake::Lake, Failure> {

@@ -1,7 +1,9 @@
 //! What the webhook answers, in HTTP. Every refusal says what was wrong and what to do, and shows nothing of the request.
 
+use std::time::Duration;
+
 use serde::Serialize;
-use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use warp::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use warp::http::{Response as HttpResponse, StatusCode};
 use warp::reply::Response;
 
@@ -41,6 +43,10 @@ pub(super) enum Refusal {
     NoTokenConfigured,
     NotPairable,
     PairingFailed,
+    /// Any of the above that is the client's fault, from an address that had too many.
+    TooManyRefused {
+        wait: Duration,
+    },
     OverCapacity,
     NotSafe(AppendError),
 }
@@ -81,6 +87,18 @@ impl Answer {
 }
 
 impl Refusal {
+    /// Whether the body, or its sender, is at fault; not the service, nor what stands before the body.
+    pub fn is_of_the_body(&self) -> bool {
+        matches!(
+            self.outcome(),
+            Outcome::Unauthorized
+                | Outcome::Malformed
+                | Outcome::NotADelivery
+                | Outcome::TooLarge
+                | Outcome::TooSlow
+        )
+    }
+
     fn outcome(&self) -> Outcome {
         match self {
             Refusal::WrongPath { .. } => Outcome::WrongPath,
@@ -93,6 +111,7 @@ impl Refusal {
             | Refusal::NoTokenSent
             | Refusal::NoTokenConfigured
             | Refusal::NotPairable => Outcome::Unauthorized,
+            Refusal::TooManyRefused { .. } => Outcome::Limited,
             Refusal::OverCapacity | Refusal::NotSafe(AppendError::Busy) => Outcome::OverCapacity,
             Refusal::NotSafe(AppendError::Full | AppendError::NoSpace) => Outcome::WalFull,
             Refusal::PairingFailed
@@ -108,14 +127,19 @@ impl Refusal {
             Outcome::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Outcome::Malformed | Outcome::NotADelivery => StatusCode::BAD_REQUEST,
             Outcome::Unauthorized => StatusCode::UNAUTHORIZED,
+            Outcome::Limited => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// Seconds after which trying again makes sense.
-    fn retry_after(&self) -> Option<u16> {
-        let is_passing = self.status() == StatusCode::SERVICE_UNAVAILABLE;
+    fn retry_after(&self) -> Option<u64> {
+        let is_passing = matches!(
+            self.status(),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        );
         let seconds = match self {
+            Refusal::TooManyRefused { wait } => wait.as_secs() + 1,
             Refusal::OverCapacity | Refusal::NotSafe(AppendError::Busy) => 1,
             Refusal::NotSafe(AppendError::Full | AppendError::NoSpace) => 30,
             _ => 5,
@@ -150,6 +174,9 @@ impl Refusal {
             }
             Refusal::NotPairable => "the token of this handshake cannot be used".to_owned(),
             Refusal::PairingFailed => "the token could not be stored".to_owned(),
+            Refusal::TooManyRefused { .. } => {
+                "too many requests from this address were refused".to_owned()
+            }
             Refusal::OverCapacity => "too many requests at once".to_owned(),
             Refusal::NotSafe(error) => format!("the delivery could not be made safe: {error}"),
         }
@@ -179,6 +206,9 @@ impl Refusal {
             Refusal::PairingFailed => {
                 "check the disk of the write-ahead log, then save the URL in the platform again"
             }
+            Refusal::TooManyRefused { .. } => {
+                "send deliveries with the token of this service, which are always accepted"
+            }
             Refusal::OverCapacity => "try again shortly; the limits are settings of the service",
             Refusal::NotSafe(_) => {
                 "send it again later; the service's /readyz and log say what is wrong"
@@ -195,6 +225,10 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Refusal::TooManyRefused { .. } = self {
+            // Whoever goes on has to connect anew each time.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self == Refusal::WrongMethod {
             headers.insert(ALLOW, HeaderValue::from_static("POST, PUT"));

@@ -48,6 +48,18 @@ pub struct TlsFiles {
     /// The certificate, followed by its intermediates.
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// How often to see whether they were renewed. Default 10 seconds.
+    pub check_every: Duration,
+}
+
+impl TlsFiles {
+    pub fn new(certificate: PathBuf, key: PathBuf) -> Self {
+        Self {
+            certificate,
+            key,
+            check_every: Duration::from_secs(10),
+        }
+    }
 }
 
 /// What one client, and all together, may take.
@@ -66,6 +78,8 @@ pub struct HttpLimits {
     pub body_timeout: Duration,
     /// Open connections; beyond it 503, and the connection is closed. Default 1024.
     pub max_connections: usize,
+    /// Refused requests from one address; beyond it they are answered 429. Default 60; 0 for no limit.
+    pub max_refusals_per_minute: u32,
 }
 
 impl Default for HttpLimits {
@@ -77,6 +91,7 @@ impl Default for HttpLimits {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             max_connections: 1024,
+            max_refusals_per_minute: 60,
         }
     }
 }

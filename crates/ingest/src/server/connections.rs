@@ -18,10 +18,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 
 use super::answer::json;
 use super::config::HttpLimits;
+use super::refusals::Peer;
+use super::tls::Tls;
 use crate::metrics::Metrics;
 
 /// Beyond the limit, so many connections at a time are told so; any more are just closed.
@@ -35,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(super) struct Connections {
     pub limits: HttpLimits,
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Tls>,
     pub metrics: Metrics,
     /// True when no more connections are to be accepted and open ones end with the request at hand.
     pub stop: watch::Receiver<bool>,
@@ -71,8 +72,8 @@ impl Connections {
                 Some(_) = open.join_next() => continue,
                 () = stopped(&mut self.stop) => break,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted; are there enough file handles?");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -92,7 +93,8 @@ impl Connections {
                     continue;
                 }
             };
-            open.spawn(self.clone().connection(stream, admission, service.clone()));
+            let service = told_its_peer(service.clone(), Peer(address.ip()));
+            open.spawn(self.clone().connection(stream, admission, service));
         }
         drop(listener);
         let deadline = Instant::now() + self.grace;
@@ -115,7 +117,8 @@ impl Connections {
         let Some(tls) = self.tls.clone() else {
             return self.admitted(stream, admission, service).await;
         };
-        match tokio::time::timeout(self.limits.header_timeout, tls.accept(stream)).await {
+        match tokio::time::timeout(self.limits.header_timeout, tls.acceptor().accept(stream)).await
+        {
             Ok(Ok(stream)) => self.admitted(stream, admission, service).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -167,6 +170,20 @@ impl Connections {
             tracing::debug!(%error, "a connection ended early");
         }
     }
+}
+
+/// Brings every request with the address it comes from.
+fn told_its_peer<S>(
+    service: S,
+    peer: Peer,
+) -> impl HttpService<Incoming, ResBody = S::ResBody, Error = S::Error, Future = S::Future> + Clone
+where
+    S: HttpService<Incoming> + Clone,
+{
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.clone().call(request)
+    })
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

@@ -6,6 +6,7 @@ mod answer;
 mod config;
 mod connections;
 mod envelope;
+mod refusals;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -33,6 +34,8 @@ use crate::wal::{OpenError, Opened, RealDisk, Wal};
 use admin::Admin;
 pub use config::{HttpLimits, ServeConfig, TlsFiles};
 use connections::Connections;
+use refusals::Refusals;
+use tls::Tls;
 use webhook::Webhook;
 
 /// What remains of the grace for flushing at a stop, however long the connections took.
@@ -79,7 +82,7 @@ pub async fn serve(
     if !config.path.starts_with('/') || config.path.contains(['?', '#', ' ']) {
         return Err(ServeError::Path { path: config.path });
     }
-    let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+    let tls = config.tls.as_ref().map(Tls::load).transpose()?;
     let (listener, address) = listen(config.listen).await?;
     let (admin_listener, admin_address) = listen(config.admin_listen).await?;
     let opened = open_wal(&config).await?;
@@ -92,6 +95,10 @@ pub async fn serve(
     }
 
     let stop = Stop::new();
+    let tls = tls.map(|(tls, renewal)| {
+        tokio::spawn(renewal.follow(stop.accepting.subscribe()));
+        tls
+    });
     let connections = Connections {
         limits: config.http,
         tls,
@@ -261,6 +268,7 @@ fn serve_webhook(
         path: config.path.clone(),
         limits: config.http,
         tokens,
+        refusals: Refusals::new(config.http.max_refusals_per_minute),
         wal: wal.clone(),
         metrics: config.metrics.clone(),
         clock: config.clock,

@@ -512,18 +512,17 @@ async fn a_second_service_on_the_same_log_does_not_start() {
     service.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn with_a_certificate_the_webhook_speaks_tls() {
-    let dir = Arc::new(TempDir::new().unwrap());
-    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files = TlsFiles {
-        certificate: dir.path().join("cert.pem"),
-        key: dir.path().join("key.pem"),
-    };
-    std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
-    std::fs::write(&files.key, issued.signing_key.serialize_pem()).unwrap();
-    let service = Service::start_in(dir, |config| config.tls = Some(files)).await;
+type Issued = rcgen::CertifiedKey<rcgen::KeyPair>;
 
+fn issue() -> Issued {
+    rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
+}
+
+/// A TLS connection of a client that trusts this certificate only.
+async fn trusting(
+    issued: &Issued,
+    address: SocketAddr,
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(issued.cert.der().clone()).unwrap();
     let client = rustls::ClientConfig::builder_with_provider(Arc::new(
@@ -534,11 +533,59 @@ async fn with_a_certificate_the_webhook_speaks_tls() {
     .with_root_certificates(roots)
     .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
-    let stream = TcpStream::connect(service.webhook).await.unwrap();
-    let stream = connector
+    let stream = TcpStream::connect(address).await?;
+    connector
         .connect("localhost".try_into().unwrap(), stream)
         .await
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_taken_without_a_restart_once_both_files_are_there() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let (old, new) = (issue(), issue());
+    let files = TlsFiles {
+        check_every: Duration::from_millis(20),
+        ..TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"))
+    };
+    std::fs::write(&files.certificate, old.cert.pem()).unwrap();
+    std::fs::write(&files.key, old.signing_key.serialize_pem()).unwrap();
+    let renewed = files.clone();
+    let service = Service::start_in(dir, |config| config.tls = Some(files)).await;
+    let mut kept = trusting(&old, service.webhook).await.unwrap();
+
+    // A certificate without its key, and no certificate at all: the old one stays.
+    for half in [new.cert.pem(), "nonsense".to_owned(), String::new()] {
+        std::fs::write(&renewed.certificate, half).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        trusting(&old, service.webhook).await.unwrap();
+    }
+    std::fs::write(&renewed.certificate, new.cert.pem()).unwrap();
+    std::fs::write(&renewed.key, new.signing_key.serialize_pem()).unwrap();
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while trusting(&new, service.webhook).await.is_err() {
+        assert!(Instant::now() < give_up, "the new certificate is not used");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(trusting(&old, service.webhook).await.is_err());
+    // Connections from before go on.
+    kept.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
         .unwrap();
+    let mut answer = [0; 12];
+    kept.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn with_a_certificate_the_webhook_speaks_tls() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let issued = issue();
+    let files = TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
+    std::fs::write(&files.key, issued.signing_key.serialize_pem()).unwrap();
+    let service = Service::start_in(dir, |config| config.tls = Some(files)).await;
+    let stream = trusting(&issued, service.webhook).await.unwrap();
     let body = delivery(1, SECRET);
     let head = "POST /webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length";
     let reply = raw(stream, &format!("{head}: {}\r\n\r\n{body}", body.len())).await;
@@ -549,10 +596,7 @@ async fn with_a_certificate_the_webhook_speaks_tls() {
 #[tokio::test]
 async fn a_certificate_that_is_none_is_refused_by_name() {
     let dir = TempDir::new().unwrap();
-    let files = TlsFiles {
-        certificate: dir.path().join("cert.pem"),
-        key: dir.path().join("key.pem"),
-    };
+    let files = TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"));
     std::fs::write(&files.certificate, "nonsense").unwrap();
     let mut config = ServeConfig::new(dir.path().join("wal"), Tz::UTC, now);
     config.tls = Some(files);

@@ -16,6 +16,7 @@ use warp::reply::Response;
 use super::answer::{Answer, Refusal};
 use super::config::HttpLimits;
 use super::envelope::{Envelope, peek};
+use super::refusals::{Peer, Refusals};
 use crate::metrics::Metrics;
 use crate::tokens::{Token, Tokens};
 use crate::wal::Wal;
@@ -25,6 +26,7 @@ pub(super) struct Webhook {
     pub path: String,
     pub limits: HttpLimits,
     pub tokens: Tokens,
+    pub refusals: Refusals,
     pub wal: Wal,
     pub metrics: Metrics,
     pub clock: fn() -> DateTime<Utc>,
@@ -39,14 +41,15 @@ pub(super) fn routes(
     warp::method()
         .and(warp::path::full())
         .and(warp::header::optional::<usize>("content-length"))
+        .and(warp::ext::optional::<Peer>())
         .and(warp::body::stream())
-        .then(move |method, path, length, body| {
+        .then(move |method, path, length, peer, body| {
             let webhook = Arc::clone(&webhook);
             async move {
                 let answer = webhook
                     .receive(method, path, length, body)
                     .await
-                    .unwrap_or_else(Answer::Refused);
+                    .unwrap_or_else(|refusal| Answer::Refused(webhook.limited(refusal, peer)));
                 webhook.metrics.request_ended(answer.outcome());
                 answer.into_response()
             }
@@ -88,6 +91,18 @@ impl Webhook {
                 newly_paired: false,
             }),
             Verdict::Pair(token) => self.pair(token).await,
+        }
+    }
+
+    /// The refusal itself, or that there were too many. What costs no look at a body is not counted.
+    fn limited(&self, refusal: Refusal, peer: Option<Peer>) -> Refusal {
+        let counted = refusal.is_of_the_body();
+        match peer
+            .filter(|_| counted)
+            .map(|peer| self.refusals.count(peer))
+        {
+            Some(Err(wait)) => Refusal::TooManyRefused { wait },
+            _ => refusal,
         }
     }
 
