@@ -10,6 +10,7 @@ mod query_output;
 mod refusals;
 mod retention;
 mod saved_queries;
+mod secrets;
 mod serve;
 mod settings;
 mod support;

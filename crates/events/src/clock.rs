@@ -10,10 +10,10 @@ use chrono_tz::Tz;
 /// Zero dates and overflows fall outside; so would a chat from before the platform.
 const PLAUSIBLE_YEARS: std::ops::Range<i32> = 2000..2100;
 
-/// A local string that names no instant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a local time such as 2024-02-29 22:21:47")]
-pub struct LocalTimeError(pub String);
+/// A local string that names no instant. Does not show it: anything may stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a local time such as 2024-02-29 22:21:47")]
+pub struct LocalTimeError;
 
 /// The instant that `local` names in `zone`. In an hour that daylight saving repeats, the reading
 /// nearest to `near` wins; in an hour that it skips, the offset before the gap holds.
@@ -24,13 +24,12 @@ pub fn instant(
     near: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, LocalTimeError> {
     let text = local.trim();
-    let unreadable = || LocalTimeError(local.chars().take(40).collect());
     for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"] {
         if let Ok(naive) = NaiveDateTime::parse_from_str(text, format) {
             return if PLAUSIBLE_YEARS.contains(&naive.year()) {
                 Ok(resolve(naive, zone, near))
             } else {
-                Err(unreadable())
+                Err(LocalTimeError)
             };
         }
     }
@@ -38,7 +37,7 @@ pub fn instant(
         .map(|instant| instant.with_timezone(&Utc))
         .ok()
         .filter(|instant| PLAUSIBLE_YEARS.contains(&instant.year()))
-        .ok_or_else(unreadable)
+        .ok_or(LocalTimeError)
 }
 
 fn resolve(naive: NaiveDateTime, zone: Tz, near: DateTime<Utc>) -> DateTime<Utc> {

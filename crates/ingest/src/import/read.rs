@@ -1,8 +1,9 @@
 //! Reading inputs line by line into batches of rows, on a thread of its own. Keeps every line it cannot use, byte for
 //! byte, beside the input. Never holds more than one batch and one line.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -295,7 +296,12 @@ impl Rejects {
         };
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(BufWriter::new(File::create(path).map_err(failed)?)),
+            none => {
+                // As private as what it holds.
+                let mut options = OpenOptions::new();
+                options.write(true).create_new(true).mode(0o600);
+                none.insert(BufWriter::new(options.open(path).map_err(failed)?))
+            }
         };
         file.write_all(text).map_err(failed)
     }

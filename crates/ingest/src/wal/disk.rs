@@ -1,8 +1,8 @@
 //! What the WAL asks of a disk, so that tests can hand it one that fails. Holds no knowledge of frames.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The file operations of the WAL. Everything a method reports as done survives a power cut, except what was
@@ -40,7 +40,8 @@ pub struct Entry {
     pub bytes: u64,
 }
 
-/// The disk of this machine.
+/// The disk of this machine. What it creates is for the service's user only: deliveries hold tokens and what people
+/// wrote.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
 
@@ -55,7 +56,7 @@ impl Disk for RealDisk {
         {
             self.create_dir(parent)?;
         }
-        match fs::create_dir(path) {
+        match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             _ => sync_parent(path),
         }
@@ -67,6 +68,7 @@ impl Disk for RealDisk {
             .write(true)
             .create(true)
             .truncate(true)
+            .mode(0o600)
             .open(path)?;
         file.sync_all()?;
         sync_parent(path)?;

@@ -164,7 +164,8 @@ fn unexpected(evidence: &Evidence, settings: &Settings, findings: &mut Vec<Findi
             findings.push(Finding {
                 severity: Severity::Note,
                 what: format!(
-                    "{event} is unknown to this version: {} events.",
+                    "{} is unknown to this version: {} events.",
+                    named(event),
                     seen.events
                 ),
                 effect: "They are kept in `events`, and no fact uses them.".to_owned(),
@@ -189,7 +190,7 @@ fn unexpected(evidence: &Evidence, settings: &Settings, findings: &mut Vec<Findi
 
 fn errors(evidence: &Evidence, findings: &mut Vec<Finding>) {
     for error in &evidence.errors {
-        let event = error.event_type.as_deref().unwrap_or("(no event)");
+        let event = error.event_type.as_deref().map_or("(no event)", named);
         findings.push(Finding {
             severity: Severity::Problem,
             what: format!("{} {event} could not be read whole: {}.", error.events, error.reason),
@@ -362,6 +363,12 @@ fn facts(evidence: &Evidence, findings: &mut Vec<Finding>) {
         effect: "Queries over facts do not show all events.".to_owned(),
         advice: advice.to_owned(),
     });
+}
+
+/// The name of an event; where anything else stands there, it may be private.
+fn named(event: &str) -> &str {
+    let is_name = event.len() <= 64 && event.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_name { event } else { "(an odd name)" }
 }
 
 fn share(part: u64, whole: u64) -> f64 {
