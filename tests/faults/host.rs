@@ -124,26 +124,37 @@ impl Host {
 
     /// What the lake has: the payload of every row.
     pub fn stored(&self) -> Vec<String> {
+        let payload = |mut row: Value| match row["payload"].take() {
+            Value::String(payload) => payload,
+            other => panic!("{other} is no payload"),
+        };
+        let rows = self.query("SELECT payload FROM events");
+        rows.into_iter().map(payload).collect()
+    }
+
+    /// The rows of a query.
+    pub fn query(&self, sql: &str) -> Vec<Value> {
+        let output = self.run(&["query", "-c", sql, "--format", "ndjson"]);
+        let row = |line: Result<String, _>| serde_json::from_str(&line.expect("text"));
+        output
+            .lines()
+            .map(row)
+            .map(|row| row.expect("a row"))
+            .collect()
+    }
+
+    /// What another command prints, which must succeed.
+    pub fn run(&self, arguments: &[&str]) -> Vec<u8> {
         let output = Command::new(binary())
-            .args([
-                "query",
-                "-c",
-                "SELECT payload FROM events",
-                "--format",
-                "ndjson",
-            ])
+            .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
             .env("HUGGY_ETL_LAKE", &self.lake)
             .output()
-            .expect("running the query");
+            .expect("running the binary");
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "reading the lake: {error}");
-        let row = |line: Result<String, _>| {
-            let row: Value = serde_json::from_str(&line.expect("text")).expect("a row");
-            row["payload"].as_str().expect("a payload").to_owned()
-        };
-        output.stdout.lines().map(row).collect()
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        output.stdout
     }
 }
 

@@ -148,7 +148,7 @@ impl Shared {
     }
 
     fn is_accepted(&self, agent: &ureq::Agent, body: &str) -> bool {
-        let is_burst = self.began.elapsed().as_millis() / BURST_MS % 2 == 0;
+        let is_burst = (self.began.elapsed().as_millis() / BURST_MS).is_multiple_of(2);
         let url = self
             .url
             .lock()

@@ -70,6 +70,10 @@ fn a_soak_of_random_faults_loses_nothing_doubles_nothing_and_memory_stays_flat()
         length.as_secs()
     );
     load.finish().check(&fault, &host);
+    // The facts were derived and interrupted all along.
+    host.run(&["transform"]);
+    let counted = host.query("SELECT (SELECT count(*) FROM fact_messages) AS messages, (SELECT count(*) FROM events) AS events");
+    assert_eq!(counted[0]["messages"], counted[0]["events"]);
     check_flat(&samples);
 }
 
