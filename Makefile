@@ -64,6 +64,7 @@ $(VENV)/ready: Makefile
 test-readers: build $(VENV)/ready ## Compare our facts with DuckDB, Polars and plain SQL over the events; needs Python 3
 	$(VENV)/bin/python -B tests/readers.py $(BINARY)
 	$(VENV)/bin/python -B tests/independent.py $(BINARY)
+	$(VENV)/bin/python -B tests/exports.py $(BINARY)
 
 bench: ## Measure serving, storing, importing and transforming, against references in the same run
 	cargo bench -p huggy-etl

@@ -53,6 +53,8 @@ pub enum Command {
         /// Name of the table
         table: String,
     },
+    /// Write tables or results as plain Parquet, for tools that cannot read Delta
+    Export(Export),
     /// Write made-up but realistic deliveries as NDJSON
     Generate(Generate),
     /// Say what is missing, late, unreadable or skewed in what Huggy delivers, and what to do
@@ -209,6 +211,47 @@ pub struct Query {
     /// Tell what was read and what could be skipped, and the memory it took
     #[arg(long)]
     pub stats: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  huggy-etl export --to s3://my-bucket/parquet
+  huggy-etl export --to ./parquet fact_chats fact_messages --partition month
+  huggy-etl export --to ./parquet --query sessions_by_day --query wait_times --param from=2024-03-01
+  huggy-etl export --to ./parquet -c 'SELECT * FROM fact_chats WHERE channel = $c' --param c=widget --name widget_chats
+  huggy-etl export --to ./handed_over --snapshot")]
+pub struct Export {
+    /// Where to: a path, or a file://, s3://, az:// or gs:// URL, outside of the lake
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// Tables; all of the lake if neither a table nor a query is named
+    #[arg(value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Name of a saved query, or a file with one SQL statement; repeat for several
+    #[arg(long = "query", value_name = "QUERY")]
+    pub queries: Vec<String>,
+    /// One SQL statement
+    #[arg(
+        short = 'c',
+        long = "command",
+        value_name = "SQL",
+        requires = "name",
+        allow_hyphen_values = true
+    )]
+    pub sql: Option<String>,
+    /// Folder that the rows of -c go to
+    #[arg(long, value_name = "NAME", requires = "sql")]
+    pub name: Option<String>,
+    /// Value of the parameter $NAME of every query that declares it, and of -c; repeat for several
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub parameters: Vec<(String, String)>,
+    /// An object for each day, month or none: everything in one [default: day for tables with a date,
+    /// none for queries]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<query::Partition>,
+    /// Write a new folder that never changes, complete once its _manifest.json appears
+    #[arg(long)]
+    pub snapshot: bool,
 }
 
 #[derive(Debug, ClapArgs)]

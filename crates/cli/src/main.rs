@@ -69,6 +69,7 @@ async fn run_on_lake(command: Command, config: Config) -> Result<(), Failure> {
         Command::Maintain(maintain) => commands::maintain::run(&maintain, &config).await,
         Command::Tables => commands::tables::run(&config).await,
         Command::Describe { table } => commands::describe::run(&table, &config).await,
+        Command::Export(export) => commands::export::run(&export, &config).await,
         Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,
         Command::Config => commands::config::run(&config),
         Command::Query(_)

@@ -18,6 +18,7 @@ mod durable;
 mod error;
 #[cfg(feature = "failpoints")]
 pub mod failpoints;
+mod folder;
 mod folding;
 mod history;
 mod lease;
@@ -34,6 +35,7 @@ mod write;
 pub use alone::Claim;
 pub use changes::{AddedFile, Changes};
 pub use error::LakeError;
+pub use folder::{Folder, FolderError, Stored, Upload};
 pub use history::{Commit, History};
 pub use lease::Lease;
 pub use location::Lake;

@@ -1,7 +1,7 @@
 //! SQL over the lake: a DataFusion session, its statements, and the formats of their results.
 //!
 //! Tables are opened when a statement names them, at their newest version or as they were, and read only.
-//! Never writes to the lake, and never knows what a table means: that is in the tables' own descriptions.
+//! Results can be kept as plain Parquet elsewhere. Never writes to the lake, and never knows what a table means: that is in the tables' own descriptions.
 //!
 //! An [`Engine`] gives [`Session`]s; a session prepares a script and executes its statements; an
 //! [`Answer`] has a schema and batches, and prints itself in a [`Format`] to any `Write`.
@@ -14,6 +14,7 @@ mod describe;
 mod engine;
 mod error;
 mod excerpt;
+mod export;
 mod files;
 mod local;
 mod memory;
@@ -30,6 +31,7 @@ pub use describe::{ColumnInfo, TableDescription, TableInfo};
 pub use engine::{Engine, EngineOptions};
 pub use error::QueryError;
 pub use excerpt::{Place, SqlMistake};
+pub use export::{ExportError, Exported, Partition, Snapshot, UnknownPartition, Wanted};
 pub use mistake::did_you_mean;
 pub use output::{
     Format, LeftOut, Printer, ResultSummary, Screen, Style, Summary, TABLE_ROW_LIMIT, UnknownFormat,

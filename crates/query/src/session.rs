@@ -10,7 +10,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -91,13 +91,7 @@ impl Session {
     pub async fn execute(&self, prepared: &Prepared) -> Result<Answer, QueryError> {
         match self.start(prepared).await {
             Ok(answer) => Ok(answer),
-            Err(mistake) => {
-                let context = MistakeContext {
-                    engine: &self.engine,
-                    statement: &prepared.statement,
-                };
-                Err(mistake.explain(context).await)
-            }
+            Err(mistake) => Err(self.explain(mistake, prepared).await),
         }
     }
 
@@ -126,7 +120,55 @@ impl Session {
         Ok(statements.into())
     }
 
+    /// The rows of the script's only statement, not computed yet, and the tables of the lake that they are
+    /// read from.
+    ///
+    /// # Errors
+    /// Every [`QueryError`] but [`QueryError::Output`].
+    pub(crate) async fn frame(
+        &self,
+        script: Script<'_>,
+    ) -> Result<(DataFrame, Vec<Table>), QueryError> {
+        let mut statements = self.prepare(script)?.into_iter();
+        let prepared = match (statements.next(), statements.next()) {
+            (Some(only), None) if only.has_rows() => only,
+            _ => return Err(QueryError::sql("give one statement, which has rows")),
+        };
+        let planned = async {
+            let frame = self.plan(&prepared).await?;
+            let tables = self.scanned(frame.logical_plan()).await?;
+            Ok((frame, tables))
+        };
+        match planned.await {
+            Ok(planned) => Ok(planned),
+            Err(mistake) => Err(self.explain(mistake, &prepared).await),
+        }
+    }
+
+    async fn explain(&self, mistake: Mistake, prepared: &Prepared) -> QueryError {
+        let context = MistakeContext {
+            engine: &self.engine,
+            statement: &prepared.statement,
+        };
+        mistake.explain(context).await
+    }
+
     async fn start(&self, prepared: &Prepared) -> Result<Answer, Mistake> {
+        let (state, plan) = self.plan(prepared).await?.into_parts();
+        let optimized = state.optimize(&plan)?;
+        let physical = state
+            .query_planner()
+            .create_physical_plan(&optimized, &state)
+            .await?;
+        let tables = self.scanned(&optimized).await?;
+        let rows = execute_stream(physical.clone(), state.task_ctx())?;
+        Ok(Answer::new(
+            rows,
+            Watch::new(physical, tables, self.pool.clone()),
+        ))
+    }
+
+    async fn plan(&self, prepared: &Prepared) -> Result<DataFrame, Mistake> {
         let state = self.context.state();
         let mut statement = prepared.statement.clone();
         let references = state.resolve_table_references(&statement)?;
@@ -141,18 +183,7 @@ impl Session {
         let plan = state.statement_to_plan(statement).await?;
         verify(&plan, prepared.purpose, &prepared.statement)?;
         let plan = prepared.bindings.bind(plan)?;
-        let (state, plan) = self.context.execute_logical_plan(plan).await?.into_parts();
-        let optimized = state.optimize(&plan)?;
-        let physical = state
-            .query_planner()
-            .create_physical_plan(&optimized, &state)
-            .await?;
-        let tables = self.scanned(&optimized).await?;
-        let rows = execute_stream(physical.clone(), state.task_ctx())?;
-        Ok(Answer::new(
-            rows,
-            Watch::new(physical, tables, self.pool.clone()),
-        ))
+        Ok(self.context.execute_logical_plan(plan).await?)
     }
 
     /// The lake's tables that the plan scans, once for each scan.

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod config;
 pub mod describe;
 pub mod doctor;
+pub mod export;
 pub mod generate;
 pub mod import;
 mod interrupt;

@@ -24,6 +24,11 @@ use source::Source;
 
 pub use report::failure;
 
+/// The SQL of a saved query, or of a file.
+pub fn saved_or_file(query: &str) -> Result<String, Failure> {
+    Ok(Source::saved_or_file(query)?.sql)
+}
+
 pub fn run(args: Query, config: Config, runtime: &Runtime) -> Result<(), Failure> {
     let source = Source::of(&args)?;
     let format = format(&args)?;

@@ -51,7 +51,7 @@ impl Source {
     }
 
     /// A word is a name first; what has a folder or an ending is a path.
-    fn saved_or_file(query: &str) -> Result<Source, Failure> {
+    pub fn saved_or_file(query: &str) -> Result<Source, Failure> {
         let path = Path::new(query);
         let is_word = path.extension().is_none() && path.components().count() == 1;
         let declared = |sql| Source {
