@@ -2,6 +2,7 @@
 
 mod cases;
 mod command_line;
+mod disorder;
 mod doctor;
 mod import;
 mod query;
