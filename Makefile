@@ -12,11 +12,11 @@ READERS := duckdb==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
+# The examples bring the tests' dependencies, whose features would otherwise have everything built once more.
 build: ## Build the binary for development
-	cargo build --workspace
-
-demo: ## Start the service, post made-up traffic to it, print the answers of the saved queries
 	cargo build --workspace --bins --examples
+
+demo: build ## Start the service, post made-up traffic to it, print the answers of the saved queries
 	$(TARGET)/debug/examples/demo $(BINARY)
 
 run: build ## Run the service with the settings of ./huggy-etl.toml, the environment, and ARGS
