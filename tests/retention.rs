@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::comparison::all_rows;
 use crate::support::Desk;
-use crate::truth::all_rows;
 
 /// Removes the dates of `events` before one, as a maintainer would: by a commit that only removes.
 fn remove_before(desk: &Desk, date: &str) {

@@ -29,9 +29,11 @@ pub fn has(program: &str) -> bool {
     found
 }
 
-/// A folder with a lake of its own.
+/// A folder with a lake of its own, in it or elsewhere.
 pub struct Desk {
     folder: TempDir,
+    lake: Option<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// What a command printed.
@@ -45,6 +47,17 @@ impl Desk {
     pub fn new() -> Desk {
         Desk {
             folder: tempfile::tempdir().expect("a temporary folder"),
+            lake: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// With the lake at that URL, which is reached by that environment.
+    pub fn on(lake: &str, environment: &[(String, String)]) -> Desk {
+        Desk {
+            lake: Some(lake.to_owned()),
+            environment: environment.to_vec(),
+            ..Desk::new()
         }
     }
 
@@ -60,11 +73,13 @@ impl Desk {
     /// The command with the desk's lake, run in the desk's folder.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_huggy-etl"));
+        let lake = self.lake.as_ref().map(PathBuf::from);
         command
             .current_dir(self.folder.path())
             .env_clear()
+            .envs(self.environment.iter().cloned())
             .arg("--lake")
-            .arg(self.path("lake"))
+            .arg(lake.unwrap_or_else(|| self.path("lake")))
             .args(args);
         command
     }
