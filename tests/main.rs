@@ -2,8 +2,8 @@
 
 mod cases;
 mod command_line;
-mod disorder;
 mod comparison;
+mod disorder;
 mod doctor;
 mod import;
 mod query;
@@ -15,5 +15,6 @@ mod saved_queries;
 mod secrets;
 mod serve;
 mod settings;
+#[allow(dead_code, reason = "shared with the other tests")]
 mod support;
 mod truth;

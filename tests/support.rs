@@ -294,6 +294,15 @@ impl Service {
         )
     }
 
+    /// The most memory the process has held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(status).expect("the process's status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a peak") << 10
+    }
+
     /// SIGTERM, and the exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.signal("-TERM");
@@ -352,6 +361,21 @@ pub fn exchange(address: &str, request: &[u8], goes_away: bool) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// How a POST was answered.
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<String>,
+}
+
+pub fn post_for_answer(url: &str, body: &str) -> Answer {
+    let answer = agent().post(url).send(body).expect("the service answers");
+    let retry_after = answer.headers().get("retry-after");
+    Answer {
+        status: answer.status().as_u16(),
+        retry_after: retry_after.and_then(|value| Some(value.to_str().ok()?.to_owned())),
+    }
 }
 
 /// Waits until it is so; fails the test if it does not become so.

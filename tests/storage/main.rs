@@ -3,7 +3,11 @@
 
 #[path = "../comparison.rs"]
 mod comparison;
+mod faults;
 mod pipeline;
+mod pressure;
+mod proxy;
+mod replicas;
 mod servers;
 #[allow(dead_code, reason = "shared with the other tests")]
 #[path = "../support.rs"]

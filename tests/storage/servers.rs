@@ -28,9 +28,9 @@ impl Drop for Process {
 }
 
 pub struct Seaweed {
-    _process: Process,
+    process: Option<Process>,
     ports: Vec<u16>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 const SEAWEED_PORTS: [&str; 10] = [
@@ -50,16 +50,45 @@ const PASSWORD: &str = "known-to-everybody";
 
 impl Seaweed {
     pub fn start() -> Seaweed {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let ports = free_ports(SEAWEED_PORTS.len());
-        let process = Self::run(folder.path(), &ports);
-        let server = Seaweed {
-            _process: process,
-            ports,
-            _folder: folder,
-        };
-        server.wait();
+        let mut server = Seaweed::planned();
+        server.start_again();
         server
+    }
+
+    /// Nothing runs yet; the ports are known.
+    pub fn planned() -> Seaweed {
+        Seaweed {
+            process: None,
+            ports: free_ports(SEAWEED_PORTS.len()),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// On what it had stored before.
+    pub fn start_again(&mut self) {
+        self.process = Some(Self::run(self.folder.path(), &self.ports));
+        self.wait();
+    }
+
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("a running server");
+        let sent = Command::new("kill")
+            .args([signal, &process.0.id().to_string()])
+            .status()
+            .expect("sending a signal");
+        assert!(sent.success(), "sending {signal} failed");
     }
 
     fn run(folder: &Path, ports: &[u16]) -> Process {
