@@ -6,6 +6,7 @@ mod comparison;
 mod disorder;
 mod doctor;
 mod import;
+mod maintain;
 mod query;
 mod query_errors;
 mod query_output;

@@ -2,7 +2,7 @@
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use deltalake::kernel::Action;
+use deltalake::kernel::{Action, Add};
 use deltalake::logstore::get_actions;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
@@ -30,6 +30,15 @@ pub enum Changes {
     Unknown,
 }
 
+/// The value of the partition column, if there is one.
+fn partition(add: &Add) -> Option<&str> {
+    add.partition_values
+        .values()
+        .flatten()
+        .map(String::as_str)
+        .next()
+}
+
 impl Table {
     /// What commits after `version`, up to this table's version, have added.
     ///
@@ -48,11 +57,13 @@ impl Table {
             };
             let actions = get_actions(version, &bytes).map_err(LakeError::delta(&self.name))?;
             files.extend(actions.into_iter().filter_map(|action| match action {
-                Action::Add(add) if add.data_change => Some(AddedFile {
-                    path: self.data_path(&add.path),
-                    version,
-                    partition_values: add.partition_values.into_iter().collect(),
-                }),
+                Action::Add(add) if add.data_change && !self.hides(partition(&add)) => {
+                    Some(AddedFile {
+                        path: self.data_path(&add.path),
+                        version,
+                        partition_values: add.partition_values.into_iter().collect(),
+                    })
+                }
                 _ => None,
             }));
         }

@@ -155,20 +155,19 @@ impl Lease {
                     .await;
                 self.number += 1;
                 // The number may have been free because it was passed long ago.
-                self.lake
+                let checked = self
+                    .lake
                     .check_newest(&self.what, &folder, self.number)
-                    .await
+                    .await;
+                checked.map_err(|error| match error {
+                    LakeError::Held { .. } => passed_on(&self.what, now),
+                    error => error,
+                })
             }
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. },
-            ) => {
-                let other = Record {
-                    holder: "another process".to_owned(),
-                    expires_at: now,
-                };
-                Err(held(&self.what, &other))
-            }
+            ) => Err(passed_on(&self.what, now)),
             Err(error) => Err(LakeError::storage(format!(
                 "renewing the lease on {}",
                 self.what
@@ -213,6 +212,15 @@ fn expired() -> Record {
         holder: "nobody".to_owned(),
         expires_at: DateTime::UNIX_EPOCH,
     }
+}
+
+/// The lease ran out and somebody else took it, whether or not he has finished by now.
+fn passed_on(what: &str, now: DateTime<Utc>) -> LakeError {
+    let other = Record {
+        holder: "another process, since this one was stopped for longer than its lease,".to_owned(),
+        expires_at: now,
+    };
+    held(what, &other)
 }
 
 fn held(what: &str, record: &Record) -> LakeError {

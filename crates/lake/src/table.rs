@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, TimeDelta, Utc};
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::{DataFrame, Expr, col};
+use datafusion::prelude::{DataFrame, Expr, cast, col, lit};
 use deltalake::DeltaTable;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::error::LakeError;
 use crate::location::Lake;
-use crate::maintain::Size;
+use crate::maintain::{Hidden, KEPT_FROM, Size};
 use crate::session::{BatchStream, session};
 use crate::write::write_files;
 
@@ -93,6 +93,8 @@ pub struct Table {
     pub(crate) name: String,
     pub(crate) inner: DeltaTable,
     pub(crate) layout: Layout,
+    /// Rows that reading and following the table passes over.
+    pub(crate) hidden: Option<Hidden>,
 }
 
 /// What an append wrote.
@@ -125,6 +127,7 @@ impl Table {
             name: name.to_owned(),
             inner,
             layout: Layout::default(),
+            hidden: None,
         })
     }
 
@@ -293,7 +296,10 @@ impl Table {
         let now = Utc::now().timestamp_millis();
         let transactions = txns
             .iter()
-            .map(|(app_id, version)| Transaction::new_with_last_update(app_id, *version, Some(now)))
+            .map(|(app_id, version)| {
+                let last_update = (*app_id != KEPT_FROM).then_some(now);
+                Transaction::new_with_last_update(app_id, *version, last_update)
+            })
             .collect();
         let properties = CommitProperties::default()
             .with_application_transactions(transactions)
@@ -389,6 +395,12 @@ impl Table {
         order: &[&str],
     ) -> Result<BatchStream, LakeError> {
         let read = || LakeError::read(&self.name);
+        if let Some(hidden) = &self.hidden {
+            let first = cast(lit(hidden.before.as_str()), DataType::Date32);
+            frame = frame
+                .filter(col(&hidden.column).gt_eq(first))
+                .map_err(read())?;
+        }
         if let Some(predicate) = predicate {
             frame = frame.filter(predicate).map_err(read())?;
         }
@@ -450,6 +462,14 @@ impl Table {
         ))
     }
 
+    pub(crate) fn partition_columns(&self) -> Result<Vec<String>, LakeError> {
+        let snapshot = self
+            .inner
+            .snapshot()
+            .map_err(LakeError::delta(&self.name))?;
+        Ok(snapshot.snapshot().metadata().partition_columns().to_vec())
+    }
+
     /// The least value of the partition column, as the log writes it.
     ///
     /// # Errors
@@ -457,7 +477,8 @@ impl Table {
     pub fn earliest_partition(&self) -> Result<Option<String>, LakeError> {
         let files = self.files()?.into_iter();
         let values = files.flat_map(|file| file.partition_values_map().into_values());
-        Ok(values.flatten().min())
+        let values = values.flatten().filter(|value| !self.hides(Some(value)));
+        Ok(values.min())
     }
 
     pub(crate) fn size(&self) -> Result<Size, LakeError> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-use chrono::{TimeDelta, Utc};
+use chrono::{NaiveDate, TimeDelta, Utc};
 use futures::TryStreamExt;
 use lake::{
     Changes, Consumer, Effort, Freed, Lake, LakeError, Layout, Maintenance, Role, Scope, Table,
@@ -143,7 +143,7 @@ impl World {
 
 fn work(effort: Effort, removed_stay: TimeDelta) -> Maintenance {
     let events = Role::Appended {
-        filling: DAYS[2].to_owned(),
+        filling: date(DAYS[2]),
         kept_from: None,
     };
     Maintenance {
@@ -162,6 +162,10 @@ fn work(effort: Effort, removed_stay: TimeDelta) -> Maintenance {
         removed_stay,
         is_trial: false,
     }
+}
+
+fn date(day: &str) -> NaiveDate {
+    day.parse().expect("a date")
 }
 
 fn all_now() -> Maintenance {
@@ -359,8 +363,8 @@ async fn old_partitions_are_removed_and_appends_go_on_meanwhile() {
     let mut writer = world.events().await;
     let mut work = all_now();
     work.tables[0].role = Role::Appended {
-        filling: DAYS[2].to_owned(),
-        kept_from: Some(DAYS[1].to_owned()),
+        filling: date(DAYS[2]),
+        kept_from: Some(date(DAYS[1])),
     };
     let report = world.maintain(work.clone()).await;
     assert_eq!((report.expired.files, report.expired.rows), (1, 1));
@@ -489,7 +493,7 @@ async fn files_log_and_commits_stay_small_over_many_flushes() {
             world.consumed(writer.version()).await;
             let mut steady = work(Effort::Steady, TimeDelta::zero());
             if let Role::Appended { filling, .. } = &mut steady.tables[0].role {
-                day.clone_into(filling);
+                *filling = date(day);
             }
             most_files = most_files.max(files_of(&world, day));
             world.maintain(steady).await;

@@ -51,15 +51,14 @@ pub async fn run(args: &Maintain, config: &Config) -> Result<(), Failure> {
 
 /// What there is to maintain.
 pub fn maintenance(config: &Config, effort: Effort, now: DateTime<Utc>) -> Maintenance {
-    let date = |at: DateTime<Utc>| at.date_naive().to_string();
     let kept_from = config.retain_events.and_then(|age| {
         let age = TimeDelta::from_std(age).ok()?;
-        now.checked_sub_signed(age).map(date)
+        Some(now.checked_sub_signed(age)?.date_naive())
     });
     let events = Upkeep {
         spec: ingest::events_table(),
         role: Role::Appended {
-            filling: date(now),
+            filling: now.date_naive(),
             kept_from,
         },
     };

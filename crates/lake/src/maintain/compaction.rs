@@ -25,6 +25,9 @@ use crate::write::FileWriter;
 pub(crate) const FENCE: &str = "maintain";
 /// The application id of commits by which rows are fewer than before.
 pub(crate) const FEWER_ROWS: &str = "maintain-fewer-rows";
+/// The application id under which the log says which partitions were removed by age: all before this date, in
+/// days since 1970.
+pub(crate) const KEPT_FROM: &str = "maintain-kept-from";
 /// Marks settled files in the log.
 const SETTLED: &str = "huggy-etl.settled";
 

@@ -16,15 +16,17 @@ mod waste;
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::alone::{Claim, LOOKED_EVERY};
 use crate::error::LakeError;
 use crate::location::Lake;
 use crate::table::{Table, TableSpec};
+pub(crate) use compaction::KEPT_FROM;
 use compaction::Tolerance;
 use plan::Group;
 pub use report::{Compacted, Freed, Size, TableReport};
+pub(crate) use retention::Hidden;
 use waste::{Folder, Kind, Waste};
 
 const LEASE: &str = "maintain";
@@ -45,12 +47,12 @@ pub enum Effort {
 /// How a table changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
-    /// Rows are appended, by anybody at any time.
+    /// Rows are appended, by anybody at any time; partitions are dates.
     Appended {
-        /// The first partition that still fills.
-        filling: String,
-        /// The first partition whose rows are kept, if not all are.
-        kept_from: Option<String>,
+        /// The first date that still fills.
+        filling: NaiveDate,
+        /// The first date whose rows are kept, if not all are.
+        kept_from: Option<NaiveDate>,
     },
     /// Rows are replaced by the consumer of the appended tables.
     Rewritten,
@@ -197,7 +199,7 @@ impl Run<'_> {
         else {
             return Ok(());
         };
-        let files = table.expired(first)?;
+        let files = table.expired(*first)?;
         if files.is_empty() {
             return Ok(());
         }
@@ -209,7 +211,7 @@ impl Run<'_> {
         if self.maintenance.is_trial {
             return Ok(());
         }
-        table.remove_expired(first).await
+        table.remove_expired(*first).await
     }
 
     fn groups(&self, table: &Table, role: &Role) -> Result<Vec<Group>, LakeError> {
@@ -218,9 +220,19 @@ impl Run<'_> {
         Ok(match role {
             Role::Rewritten => plan::of_rewritten(files, target, effort),
             Role::Appended { filling, kept_from } => {
-                let first = kept_from.as_deref().unwrap_or_default();
-                files.retain(|file| file.partition.as_deref().is_none_or(|it| it >= first));
-                plan::of_appended(files, Some(filling), target, effort, (self.clock)())
+                let first = kept_from.map(|date| date.to_string()).unwrap_or_default();
+                files.retain(|file| {
+                    file.partition
+                        .as_deref()
+                        .is_none_or(|it| it >= first.as_str())
+                });
+                plan::of_appended(
+                    files,
+                    Some(&filling.to_string()),
+                    target,
+                    effort,
+                    (self.clock)(),
+                )
             }
         })
     }

@@ -144,6 +144,7 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
     let mut tables = Tables::open(lake, chats).await?;
     // After the facts, so that their position cannot be ahead of it.
     events.refresh().await?;
+    let events = events.without_expired().await?;
     let plan = plan(&events, &tables, settings, mode).await?;
     let mut report = Report {
         rebuilt_because: plan.rebuild_reason(),

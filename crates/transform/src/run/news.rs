@@ -46,9 +46,11 @@ impl News {
         since: u64,
         files: &[AddedFile],
     ) -> Result<Option<News>, TransformError> {
+        // Counts cannot tell what of them is gone.
+        let has_lost_rows = events.has_lost_rows_since(since).await?;
         let counted = position(&tables.coverage)
             .await?
-            .filter(|counted| *counted >= since && *counted <= events.version());
+            .filter(|counted| *counted >= since && *counted <= events.version() && !has_lost_rows);
         let mut news = News {
             since,
             uncounted: counted.map(|_| Coverage::default()),

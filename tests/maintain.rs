@@ -1,0 +1,246 @@
+//! Maintaining a lake while it is filled, derived from and read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::{NaiveDate, Utc};
+use serde_json::json;
+
+use crate::support::{Desk, wait};
+use crate::truth::all_rows;
+
+const EVENTS: &str = "SELECT event_date, count(*), count(DISTINCT event_id), min(chat_id), max(chat_id) FROM events \
+                      GROUP BY 1 ORDER BY 1";
+
+/// A lake whose events lie in many small files.
+fn scattered(desk: &Desk, parts: usize) {
+    let path = desk.generate(
+        "traffic.ndjson",
+        &["--chats", "120", "--days", "4", "--seed", "5"],
+    );
+    let text = fs::read_to_string(path).expect("the traffic");
+    let lines: Vec<&str> = text.lines().collect();
+    for part in lines.chunks(lines.len().div_ceil(parts)) {
+        desk.write("part.ndjson", part.join("\n"));
+        desk.ok(&["import", "part.ndjson"]);
+    }
+}
+
+/// Tables and how many files and bytes they have.
+fn sizes(desk: &Desk) -> BTreeMap<String, (u64, u64)> {
+    let listing = desk.ok(&["tables"]);
+    let rows = listing.lines().skip(1).map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let number = |place: usize| columns[place].parse().expect("a number");
+        (columns[0].to_owned(), (number(2), number(3)))
+    });
+    rows.collect()
+}
+
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry"));
+    entries
+        .map(|entry| match entry.metadata().expect("its metadata") {
+            metadata if metadata.is_dir() => bytes_below(&entry.path()),
+            metadata => metadata.len(),
+        })
+        .sum()
+}
+
+#[test]
+fn after_maintenance_a_lake_takes_at_most_twice_its_room_and_says_what_it_said() {
+    let desk = Desk::new();
+    scattered(&desk, 12);
+    desk.ok(&["transform"]);
+    let (events, facts) = (desk.rows(EVENTS), all_rows(&desk));
+    let promised = desk.run(&["maintain", "--dry-run"]);
+    assert!(
+        promised.stdout.contains("events") && promised.stdout.contains("would write"),
+        "{}",
+        promised.stdout
+    );
+    assert!(sizes(&desk)["events"].0 > 12, "a trial does nothing");
+    let done = desk.run(&["maintain", "--vacuum-older-than", "0s"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(desk.rows(EVENTS), events);
+    assert_eq!(all_rows(&desk), facts);
+    let sizes = sizes(&desk);
+    let dates = events.as_array().expect("rows").len() as u64;
+    assert_eq!(sizes["events"].0, dates, "one file a date");
+    let live: u64 = sizes["events"].1;
+    let on_disk = bytes_below(&desk.path("lake/events"));
+    assert!(on_disk <= 2 * live, "{on_disk} bytes for {live}");
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(all_rows(&desk), facts);
+}
+
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(sent.expect("sending a signal").success());
+}
+
+/// How many commits the table of events has.
+fn commits(desk: &Desk) -> usize {
+    let log = fs::read_dir(desk.path("lake/events/_delta_log")).expect("the log");
+    let names = log.map(|entry| {
+        entry
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("a name")
+    });
+    names.filter(|name| name.ends_with(".json")).count()
+}
+
+#[test]
+fn a_maintainer_who_slept_past_his_lease_changes_nothing() {
+    let desk = Desk::new();
+    scattered(&desk, 12);
+    desk.ok(&["transform"]);
+    let (events, facts) = (desk.rows(EVENTS), all_rows(&desk));
+    let begun = commits(&desk);
+    let mut sleeper = desk
+        .command(&["maintain", "--vacuum-older-than", "0s"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starting the maintainer");
+    wait("the first date to be written anew", || {
+        commits(&desk) > begun
+    });
+    signal(&sleeper, "-STOP");
+    assert!(
+        sleeper.try_wait().expect("asking for its state").is_none(),
+        "it was stopped in the middle"
+    );
+    // Until the lease has expired another is turned away.
+    let began = Instant::now();
+    let other = loop {
+        let other = desk.run(&["maintain", "--vacuum-older-than", "0s"]);
+        if other.code == Some(0) {
+            break other;
+        }
+        assert!(other.stderr.contains("is held by"), "{}", other.stderr);
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{}",
+            other.stderr
+        );
+        thread::sleep(Duration::from_millis(500));
+    };
+    assert!(
+        began.elapsed() > Duration::from_secs(5),
+        "it did not wait for the lease: {}",
+        other.stderr
+    );
+    assert_eq!(desk.rows(EVENTS), events);
+    signal(&sleeper, "-CONT");
+    let woken = sleeper.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&woken.stderr);
+    assert!(
+        !woken.status.success() && said.contains("held by"),
+        "{said}"
+    );
+    assert_eq!(desk.rows(EVENTS), events);
+    assert_eq!(all_rows(&desk), facts);
+    let files = sizes(&desk)["events"].0;
+    assert_eq!(files, events.as_array().expect("rows").len() as u64);
+    desk.ok(&["transform"]);
+    assert_eq!(all_rows(&desk), facts);
+}
+
+#[test]
+fn facts_derived_while_the_lake_is_maintained_are_those_of_a_rebuild() {
+    let desk = Desk::new();
+    let path = desk.generate(
+        "traffic.ndjson",
+        &["--chats", "80", "--days", "2", "--seed", "6"],
+    );
+    let text = fs::read_to_string(path).expect("the traffic");
+    let lines: Vec<&str> = text.lines().collect();
+    let parts = lines.chunks(lines.len().div_ceil(6)).enumerate();
+    thread::scope(|scope| {
+        let desk = &desk;
+        let filling = scope.spawn(move || {
+            for (number, part) in parts {
+                let name = format!("part-{number}.ndjson");
+                desk.write(&name, part.join("\n"));
+                desk.ok(&["import", &name]);
+                desk.ok(&["transform"]);
+            }
+        });
+        while !filling.is_finished() {
+            let done = desk.run(&["maintain", "--vacuum-older-than", "0s"]);
+            assert_eq!(done.code, Some(0), "{}", done.stderr);
+        }
+    });
+    desk.ok(&["transform"]);
+    let incremental = all_rows(&desk);
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(all_rows(&desk), incremental);
+    assert!(!incremental.is_empty());
+}
+
+#[test]
+fn removed_dates_that_come_in_again_change_no_fact() {
+    let desk = Desk::new();
+    scattered(&desk, 3);
+    desk.ok(&["transform"]);
+    let derived = |desk: &Desk| {
+        let mut rows = all_rows(desk);
+        rows.retain(|row| !row.starts_with("coverage "));
+        rows
+    };
+    let facts = derived(&desk);
+    let dates = desk.rows("SELECT DISTINCT cast(event_date AS TEXT) FROM events ORDER BY 1");
+    let kept: NaiveDate = dates[2][0]
+        .as_str()
+        .expect("a date")
+        .parse()
+        .expect("a date");
+    let age = (Utc::now().date_naive() - kept).num_days();
+    let maintain = || {
+        let mut command = desk.command(&["maintain"]);
+        let done = command
+            .env("HUGGY_ETL_RETAIN", format!("events={age}d"))
+            .output();
+        let done = done.expect("running the binary");
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let told = maintain();
+    assert!(told.contains("too old"), "{told}");
+    let first = || desk.rows("SELECT cast(min(event_date) AS TEXT) FROM events");
+    assert_eq!(first(), json!([[kept.to_string()]]));
+    let check = |when: &str| assert!(derived(&desk) == facts, "a fact changed {when}");
+    desk.ok(&["transform"]);
+    check("by retention");
+    desk.ok(&["import", "traffic.ndjson"]);
+    assert_eq!(first(), json!([[dates[0][0]]]), "they are there again");
+    desk.ok(&["transform"]);
+    check("when they came again");
+    desk.ok(&["transform", "--full"]);
+    check("by a rebuild");
+    maintain();
+    assert_eq!(first(), json!([[kept.to_string()]]));
+    desk.ok(&["transform"]);
+    check("when they were removed again");
+    let stored = desk.rows("SELECT count(*) FROM events");
+    assert_eq!(
+        desk.rows("SELECT sum(events) FROM coverage"),
+        stored,
+        "coverage tells what is there"
+    );
+}
