@@ -158,38 +158,6 @@ fn a_maintainer_who_slept_past_his_lease_changes_nothing() {
 }
 
 #[test]
-fn facts_derived_while_the_lake_is_maintained_are_those_of_a_rebuild() {
-    let desk = Desk::new();
-    let path = desk.generate(
-        "traffic.ndjson",
-        &["--chats", "80", "--days", "2", "--seed", "6"],
-    );
-    let text = fs::read_to_string(path).expect("the traffic");
-    let lines: Vec<&str> = text.lines().collect();
-    let parts = lines.chunks(lines.len().div_ceil(6)).enumerate();
-    thread::scope(|scope| {
-        let desk = &desk;
-        let filling = scope.spawn(move || {
-            for (number, part) in parts {
-                let name = format!("part-{number}.ndjson");
-                desk.write(&name, part.join("\n"));
-                desk.ok(&["import", &name]);
-                desk.ok(&["transform"]);
-            }
-        });
-        while !filling.is_finished() {
-            let done = desk.run(&["maintain", "--vacuum-older-than", "0s"]);
-            assert_eq!(done.code, Some(0), "{}", done.stderr);
-        }
-    });
-    desk.ok(&["transform"]);
-    let incremental = all_rows(&desk);
-    desk.ok(&["transform", "--full"]);
-    assert_eq!(all_rows(&desk), incremental);
-    assert!(!incremental.is_empty());
-}
-
-#[test]
 fn removed_dates_that_come_in_again_change_no_fact() {
     let desk = Desk::new();
     scattered(&desk, 3);
