@@ -40,7 +40,7 @@ fn a_soak_of_random_faults_loses_nothing_doubles_nothing_and_memory_stays_flat()
                 kills += 1;
             }
             1 => {
-                service.stop_drained(&host);
+                service.stop();
                 service = start(&host);
                 load.to(&service);
                 stops += 1;
@@ -64,7 +64,8 @@ fn a_soak_of_random_faults_loses_nothing_doubles_nothing_and_memory_stays_flat()
         }
     }
     load.pause();
-    service.stop_drained(&host);
+    service.stop();
+    host.drain();
     let fault = format!(
         "soak of {} s with {kills} kills, {stops} stops, {pauses} pauses, seed {seed}",
         length.as_secs()
@@ -85,11 +86,12 @@ fn length() -> Duration {
     humantime::parse_duration(&text).expect("SOAK_DURATION=30m")
 }
 
-/// With the transform at work beside.
+/// With the transform and the maintenance of the lake at work beside.
 fn start(host: &Host) -> Process {
     let mut command = host.command(&[]);
     command
         .env("HUGGY_ETL_TRANSFORM_EVERY", "2s")
+        .env("HUGGY_ETL_MAINTAIN_EVERY", "7s")
         .env("HUGGY_ETL_FLUSH_INTERVAL", "500ms");
     host.start_with(command)
 }
