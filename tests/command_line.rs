@@ -40,15 +40,16 @@ fn calls(line: &str) -> Vec<Vec<String>> {
     calls
 }
 
-/// The words of a shell's line; those in single quotes are one.
+/// The words of a shell's line; those in quotes are one.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
-    let mut quoted = false;
+    let mut quote = None;
     for character in line.chars() {
-        match character {
-            '\'' => quoted = !quoted,
-            ' ' if !quoted => words.push(String::new()),
-            other => words.last_mut().expect("a word").push(other),
+        match (quote, character) {
+            (Some(open), close) if open == close => quote = None,
+            (None, '\'' | '"') => quote = Some(character),
+            (None, ' ') => words.push(String::new()),
+            (_, other) => words.last_mut().expect("a word").push(other),
         }
     }
     words.retain(|word| !word.is_empty());

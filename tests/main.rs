@@ -16,6 +16,7 @@ mod saved_queries;
 mod secrets;
 mod serve;
 mod settings;
+mod shell;
 #[allow(dead_code, reason = "shared with the other tests")]
 mod support;
 mod truth;

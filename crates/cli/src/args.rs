@@ -38,6 +38,11 @@ pub enum Command {
     Maintain(Maintain),
     /// Run a saved query, or SQL, over the lake's tables
     Query(Query),
+    /// Ask with SQL and commands, one after the other; a script from stdin
+    #[command(
+        after_help = "Examples:\n  huggy-etl shell\n  echo '.run wait_times from=2024-03-01' | huggy-etl shell"
+    )]
+    Shell,
     /// List the saved queries with their parameters, or print one
     #[command(after_help = "Examples:\n  huggy-etl queries\n  huggy-etl queries wait_times")]
     Queries {

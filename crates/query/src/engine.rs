@@ -135,6 +135,14 @@ impl Engine {
         Ok(list_tables(self.lake()).await?)
     }
 
+    /// What SQL may call.
+    pub fn function_names(&self) -> Vec<String> {
+        let scalar = self.0.state.scalar_functions().keys();
+        let aggregate = self.0.state.aggregate_functions().keys();
+        let window = self.0.state.window_functions().keys();
+        scalar.chain(aggregate).chain(window).cloned().collect()
+    }
+
     /// What a table holds; the name in any case.
     ///
     /// # Errors

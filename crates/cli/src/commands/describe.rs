@@ -1,17 +1,21 @@
 //! `huggy-etl describe TABLE`: a table's columns, with type and meaning.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::config::Config;
 use crate::exit::Failure;
-use ::query::AsOf;
+use ::query::{AsOf, TableDescription};
 
 pub async fn run(table: &str, config: &Config) -> Result<(), Failure> {
     let table = super::engine(config, AsOf::Now)?
         .describe(table)
         .await
         .map_err(super::query::failure)?;
-    let mut out = std::io::stdout().lock();
+    write(&table, &mut std::io::stdout().lock())?;
+    Ok(())
+}
+
+pub fn write(table: &TableDescription, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "{}: {}\n",
@@ -30,8 +34,8 @@ pub async fn run(table: &str, config: &Config) -> Result<(), Failure> {
         .map(|column| column.sql_type.len())
         .max()
         .unwrap_or_default();
-    for column in table.columns {
-        let description = column.description.unwrap_or_default();
+    for column in &table.columns {
+        let description = column.description.as_deref().unwrap_or_default();
         writeln!(
             out,
             "{:name_width$}  {:type_width$}  {description}",

@@ -27,13 +27,17 @@ const EXIT_STATUS: [(&str, &str); 5] = [
     ("130", "Interrupted."),
 ];
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("./huggy-etl.toml", "Settings."),
     ("./lake", "The lake, unless a setting says where it is."),
     ("./wal", "The write-ahead log of serve."),
     (
         "./queries/*.sql",
         "Saved queries of your own; they go before the program's ones of the same name.",
+    ),
+    (
+        "$XDG_STATE_HOME/huggy-etl/history",
+        "What was typed in the shell; without the variable, below ~/.local/state.",
     ),
 ];
 

@@ -13,6 +13,7 @@ pub mod man;
 pub mod queries;
 pub mod query;
 pub mod serve;
+pub mod shell;
 pub mod tables;
 pub mod transform;
 

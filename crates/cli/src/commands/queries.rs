@@ -15,7 +15,10 @@ const FOLDER: &str = "queries";
 const EXTENSION: &str = "sql";
 
 pub fn run(name: Option<&str>) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+    write(name, &mut std::io::stdout().lock())
+}
+
+pub fn write(name: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(name) = name {
         let query = find(name)?.ok_or_else(|| unknown(name))?;
         write!(out, "{}", query.sql)?;

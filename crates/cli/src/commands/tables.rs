@@ -1,10 +1,10 @@
 //! `huggy-etl tables`: what tables the lake holds.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::config::Config;
 use crate::exit::Failure;
-use ::query::AsOf;
+use ::query::{AsOf, TableInfo};
 
 pub async fn run(config: &Config) -> Result<(), Failure> {
     let tables = super::engine(config, AsOf::Now)?
@@ -18,7 +18,11 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    let mut out = std::io::stdout().lock();
+    write(&tables, &mut std::io::stdout().lock())?;
+    Ok(())
+}
+
+pub fn write(tables: &[TableInfo], out: &mut impl Write) -> io::Result<()> {
     let width = tables
         .iter()
         .map(|table| table.name.len())
@@ -30,7 +34,7 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
         "table", "rows", "files", "bytes"
     )?;
     for table in tables {
-        let description = table.description.unwrap_or_default();
+        let description = table.description.as_deref().unwrap_or_default();
         writeln!(
             out,
             "{:width$}  {:>12}  {:>6}  {:>14}  {description}",

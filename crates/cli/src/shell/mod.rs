@@ -1,0 +1,80 @@
+//! The interactive shell: reads statements and commands, one after the other, and never ends for an error.
+//!
+//! What is not typed at a terminal is a script: it stops at its first error and says so by its exit code.
+
+mod command;
+mod complete;
+mod editor;
+mod keywords;
+mod names;
+mod pager;
+mod run;
+mod scan;
+mod work;
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::exit::Failure;
+use editor::{LineEditor, Typed};
+use names::Names;
+use run::{Next, Runner};
+use scan::is_complete;
+
+pub use pager::Pager;
+
+/// What the surroundings say about a shell at a terminal.
+pub struct Terminal {
+    pub history: Option<PathBuf>,
+    pub pager: Pager,
+    pub colors: bool,
+    /// What stands above the first prompt.
+    pub greeting: String,
+}
+
+pub async fn interactive(engine: ::query::Engine, terminal: Terminal) -> Result<(), Failure> {
+    let names = Names::default();
+    let mut runner = Runner::new(engine, names.clone(), Some(terminal.pager))?;
+    runner.learn_names();
+    let mut editor = LineEditor::new(names, terminal.history, terminal.colors)
+        .context("the terminal cannot be used")
+        .map_err(Failure::Environment)?;
+    eprintln!("{}", terminal.greeting);
+    loop {
+        // Blocks this thread only; queries and the names of the lake have threads of their own.
+        match editor.read() {
+            Ok(Typed::Input(input)) => match runner.perform(&input).await {
+                Ok(Next::Continue) => {}
+                Ok(Next::Quit) | Err(Failure::ClosedPipe) => return Ok(()),
+                Err(failure) => failure.tell(),
+            },
+            Ok(Typed::GivenUp) => {}
+            Ok(Typed::End) => return Ok(()),
+            Err(error) => {
+                return Err(Failure::Environment(
+                    anyhow::anyhow!(error).context("reading from the terminal"),
+                ));
+            }
+        }
+    }
+}
+
+/// Runs what comes on the input, up to the first error.
+pub async fn script(engine: ::query::Engine, input: impl BufRead) -> Result<(), Failure> {
+    let mut runner = Runner::new(engine, Names::default(), None)?;
+    let mut pending = String::new();
+    for line in input.lines() {
+        pending += &line.context("reading stdin").map_err(Failure::Work)?;
+        pending.push('\n');
+        if is_complete(&pending) {
+            if let Next::Quit = runner.perform(&std::mem::take(&mut pending)).await? {
+                return Ok(());
+            }
+            std::io::stdout().flush()?;
+        }
+    }
+    runner.perform(&pending).await?;
+    Ok(())
+}

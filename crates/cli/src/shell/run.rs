@@ -1,0 +1,312 @@
+//! What is typed, done: statements by the engine, commands by what they name.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+
+use super::command::{self, Command};
+use super::names::Names;
+use super::pager::Pager;
+use super::scan::{is_command, statements};
+use super::work::Threads;
+use crate::commands::{describe, queries, query, tables};
+use crate::exit::Failure;
+use ::query::{
+    Engine, Format, QueryError, ResultSummary, Screen, Script, Session, Style, Undeclared,
+};
+
+pub enum Next {
+    Continue,
+    Quit,
+}
+
+pub struct Runner {
+    engine: Engine,
+    /// Keeps the views and tables that statements make.
+    session: Arc<Session>,
+    names: Names,
+    /// At a terminal.
+    pager: Option<Pager>,
+    format: Format,
+    timing: bool,
+    last: Option<Work>,
+    threads: Threads,
+}
+
+/// SQL with the values of its parameters.
+#[derive(Clone)]
+struct Work {
+    sql: String,
+    values: Vec<(String, String)>,
+    undeclared: Undeclared,
+}
+
+impl Runner {
+    pub fn new(engine: Engine, names: Names, pager: Option<Pager>) -> io::Result<Runner> {
+        Ok(Runner {
+            session: Arc::new(engine.session()),
+            engine,
+            names,
+            pager,
+            format: Format::default(),
+            timing: false,
+            last: None,
+            threads: Threads::new()?,
+        })
+    }
+
+    /// Those of the lake come later.
+    pub fn learn_names(&self) {
+        let saved = queries::all().unwrap_or_default().into_values();
+        let saved = saved.map(|query| {
+            let parameters = query.parameters().unwrap_or_default().into_iter();
+            let parameters = parameters.map(|parameter| parameter.name).collect();
+            (query.name, parameters)
+        });
+        self.names.learn(|known| {
+            known.saved = saved.collect();
+            known.functions = self.engine.function_names().into_iter().collect();
+        });
+        let (names, engine) = (self.names.clone(), self.engine.clone());
+        tokio::spawn(async move { names.learn_tables(&engine).await });
+    }
+
+    pub async fn perform(&mut self, input: &str) -> Result<Next, Failure> {
+        if is_command(input) {
+            let command = command::parse(input).map_err(|error| Failure::Usage(anyhow!(error)))?;
+            return self.command(command).await;
+        }
+        let (found, _) = statements(input);
+        let Some(last) = found.last() else {
+            return Ok(Next::Continue);
+        };
+        self.last = Some(Work::typed(last));
+        self.work(Work::typed(input)).await?;
+        for statement in found {
+            self.names.learn_from(statement);
+        }
+        Ok(Next::Continue)
+    }
+
+    async fn command(&mut self, command: Command) -> Result<Next, Failure> {
+        match command {
+            Command::Tables(part) => {
+                let mut tables = self.engine.tables().await.map_err(query::failure)?;
+                tables.retain(|table| part.as_ref().is_none_or(|part| table.name.contains(part)));
+                self.print(|out| tables::write(&tables, out))?;
+            }
+            Command::Schema(table) => self.schema(table).await?,
+            Command::Describe(table) => {
+                let table = self.engine.describe(&table).await.map_err(query::failure)?;
+                self.print(|out| describe::write(&table, out))?;
+            }
+            Command::Queries(name) => {
+                let mut text = Vec::new();
+                queries::write(name.as_deref(), &mut text)?;
+                self.show(&text)?;
+            }
+            Command::Run { name, values } => {
+                let saved = queries::find(&name)?.ok_or_else(|| queries::unknown(&name))?;
+                let work = Work {
+                    sql: saved.sql,
+                    values,
+                    undeclared: Undeclared::Refused,
+                };
+                self.last = Some(work.clone());
+                self.work(work).await?;
+            }
+            Command::Format(None) => println!("{}", self.format),
+            Command::Format(Some(format)) if format.is_binary() => {
+                return Err(Failure::Usage(anyhow!(
+                    "{format} is for files: huggy-etl query ... -o FILE"
+                )));
+            }
+            Command::Format(Some(format)) => self.format = format,
+            Command::Timing(on) => self.timing = on.unwrap_or(!self.timing),
+            Command::Explain(sql) => {
+                let work = sql
+                    .as_deref()
+                    .map(Work::typed)
+                    .or_else(|| self.last.clone());
+                let nothing = || Failure::Usage(anyhow!("there is no statement yet: .explain SQL"));
+                self.work(work.ok_or_else(nothing)?.explained()).await?;
+            }
+            Command::Help => self.show(command::help().as_bytes())?,
+            Command::Quit => return Ok(Next::Quit),
+        }
+        Ok(Next::Continue)
+    }
+
+    async fn schema(&self, table: Option<String>) -> Result<(), Failure> {
+        let names = match table {
+            Some(table) => vec![table],
+            None => {
+                let tables = self.engine.tables().await.map_err(query::failure)?;
+                tables.into_iter().map(|table| table.name).collect()
+            }
+        };
+        let mut text = String::new();
+        for name in names {
+            let table = self.engine.describe(&name).await.map_err(query::failure)?;
+            let columns = table.columns.iter();
+            let columns: Vec<String> = columns
+                .map(|column| format!("  {} {}", column.name, column.sql_type))
+                .collect();
+            text += &format!("{} (\n{}\n)\n", table.name, columns.join(",\n"));
+        }
+        self.show(text.as_bytes())
+    }
+
+    /// Runs the statements; at a terminal, Ctrl-C stops them.
+    async fn work(&mut self, work: Work) -> Result<(), Failure> {
+        let started = Instant::now();
+        let sql = work.sql.clone();
+        let (text, done) = if self.pager.is_some() {
+            let running = work.answered(self.session.clone(), self.format, self.style());
+            let Some(ended) = self.threads.run(running).await? else {
+                eprintln!("interrupted");
+                return Ok(());
+            };
+            ended
+        } else {
+            let mut out = BufWriter::new(io::stdout());
+            let style = Style::default();
+            let done = answer(&self.session, &work, self.format, &style, &mut out).await;
+            out.flush()?;
+            (Vec::new(), done)
+        };
+        self.show(&text)?;
+        self.tell(
+            &done.map_err(|error| failure(error, &sql))?,
+            started.elapsed(),
+        );
+        Ok(())
+    }
+
+    /// A table is fitted to the terminal, or, larger than it, left to the pager.
+    fn style(&self) -> Style {
+        let screen = terminal_size::terminal_size().map(|(width, height)| Screen {
+            width: width.0.into(),
+            height: self.pager.is_some().then_some(height.0.into()),
+        });
+        Style {
+            screen,
+            ..Style::default()
+        }
+    }
+
+    fn tell(&self, results: &[ResultSummary], took: Duration) {
+        for result in results {
+            if result.truncated {
+                eprintln!(
+                    "only the first {} rows are shown; .format csv or ndjson shows all",
+                    result.rows
+                );
+            }
+            if result.left_out.cut_values > 0 || !result.left_out.columns.is_empty() {
+                eprintln!("not all fits the width; .format csv or ndjson shows all");
+            }
+        }
+        let rows: usize = results.iter().map(|result| result.rows).sum();
+        let rows = format!("{rows} row{}", if rows == 1 { "" } else { "s" });
+        match (self.timing, self.pager.is_some()) {
+            (true, _) => eprintln!("{rows} in {:.3} s", took.as_secs_f64()),
+            (false, true) => eprintln!("{rows}"),
+            (false, false) => {}
+        }
+    }
+
+    fn print(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        write(&mut text)?;
+        self.show(&text)
+    }
+
+    fn show(&self, text: &[u8]) -> Result<(), Failure> {
+        match &self.pager {
+            Some(pager) => pager.show(text)?,
+            None => io::stdout().lock().write_all(text)?,
+        }
+        Ok(())
+    }
+}
+
+impl Work {
+    fn typed(sql: &str) -> Work {
+        Work {
+            sql: sql.to_owned(),
+            values: Vec::new(),
+            undeclared: Undeclared::TypedByUse,
+        }
+    }
+
+    /// How it would be run. The comments stay first: they declare its parameters.
+    fn explained(self) -> Work {
+        let is_comment = |line: &&str| line.trim().is_empty() || line.trim().starts_with("--");
+        let lines = self.sql.split_inclusive('\n');
+        let comments: usize = lines.take_while(is_comment).map(str::len).sum();
+        let (comments, statement) = self.sql.split_at(comments);
+        Work {
+            sql: format!("{comments}EXPLAIN {statement}"),
+            ..self
+        }
+    }
+
+    /// The text of tables; what is not for reading may be endless, and goes out as it comes.
+    async fn answered(
+        self,
+        session: Arc<Session>,
+        format: Format,
+        style: Style,
+    ) -> (Vec<u8>, Result<Vec<ResultSummary>, QueryError>) {
+        let mut text = Vec::new();
+        let done = if format == Format::Table {
+            answer(&session, &self, format, &style, &mut text).await
+        } else {
+            let mut out = BufWriter::new(io::stdout());
+            answer(&session, &self, format, &style, &mut out).await
+        };
+        (text, done)
+    }
+}
+
+async fn answer<W: Write>(
+    session: &Session,
+    work: &Work,
+    format: Format,
+    style: &Style,
+    out: &mut W,
+) -> Result<Vec<ResultSummary>, QueryError> {
+    // What was committed meanwhile is seen.
+    session.refresh().await;
+    let script = Script {
+        sql: &work.sql,
+        values: &work.values,
+        undeclared: work.undeclared,
+    };
+    let mut results = Vec::new();
+    for statement in session.prepare(script)? {
+        let answer = session.execute(&statement).await?;
+        if !statement.has_rows() {
+            continue;
+        }
+        if !results.is_empty() {
+            out.write_all(format.separator())?;
+        }
+        results.push(answer.print(format, style, out).await?);
+    }
+    out.flush()?;
+    Ok(results)
+}
+
+/// With the line that is at fault.
+fn failure(error: QueryError, sql: &str) -> Failure {
+    if let QueryError::Sql(mistake) = &error
+        && let Some(excerpt) = mistake.excerpt(sql, None)
+    {
+        return Failure::Work(anyhow!("{}\n{excerpt}", mistake.message));
+    }
+    query::failure(error)
+}
