@@ -11,7 +11,7 @@ use chrono::{NaiveDate, Utc};
 use serde_json::json;
 
 use crate::support::{Desk, wait};
-use crate::truth::all_rows;
+use crate::comparison::all_rows;
 
 const EVENTS: &str = "SELECT event_date, count(*), count(DISTINCT event_id), min(chat_id), max(chat_id) FROM events \
                       GROUP BY 1 ORDER BY 1";
