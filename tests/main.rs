@@ -5,6 +5,7 @@ mod command_line;
 mod comparison;
 mod disorder;
 mod doctor;
+mod export;
 mod import;
 mod maintain;
 mod query;
@@ -20,3 +21,4 @@ mod shell;
 #[allow(dead_code, reason = "shared with the other tests")]
 mod support;
 mod truth;
+mod verify;

@@ -64,6 +64,14 @@ pub enum Command {
     Generate(Generate),
     /// Say what is missing, late, unreadable or skewed in what Huggy delivers, and what to do
     Doctor(Doctor),
+    /// Check that the lake is whole: log, files, statistics, repeated events, facts, write-ahead log
+    Verify(Verify),
+    /// Look into the write-ahead log
+    #[command(
+        subcommand,
+        after_help = "Example:\n  huggy-etl wal inspect /var/lib/huggy/wal"
+    )]
+    Wal(Wal),
     /// Print the effective settings, secrets masked
     #[command(after_help = "Example:\n  HUGGY_ETL_FLUSH_INTERVAL=5s huggy-etl config")]
     Config,
@@ -322,6 +330,46 @@ pub enum CompletedShell {
 pub struct Man {
     /// Write the pages of the program and of each command to this folder
     #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit code 1 if there is a problem, 3 if the lake cannot be used.\n\nExamples:\n  huggy-etl verify\n  huggy-etl verify --full --format ndjson"
+)]
+pub struct Verify {
+    /// Read every value of every file, and derive the facts of every chat anew; else of large files what
+    /// describes them, and the facts of 1,000 chats
+    #[arg(long)]
+    pub full: bool,
+    /// Folder of a write-ahead log to look into, too [default: that of the settings where it exists]
+    #[arg(long, value_name = "DIR")]
+    pub wal: Option<PathBuf>,
+    /// Findings for reading, or as an object a line
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: VerifyFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyFormat {
+    Text,
+    Ndjson,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Wal {
+    /// Say which deliveries a write-ahead log holds, what of them is not in the lake yet, and what is
+    /// damaged; never what they say
+    Inspect(WalInspect),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Changes nothing; a service may own the log meanwhile. Exit code 1 if it is damaged.\n\nExample:\n  huggy-etl wal inspect /var/lib/huggy/wal"
+)]
+pub struct WalInspect {
+    /// Its folder [default: that of the settings]
+    #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
 

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command};
+use args::{Args, Command, Wal};
 use config::Config;
 use exit::Failure;
 
@@ -73,6 +73,8 @@ async fn run_on_lake(command: Command, config: Config) -> Result<(), Failure> {
         Command::Describe { table } => commands::describe::run(&table, &config).await,
         Command::Export(export) => commands::export::run(&export, &config).await,
         Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,
+        Command::Verify(verify) => commands::verify::run(&verify, &config).await,
+        Command::Wal(Wal::Inspect(inspect)) => commands::wal::inspect(&inspect, &config).await,
         Command::Config => commands::config::run(&config),
         Command::Query(_)
         | Command::Generate(_)

@@ -30,6 +30,7 @@ mod scope;
 mod session;
 mod stats;
 mod table;
+mod verify;
 mod write;
 
 pub use alone::Claim;
@@ -46,3 +47,4 @@ pub use rewrite::Rewrite;
 pub use scope::Scope;
 pub use session::{BatchStream, session};
 pub use table::{Appended, Layout, Table, TableSpec};
+pub use verify::{Depth, Flaw, TableCheck};

@@ -44,7 +44,7 @@ pub(crate) fn statistics(rows: &RecordBatch, is_indexed: impl Fn(usize, &str) ->
 }
 
 /// The bounds of the column's values, if it has any and its type has bounds.
-fn bounds(column: &ArrayRef) -> Option<(Value, Value)> {
+pub(crate) fn bounds(column: &ArrayRef) -> Option<(Value, Value)> {
     match column.data_type() {
         DataType::Int8 => numbers::<Int8Type>(column),
         DataType::Int16 => numbers::<Int16Type>(column),

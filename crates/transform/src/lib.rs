@@ -17,5 +17,8 @@ mod read;
 mod run;
 mod settings;
 
-pub use run::{CONSUMER, Mode, Report, TransformError, derived_specs, derived_tables, run};
+pub use run::{
+    CONSUMER, DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, Mode, Report,
+    TransformError, derived_specs, derived_tables, repeated_events, run, verify_facts,
+};
 pub use settings::{RULES_VERSION, Settings};

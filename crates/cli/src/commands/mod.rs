@@ -16,6 +16,8 @@ pub mod serve;
 pub mod shell;
 pub mod tables;
 pub mod transform;
+pub mod verify;
+pub mod wal;
 
 use crate::config::Config;
 

@@ -37,6 +37,7 @@
 
 mod disk;
 mod frame;
+mod inspect;
 mod lock;
 mod replay;
 mod segment;
@@ -58,6 +59,7 @@ use uuid::Uuid;
 
 pub use disk::{Disk, DiskFile, Entry, RealDisk};
 pub use frame::{Frame, HEADER_BYTES};
+pub use inspect::{DamageFound, Inspection, LogFound, SegmentFound, inspect, logs};
 use lock::Lock;
 pub use replay::{Damage, Replayed, WalReader};
 use segment::{Root, Segments};
@@ -170,7 +172,7 @@ impl Wal {
             path: dir.to_owned(),
             disk,
             usage: AtomicU64::new(0),
-            _lock: lock,
+            _lock: Some(lock),
         });
         let old = old_logs(&root).map_err(io)?;
 

@@ -17,8 +17,8 @@ pub(super) struct Root {
     pub disk: Arc<dyn Disk>,
     /// Bytes of all segments of all ids.
     pub usage: AtomicU64,
-    /// Held as long as anything here may read or write.
-    pub _lock: Lock,
+    /// Held as long as anything here may read or write; `None` for who only looks.
+    pub _lock: Option<Lock>,
 }
 
 /// The files of one WAL id, oldest first. Shared by the writer, the reader and whoever releases.

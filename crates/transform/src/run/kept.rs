@@ -151,7 +151,8 @@ impl KeptSessions {
         Ok(())
     }
 
-    fn is_kept(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+    /// Of rows of a fact, which stay as they are.
+    pub fn is_kept(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
         let (companies, chats) = (longs(batch, "company_id")?, longs(batch, "chat_id")?);
         let sessions = longs(batch, "session_no")?;
         let is_kept = |row: usize| {

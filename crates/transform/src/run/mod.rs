@@ -15,6 +15,7 @@ mod news;
 mod plan;
 mod runs;
 mod tables;
+mod verify;
 
 use std::collections::BTreeSet;
 
@@ -36,6 +37,9 @@ use plan::{Plan, Standing, plan, standing};
 use runs::Runs;
 pub use tables::{CONSUMER, derived_specs, derived_tables};
 use tables::{REBUILDING, Tables, open_chats, position, txns};
+pub use verify::{
+    DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, repeated_events, verify_facts,
+};
 
 const LEASE: &str = "transform";
 /// How often a run is made before a conflict is an error.

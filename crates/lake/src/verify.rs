@@ -1,0 +1,462 @@
+//! Whether a table is what its log says: commits, files, and what the log tells of them.
+//!
+//! Reads only, and keeps little in memory: of large files what describes them, unless all is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::{concat, concat_batches};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use chrono::{DateTime, Duration, Utc};
+use deltalake::kernel::{Action, LogicalFileView};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use parquet::arrow::parquet_to_arrow_schema;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use serde_json::{Map, Value};
+
+use crate::error::LakeError;
+use crate::location::Lake;
+use crate::stats::{bounds, statistics};
+use crate::table::Table;
+
+/// Files up to this size are read whole; what describes a larger one lies in about so much at its end.
+const TAIL_BYTES: u64 = 256 << 10;
+const FILES_AT_ONCE: usize = 4;
+/// The log may give instants in milliseconds.
+const LOG_PRECISION_MILLIS: i64 = 1;
+
+/// How closely files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Small files whole, of large ones what describes them.
+    Described,
+    /// Every value of every file.
+    Whole,
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    #[error("commit {version} is missing from the log, while later ones are there")]
+    CommitMissing { version: u64 },
+    #[error("commit {version} of the log cannot be read: {reason}")]
+    CommitUnreadable { version: u64, reason: String },
+    #[error("the log begins with commit {first}, and no checkpoint tells what was before")]
+    NoBeginning { first: u64 },
+    #[error("file {path} is gone; the log says that it has {rows} rows")]
+    FileMissing { path: String, rows: u64 },
+    #[error("file {path} has {found} bytes; the log says {logged}")]
+    FileSize {
+        path: String,
+        logged: u64,
+        found: u64,
+    },
+    #[error("file {path} cannot be read: {reason}")]
+    FileUnreadable { path: String, reason: String },
+    #[error("file {path} has {found} rows; the log says {logged}")]
+    RowCount {
+        path: String,
+        logged: u64,
+        found: u64,
+    },
+    #[error(
+        "column {column} of file {path} is {found}; the log says {logged}, so that queries may pass rows over"
+    )]
+    Statistics {
+        path: String,
+        column: String,
+        found: String,
+        logged: String,
+    },
+}
+
+/// What was found of one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableCheck {
+    pub version: u64,
+    pub files: usize,
+    pub rows: u64,
+    pub bytes: u64,
+    pub flaws: Vec<Flaw>,
+    /// Files that the table does not consist of (any more), and their bytes.
+    pub unreferenced: (usize, u64),
+}
+
+impl Lake {
+    /// Whether the commits of a table's log are all there and can be read. Needs no table that opens.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`].
+    pub async fn verify_log(&self, table: &str) -> Result<Vec<Flaw>, LakeError> {
+        let storage = || LakeError::storage(format!("reading the log of table {table}"));
+        let folder = self.prefix.clone().join(table).join("_delta_log");
+        let objects = self.store.list(Some(&folder));
+        let objects: Vec<_> = objects.try_collect().await.map_err(storage())?;
+        let (mut commits, mut checkpoints) = (BTreeMap::new(), BTreeSet::new());
+        for object in &objects {
+            let name = object.location.filename().unwrap_or_default();
+            let Some((Ok(version), ending)) = name
+                .split_once('.')
+                .map(|(version, ending)| (version.parse::<u64>(), ending))
+            else {
+                continue;
+            };
+            if ending == "json" {
+                commits.insert(version, object.location.clone());
+            } else if ending.contains("checkpoint") {
+                checkpoints.insert(version);
+            }
+        }
+        let mut flaws = gaps(&commits, &checkpoints);
+        let mut read = stream::iter(&commits)
+            .map(|(version, path)| async move {
+                let bytes = self.get(path).await;
+                (*version, bytes)
+            })
+            .buffered(FILES_AT_ONCE);
+        while let Some((version, bytes)) = read.next().await {
+            match bytes {
+                Ok(bytes) => flaws.extend(unreadable_commit(version, &bytes)),
+                // Cleaned away meanwhile.
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(storage()(error)),
+            }
+        }
+        Ok(flaws)
+    }
+}
+
+/// Commits may go from the beginning once a checkpoint sums them up, and from nowhere else.
+fn gaps(commits: &BTreeMap<u64, Path>, checkpoints: &BTreeSet<u64>) -> Vec<Flaw> {
+    let (Some(first), Some(last)) = (commits.keys().next(), commits.keys().next_back()) else {
+        return Vec::new();
+    };
+    let missing = (*first..*last).filter(|version| !commits.contains_key(version));
+    let mut flaws: Vec<Flaw> = missing
+        .map(|version| Flaw::CommitMissing { version })
+        .collect();
+    if *first > 0
+        && !checkpoints
+            .iter()
+            .any(|checkpoint| checkpoint + 1 >= *first)
+    {
+        flaws.push(Flaw::NoBeginning { first: *first });
+    }
+    flaws
+}
+
+fn unreadable_commit(version: u64, bytes: &[u8]) -> Option<Flaw> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let mut actions = 0;
+    for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+        if let Err(error) = serde_json::from_slice::<Action>(line) {
+            let reason = error.to_string();
+            return Some(Flaw::CommitUnreadable { version, reason });
+        }
+        actions += 1;
+    }
+    let reason = "it is empty".to_owned();
+    (actions == 0).then_some(Flaw::CommitUnreadable { version, reason })
+}
+
+impl Table {
+    /// Holds every file of this version against the log.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`] if the storage fails otherwise than by a file that is gone.
+    pub async fn verify(&self, depth: Depth) -> Result<TableCheck, LakeError> {
+        let files = self.files()?;
+        let (rows, count, bytes) = self.totals()?;
+        let mut check = TableCheck {
+            version: self.version(),
+            files: count,
+            rows,
+            bytes,
+            ..TableCheck::default()
+        };
+        let referenced: BTreeSet<Path> = files
+            .iter()
+            .map(|file| self.data_path(&file.path()))
+            .collect();
+        let mut checks = stream::iter(files)
+            .map(|file| self.verify_file(file, depth))
+            .buffered(FILES_AT_ONCE);
+        while let Some(flaws) = checks.try_next().await? {
+            check.flaws.extend(flaws);
+        }
+        check.unreferenced = self.unreferenced(&referenced).await?;
+        Ok(check)
+    }
+
+    async fn unreferenced(&self, referenced: &BTreeSet<Path>) -> Result<(usize, u64), LakeError> {
+        let folder = self.lake.prefix.clone().join(self.name.as_str());
+        let log = folder.clone().join("_delta_log");
+        let mut objects = self.lake.store.list(Some(&folder));
+        let (mut count, mut bytes) = (0, 0);
+        let doing = || LakeError::storage(format!("listing table {}", self.name));
+        while let Some(object) = objects.try_next().await.map_err(doing())? {
+            let path = &object.location;
+            if !path.prefix_matches(&log) && !referenced.contains(path) {
+                count += 1;
+                bytes += object.size;
+            }
+        }
+        Ok((count, bytes))
+    }
+
+    async fn verify_file(
+        &self,
+        file: LogicalFileView,
+        depth: Depth,
+    ) -> Result<Vec<Flaw>, LakeError> {
+        let logged = Logged::of(&file);
+        let path = self.data_path(&logged.path);
+        let found = match self.lake.store.head(&path).await {
+            Ok(found) => found.size,
+            Err(object_store::Error::NotFound { .. }) => {
+                let (path, rows) = (logged.path, logged.rows.unwrap_or_default());
+                return Ok(vec![Flaw::FileMissing { path, rows }]);
+            }
+            Err(error) => {
+                return Err(LakeError::storage(format!("asking for {path}"))(error));
+            }
+        };
+        if found != logged.bytes {
+            let (path, logged) = (logged.path, logged.bytes);
+            return Ok(vec![Flaw::FileSize {
+                path,
+                logged,
+                found,
+            }]);
+        }
+        let is_whole = depth == Depth::Whole || found <= TAIL_BYTES;
+        let read = async {
+            if is_whole {
+                let bytes = self.lake.get(&path).await?;
+                return Ok(whole(Bytes::from(bytes), &logged));
+            }
+            self.described(&path, found, &logged).await
+        };
+        let described = match read.await {
+            Ok(described) => described,
+            Err(error) => {
+                return Err(LakeError::storage(format!("reading {path}"))(error));
+            }
+        };
+        Ok(match described {
+            Ok(found) => logged.compare(&found),
+            Err(error) => vec![Flaw::FileUnreadable {
+                path: logged.path,
+                reason: error.to_string(),
+            }],
+        })
+    }
+
+    /// What the end of a large file says of it.
+    async fn described(
+        &self,
+        path: &Path,
+        size: u64,
+        logged: &Logged,
+    ) -> object_store::Result<Result<Found, ParquetError>> {
+        let mut wanted = TAIL_BYTES;
+        loop {
+            let tail = size.saturating_sub(wanted)..size;
+            let bytes = self.lake.store.get_range(path, tail).await?;
+            let mut reader = ParquetMetaDataReader::new();
+            match reader.try_parse_sized(&bytes, size) {
+                Err(ParquetError::NeedMoreData(more)) if wanted < size => wanted = more as u64,
+                Err(error) => return Ok(Err(error)),
+                Ok(()) => {
+                    let metadata = reader.finish();
+                    return Ok(metadata.and_then(|metadata| of_metadata(&metadata, logged)));
+                }
+            }
+        }
+    }
+}
+
+/// What the log says of a file.
+struct Logged {
+    path: String,
+    bytes: u64,
+    rows: Option<u64>,
+    least: Map<String, Value>,
+    greatest: Map<String, Value>,
+    nulls: Map<String, Value>,
+}
+
+/// What the file itself says, as statistics of the log would.
+struct Found {
+    rows: u64,
+    least: Map<String, Value>,
+    greatest: Map<String, Value>,
+    nulls: Map<String, Value>,
+}
+
+impl Logged {
+    fn of(file: &LogicalFileView) -> Self {
+        let stats = file
+            .stats()
+            .and_then(|stats| serde_json::from_str::<Value>(&stats).ok())
+            .unwrap_or_default();
+        let of = |which: &str| stats[which].as_object().cloned().unwrap_or_default();
+        Self {
+            path: file.path().into_owned(),
+            bytes: file.size().unsigned_abs(),
+            rows: stats["numRecords"].as_u64(),
+            least: of("minValues"),
+            greatest: of("maxValues"),
+            nulls: of("nullCount"),
+        }
+    }
+
+    fn has_statistics_of(&self, column: &str) -> bool {
+        self.nulls.contains_key(column)
+    }
+
+    /// Bounds that are wider than the values are no flaw; narrower ones hide rows.
+    fn compare(&self, found: &Found) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        if let Some(logged) = self.rows.filter(|logged| *logged != found.rows) {
+            flaws.push(Flaw::RowCount {
+                path: self.path.clone(),
+                logged,
+                found: found.rows,
+            });
+        }
+        let mut tell = |column: &str, what: &str, found: &Value, logged: &Value| {
+            flaws.push(Flaw::Statistics {
+                path: self.path.clone(),
+                column: column.to_owned(),
+                found: format!("{what} {found}"),
+                logged: logged.to_string(),
+            });
+        };
+        for (column, found) in &found.least {
+            if let Some(logged) = self.least.get(column)
+                && is_less(found, logged)
+            {
+                tell(column, "at least", found, logged);
+            }
+        }
+        for (column, found) in &found.greatest {
+            if let Some(logged) = self.greatest.get(column)
+                && is_less(logged, found)
+            {
+                tell(column, "at most", found, logged);
+            }
+        }
+        for (column, found) in &found.nulls {
+            if let Some(logged) = self.nulls.get(column)
+                && logged != found
+            {
+                tell(column, "NULL as often as", found, logged);
+            }
+        }
+        flaws
+    }
+}
+
+/// Of values as the log writes them; what cannot be compared is not less.
+fn is_less(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => match (one.as_i64(), other.as_i64()) {
+            (Some(one), Some(other)) => one < other,
+            _ => false,
+        },
+        (Value::Bool(one), Value::Bool(other)) => !one & other,
+        (Value::String(one), Value::String(other)) => {
+            let instant = |text: &str| text.parse::<DateTime<Utc>>().ok();
+            match (instant(one), instant(other)) {
+                (Some(one), Some(other)) => {
+                    one + Duration::milliseconds(LOG_PRECISION_MILLIS) < other
+                }
+                (None, None) => one < other,
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Reads every value.
+fn whole(bytes: Bytes, logged: &Logged) -> Result<Found, ParquetError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+    let schema = reader.schema().clone();
+    let indexed: Vec<usize> = indexed(&schema, logged).collect();
+    let kept = |batch: &RecordBatch| batch.project(&indexed);
+    let (mut rows, mut batches) = (0, Vec::new());
+    for batch in reader.build()? {
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        batches.push(kept(&batch)?);
+    }
+    let schema = schema.project(&indexed)?;
+    if indexed.is_empty() {
+        return Ok(Found::without_statistics(rows));
+    }
+    let all = concat_batches(&Arc::new(schema), &batches)?;
+    let stats: Value = serde_json::from_str(&statistics(&all, |_, _| true)).unwrap_or_default();
+    let of = |which: &str| stats[which].as_object().cloned().unwrap_or_default();
+    Ok(Found {
+        rows,
+        least: of("minValues"),
+        greatest: of("maxValues"),
+        nulls: of("nullCount"),
+    })
+}
+
+/// Takes the file's word for its row groups.
+fn of_metadata(metadata: &ParquetMetaData, logged: &Logged) -> Result<Found, ParquetError> {
+    let described = metadata.file_metadata();
+    let parquet_schema = described.schema_descr();
+    let schema = parquet_to_arrow_schema(parquet_schema, described.key_value_metadata())?;
+    let mut found = Found::without_statistics(described.num_rows().unsigned_abs());
+    let schema = Arc::new(schema);
+    for place in indexed(&schema, logged) {
+        let name = schema.field(place).name().clone();
+        let converter = StatisticsConverter::try_new(&name, &schema, parquet_schema)?;
+        let groups = || metadata.row_groups().iter();
+        let least = converter.row_group_mins(groups())?;
+        let greatest = converter.row_group_maxes(groups())?;
+        let ends: ArrayRef = concat(&[least.as_ref(), greatest.as_ref()])?;
+        if let Some((low, high)) = bounds(&ends) {
+            found.least.insert(name.clone(), low);
+            found.greatest.insert(name.clone(), high);
+        }
+        let nulls = converter.row_group_null_counts(groups())?;
+        if nulls.null_count() == 0 {
+            let nulls: u64 = nulls.values().iter().sum();
+            found.nulls.insert(name, nulls.into());
+        }
+    }
+    Ok(found)
+}
+
+impl Found {
+    fn without_statistics(rows: u64) -> Self {
+        Self {
+            rows,
+            least: Map::new(),
+            greatest: Map::new(),
+            nulls: Map::new(),
+        }
+    }
+}
+
+/// Places of the columns of which the log has statistics.
+fn indexed<'a>(schema: &'a SchemaRef, logged: &'a Logged) -> impl Iterator<Item = usize> + 'a {
+    let fields = schema.fields().iter().enumerate();
+    fields
+        .filter(|(_, field)| logged.has_statistics_of(field.name()))
+        .map(|(place, _)| place)
+}
