@@ -8,7 +8,7 @@ use crate::support::{Desk, TOKEN, post, wait};
 
 const FAST: [&str; 4] = ["--flush-interval", "200ms", "--transform-every", "200ms"];
 
-fn delivery(chat: u64, message: u64) -> String {
+pub fn delivery(chat: u64, message: u64) -> String {
     let body = json!({
         "time": 1_709_298_000 + message,
         "messages": { "receivedMessage": [{

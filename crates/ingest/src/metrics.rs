@@ -40,10 +40,11 @@ pub enum Outcome {
     WalFailed,
     WrongPath,
     WrongMethod,
+    Compressed,
 }
 
 impl Outcome {
-    const ALL: [(Outcome, &'static str); 14] = [
+    const ALL: [(Outcome, &'static str); 15] = [
         (Outcome::Stored, "stored"),
         (Outcome::Handshake, "handshake"),
         (Outcome::Paired, "paired"),
@@ -58,6 +59,7 @@ impl Outcome {
         (Outcome::WalFailed, "wal_failed"),
         (Outcome::WrongPath, "wrong_path"),
         (Outcome::WrongMethod, "wrong_method"),
+        (Outcome::Compressed, "compressed"),
     ];
 }
 

@@ -19,6 +19,9 @@ use crate::exit::Failure;
 /// no harm.
 const BACKGROUND_GRACE: Duration = Duration::from_secs(10);
 
+/// Of the process's file handles so many are for the log and the lake, whatever connections there are.
+const OWN_HANDLES: u64 = 256;
+
 pub async fn run(args: &Serve, config: Config) -> Result<(), Failure> {
     for file in config.open_secrets() {
         tracing::warn!(
@@ -61,7 +64,7 @@ fn serve_config(args: &Serve, config: &Config) -> anyhow::Result<ServeConfig> {
         http: HttpLimits {
             max_body_bytes: size(config.max_body_bytes),
             header_timeout: config.header_timeout,
-            max_connections: size(config.max_connections),
+            max_connections: size(connections(config.max_connections)),
             max_refusals_per_minute: u32::try_from(config.max_refusals_per_minute)
                 .unwrap_or(u32::MAX),
             ..defaults.http
@@ -82,6 +85,20 @@ fn serve_config(args: &Serve, config: &Config) -> anyhow::Result<ServeConfig> {
         shutdown_grace: config.grace_period,
         ..defaults
     })
+}
+
+/// As many as are wanted, if the system gives the handles for them.
+fn connections(wanted: u64) -> u64 {
+    let handles = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
+    let possible = handles.saturating_sub(OWN_HANDLES).max(1);
+    if possible < wanted {
+        tracing::warn!(
+            handles,
+            max_connections = possible,
+            "the limit of file handles allows fewer connections than are set; raise it (`ulimit -n`)"
+        );
+    }
+    wanted.min(possible)
 }
 
 fn address(key: &str, text: &str) -> anyhow::Result<SocketAddr> {

@@ -34,6 +34,7 @@ pub(super) enum Refusal {
         limit_bytes: usize,
     },
     TooSlow,
+    Compressed,
     /// The client went away, or its framing is broken.
     BrokenBody,
     Malformed(Malformed),
@@ -105,6 +106,7 @@ impl Refusal {
             Refusal::WrongMethod => Outcome::WrongMethod,
             Refusal::TooLarge { .. } | Refusal::NotSafe(AppendError::TooLarge) => Outcome::TooLarge,
             Refusal::TooSlow => Outcome::TooSlow,
+            Refusal::Compressed => Outcome::Compressed,
             Refusal::BrokenBody | Refusal::Malformed(_) => Outcome::Malformed,
             Refusal::NotADelivery => Outcome::NotADelivery,
             Refusal::WrongToken
@@ -125,6 +127,7 @@ impl Refusal {
             Outcome::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Outcome::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Outcome::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Outcome::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Outcome::Malformed | Outcome::NotADelivery => StatusCode::BAD_REQUEST,
             Outcome::Unauthorized => StatusCode::UNAUTHORIZED,
             Outcome::Limited => StatusCode::TOO_MANY_REQUESTS,
@@ -155,6 +158,7 @@ impl Refusal {
                 format!("the body is larger than {limit_bytes} bytes")
             }
             Refusal::TooSlow => "the body did not arrive in time".to_owned(),
+            Refusal::Compressed => "the body is compressed".to_owned(),
             Refusal::BrokenBody => "the body ended before it was complete".to_owned(),
             Refusal::Malformed(Malformed {
                 line,
@@ -189,6 +193,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => {
                 "raise the limit of the body in the service's settings if this is a delivery"
             }
+            Refusal::Compressed => "send it as plain JSON, without a Content-Encoding",
             Refusal::TooSlow | Refusal::BrokenBody => "send it again",
             Refusal::Malformed(_) => "send one JSON object, in UTF-8, as the platform does",
             Refusal::NotADelivery => {

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::answer::json;
 use super::config::HttpLimits;
 use super::refusals::Peer;
+use super::seats::{Place, Seat, Seats};
 use super::tls::Tls;
 use crate::metrics::Metrics;
 
@@ -46,7 +47,7 @@ pub(super) struct Connections {
 
 /// Whether a connection is served or told to come back.
 enum Admission {
-    Served(OwnedSemaphorePermit),
+    Served(Seat),
     TurnedAway(OwnedSemaphorePermit),
 }
 
@@ -61,9 +62,7 @@ impl Connections {
         <S::ResBody as Body>::Data: Send,
         <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let seats = Arc::new(Semaphore::new(
-            self.limits.max_connections.min(Semaphore::MAX_PERMITS),
-        ));
+        let seats = Seats::new(self.limits.max_connections);
         let porch = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
         let mut open = JoinSet::new();
         loop {
@@ -82,13 +81,10 @@ impl Connections {
             };
             // Answers are small and complete: waiting to fill a packet only adds delay.
             let _ = stream.set_nodelay(true);
-            let admission = match (
-                Arc::clone(&seats).try_acquire_owned(),
-                Arc::clone(&porch).try_acquire_owned(),
-            ) {
-                (Ok(seat), _) => Admission::Served(seat),
-                (Err(_), Ok(place)) => Admission::TurnedAway(place),
-                (Err(_), Err(_)) => {
+            let admission = match (seats.take(), Arc::clone(&porch).try_acquire_owned()) {
+                (Some(seat), _) => Admission::Served(seat),
+                (None, Ok(place)) => Admission::TurnedAway(place),
+                (None, Err(_)) => {
                     self.metrics.connection_refused();
                     continue;
                 }
@@ -109,7 +105,8 @@ impl Connections {
 
     async fn connection<S>(self, stream: TcpStream, admission: Admission, service: S)
     where
-        S: HttpService<Incoming> + Send,
+        S: HttpService<Incoming> + Clone + Send,
+        S::Future: Send,
         S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
         S::ResBody: 'static,
         <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -128,7 +125,8 @@ impl Connections {
     async fn admitted<T, S>(self, stream: T, admission: Admission, service: S)
     where
         T: AsyncRead + AsyncWrite + Unpin,
-        S: HttpService<Incoming>,
+        S: HttpService<Incoming> + Clone,
+        S::Future: Send,
         S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
         S::ResBody: 'static,
         <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -139,7 +137,13 @@ impl Connections {
             .max_header_size(self.limits.max_header_bytes)
             .max_buf_size(self.limits.max_header_bytes.max(64 << 10));
         match admission {
-            Admission::Served(_seat) => self.drive(http, stream, service).await,
+            Admission::Served(seat) => {
+                let driven = self.drive(http, stream, seen_from(&seat.place, service));
+                tokio::select! {
+                    () = driven => {}
+                    () = seat.place.leave() => tracing::debug!("an idle connection made room"),
+                }
+            }
             Admission::TurnedAway(_place) => {
                 self.metrics.connection_refused();
                 http.keep_alive(false)
@@ -183,6 +187,29 @@ where
     service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         service.clone().call(request)
+    })
+}
+
+/// The place knows of each request, and each request of its place.
+fn seen_from<S>(
+    place: &Arc<Place>,
+    service: S,
+) -> impl HttpService<Incoming, ResBody = S::ResBody, Error = S::Error, Future: Send>
+where
+    S: HttpService<Incoming> + Clone,
+    S::Future: Send,
+{
+    let place = Arc::clone(place);
+    service_fn(move |mut request: Request<Incoming>| {
+        place.request_began();
+        request.extensions_mut().insert(Arc::clone(&place));
+        let answer = service.clone().call(request);
+        let place = Arc::clone(&place);
+        async move {
+            let answer = answer.await;
+            place.request_ended();
+            answer
+        }
     })
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod connections;
 mod envelope;
 mod refusals;
+mod seats;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -364,20 +364,38 @@ async fn bodies_together_are_limited() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_connections_are_told_to_come_back() {
+async fn beyond_the_limit_idle_connections_make_room_and_others_are_told_to_come_back() {
     let service = Service::start(|config| config.http.max_connections = 1).await;
-    let mut first = TcpStream::connect(service.webhook).await.unwrap();
+    let mut idle = TcpStream::connect(service.webhook).await.unwrap();
     let body = delivery(1, SECRET);
-    let keep = format!(
-        "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+    let head = format!(
+        "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    first.write_all(keep.as_bytes()).await.unwrap();
+    let whole = format!("{head}{body}");
+    idle.write_all(whole.as_bytes()).await.unwrap();
     let mut answer = [0; 15];
-    first.read_exact(&mut answer).await.unwrap();
+    idle.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    assert_eq!(service.post(&delivery(2, SECRET)).await.status, 200);
+
+    let mut sending = TcpStream::connect(service.webhook).await.unwrap();
+    let expecting = head.replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    sending.write_all(expecting.as_bytes()).await.unwrap();
+    sending.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Co");
     assert_refused(&service.post("").await, 503, "too many connections");
-    assert_eq!(service.stored().await, 1);
+    assert_eq!(service.stored().await, 2);
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_refused() {
+    let service = Service::start(|_| {}).await;
+    let bomb = "POST /webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-encoding: gzip\r\n\
+                content-length: 4\r\n\r\n\x1f\x08\x00\x00";
+    let reply = raw(TcpStream::connect(service.webhook).await.unwrap(), bomb).await;
+    assert_refused(&reply, 415, "compressed");
+    service.stop().await.unwrap();
 }
 
 #[tokio::test]

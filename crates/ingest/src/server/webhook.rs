@@ -17,6 +17,7 @@ use super::answer::{Answer, Refusal};
 use super::config::HttpLimits;
 use super::envelope::{Envelope, peek};
 use super::refusals::{Peer, Refusals};
+use super::seats::Place;
 use crate::metrics::Metrics;
 use crate::tokens::{Token, Tokens};
 use crate::wal::Wal;
@@ -41,13 +42,16 @@ pub(super) fn routes(
     warp::method()
         .and(warp::path::full())
         .and(warp::header::optional::<usize>("content-length"))
+        .and(warp::header::optional::<String>("content-encoding"))
         .and(warp::ext::optional::<Peer>())
+        .and(warp::ext::optional::<Arc<Place>>())
         .and(warp::body::stream())
-        .then(move |method, path, length, peer, body| {
+        .then(move |method, path, length, encoding, peer, place, body| {
             let webhook = Arc::clone(&webhook);
             async move {
+                let announced = Announced { length, encoding };
                 let answer = webhook
-                    .receive(method, path, length, body)
+                    .receive(method, path, announced, place, body)
                     .await
                     .unwrap_or_else(|refusal| Answer::Refused(webhook.limited(refusal, peer)));
                 webhook.metrics.request_ended(answer.outcome());
@@ -56,12 +60,19 @@ pub(super) fn routes(
         })
 }
 
+/// What the headers say of the body.
+struct Announced {
+    length: Option<usize>,
+    encoding: Option<String>,
+}
+
 impl Webhook {
     async fn receive<B: Buf>(
         &self,
         method: Method,
         path: FullPath,
-        length: Option<usize>,
+        Announced { length, encoding }: Announced,
+        place: Option<Arc<Place>>,
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Result<Answer, Refusal> {
         if path.as_str() != self.path {
@@ -71,6 +82,9 @@ impl Webhook {
         }
         if method != Method::POST && method != Method::PUT {
             return Err(Refusal::WrongMethod);
+        }
+        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Refusal::Compressed);
         }
         let limit_bytes = self.limits.max_body_bytes;
         if length.is_some_and(|length| length > limit_bytes) {
@@ -84,6 +98,9 @@ impl Webhook {
         let body = tokio::time::timeout(self.limits.body_timeout, collect)
             .await
             .map_err(|_| Refusal::TooSlow)??;
+        if let Some(place) = place {
+            place.request_is_here();
+        }
         match self.judge(&body)? {
             Verdict::Store => self.store(body).await,
             Verdict::Greet(token) => Ok(Answer::Token {
