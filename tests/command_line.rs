@@ -34,7 +34,7 @@ fn calls(line: &str) -> Vec<Vec<String>> {
     let mut calls = Vec::new();
     let mut words = words(line).into_iter();
     while words.any(|word| word == "huggy-etl") {
-        let ends = |word: &String| matches!(word.as_str(), "|" | ">" | ">>");
+        let ends = |word: &String| matches!(word.as_str(), "|" | "<" | ">" | ">>");
         calls.push(words.by_ref().take_while(|word| !ends(word)).collect());
     }
     calls
