@@ -159,6 +159,9 @@ fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
     shell.wait_for("did you mean .tables?");
     shell.clear();
     shell.enter(".timing on");
+    shell.wait_until("the next prompt", |text| {
+        text.contains(".timing on") && text.ends_with("\nhuggy>")
+    });
     shell.enter(".run first_response channel=email");
     let text = shell.wait_for(" rows in ");
     assert!(text.contains("| cumulative_pct |"), "{text}");
