@@ -60,6 +60,14 @@ pub enum Command {
     },
     /// Write tables or results as plain Parquet, for tools that cannot read Delta
     Export(Export),
+    /// Say what was done to a table, newest first
+    History(History),
+    /// List the functions for queries over chats, with examples
+    #[command(after_help = "Examples:\n  huggy-etl functions\n  huggy-etl functions service_level")]
+    Functions {
+        /// Name of the function to describe
+        name: Option<String>,
+    },
     /// Write made-up but realistic deliveries as NDJSON
     Generate(Generate),
     /// Say what is missing, late, unreadable or skewed in what Huggy delivers, and what to do
@@ -265,6 +273,21 @@ pub struct Export {
     /// Write a new folder that never changes, complete once its _manifest.json appears
     #[arg(long)]
     pub snapshot: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  huggy-etl history fact_chats\n  huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at 12"
+)]
+pub struct History {
+    /// Name of the table
+    pub table: String,
+    /// How many commits to show at most
+    #[arg(long, value_name = "COMMITS", default_value_t = 100)]
+    pub limit: usize,
+    /// As those of `huggy-etl query`
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: query::Format,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -41,6 +41,7 @@ fn run(args: Args) -> Result<(), Failure> {
     match &args.command {
         Command::Generate(generate) => return commands::generate::run(generate),
         Command::Queries { name } => return commands::queries::run(name.as_deref()),
+        Command::Functions { name } => return commands::functions::run(name.as_deref()),
         Command::Completions(completions) => return commands::completions::run(completions),
         Command::Man(man) => return commands::man::run(man),
         _ => {}
@@ -72,12 +73,14 @@ async fn run_on_lake(command: Command, config: Config) -> Result<(), Failure> {
         Command::Tables => commands::tables::run(&config).await,
         Command::Describe { table } => commands::describe::run(&table, &config).await,
         Command::Export(export) => commands::export::run(&export, &config).await,
+        Command::History(history) => commands::history::run(&history, &config).await,
         Command::Doctor(doctor) => commands::doctor::run(&doctor, &config).await,
         Command::Verify(verify) => commands::verify::run(&verify, &config).await,
         Command::Wal(Wal::Inspect(inspect)) => commands::wal::inspect(&inspect, &config).await,
         Command::Config => commands::config::run(&config),
         Command::Query(_)
         | Command::Generate(_)
+        | Command::Functions { .. }
         | Command::Queries { .. }
         | Command::Completions(_)
         | Command::Man(_) => Ok(()),

@@ -7,17 +7,21 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use lake::Lake;
+use lake::{Lake, LakeError};
 
 use crate::as_of::AsOf;
+use crate::business::{self, BusinessHours};
 use crate::catalog::{CATALOG, SCHEMA, is_table_name};
 use crate::describe::{TableDescription, TableInfo, describe_table, list_tables};
 use crate::error::QueryError;
+use crate::history::{TableHistory, rows};
+use crate::json::{self, JsonOperators};
 use crate::local;
 use crate::memory::PeakPool;
 use crate::mistake::unknown_table;
 use crate::output::{Format, Style, Summary};
 use crate::parameters::Script;
+use crate::service_level;
 use crate::session::Session;
 
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct EngineOptions {
     /// process can.
     pub reads_files: bool,
     pub as_of: AsOf,
+    /// By which `business_seconds` counts; without them it is NULL.
+    pub business_hours: Option<Arc<dyn BusinessHours>>,
 }
 
 impl EngineOptions {
@@ -43,6 +49,7 @@ impl EngineOptions {
             zone,
             reads_files: false,
             as_of: AsOf::Now,
+            business_hours: None,
         }
     }
 }
@@ -79,10 +86,20 @@ impl Engine {
         let mut builder = SessionStateBuilder::new_from_existing(state)
             .with_config(config)
             .with_runtime_env(runtime);
+        builder.scalar_functions().get_or_insert_default().extend(
+            local::functions(options.zone)
+                .into_iter()
+                .chain(json::functions())
+                .chain([business::function(options.business_hours.clone())]),
+        );
         builder
-            .scalar_functions()
+            .aggregate_functions()
             .get_or_insert_default()
-            .extend(local::functions(options.zone));
+            .push(service_level::function());
+        builder
+            .expr_planners()
+            .get_or_insert_default()
+            .insert(0, Arc::new(JsonOperators));
         Engine(Arc::new(Inner {
             lake,
             state: builder.build(),
@@ -158,6 +175,27 @@ impl Engine {
             Some(description) => Ok(description),
             None => Err(unknown_table(&name, self).await),
         }
+    }
+
+    /// What was done to a table; the name in any case.
+    ///
+    /// # Errors
+    /// [`QueryError::Sql`] if there is no such table, [`QueryError::Lake`].
+    pub async fn history(&self, table: &str, limit: usize) -> Result<TableHistory, QueryError> {
+        let name = table.to_ascii_lowercase();
+        let opened = match is_table_name(&name) {
+            true => self.lake().existing(&name).await,
+            false => return Err(unknown_table(&name, self).await),
+        };
+        let history = match opened {
+            Err(LakeError::NoSuchTable { .. }) => return Err(unknown_table(&name, self).await),
+            table => table?.history(limit).await?,
+        };
+        Ok(TableHistory {
+            commits: rows(&history.commits)
+                .map_err(|error| QueryError::Failed(error.to_string()))?,
+            older: history.older,
+        })
     }
 
     pub(crate) fn lake(&self) -> &Lake {

@@ -9,6 +9,7 @@
 mod admission;
 mod answer;
 mod as_of;
+mod business;
 mod catalog;
 mod describe;
 mod engine;
@@ -16,22 +17,29 @@ mod error;
 mod excerpt;
 mod export;
 mod files;
+mod functions;
+mod history;
+mod json;
 mod local;
 mod memory;
 mod mistake;
 mod output;
 mod parameters;
 mod saved;
+mod service_level;
 mod session;
 mod stats;
 
 pub use answer::Answer;
 pub use as_of::AsOf;
+pub use business::BusinessHours;
 pub use describe::{ColumnInfo, TableDescription, TableInfo};
 pub use engine::{Engine, EngineOptions};
 pub use error::QueryError;
 pub use excerpt::{Place, SqlMistake};
 pub use export::{ExportError, Exported, Partition, Snapshot, UnknownPartition, Wanted};
+pub use functions::{FUNCTIONS, FunctionInfo};
+pub use history::TableHistory;
 pub use mistake::did_you_mean;
 pub use output::{
     Format, LeftOut, Printer, ResultSummary, Screen, Style, Summary, TABLE_ROW_LIMIT, UnknownFormat,

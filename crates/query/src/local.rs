@@ -124,7 +124,7 @@ fn date_starts(dates: &dyn Array, zone: Tz) -> Result<ArrayRef> {
     Ok(Arc::new(starts.with_timezone("UTC")))
 }
 
-fn microseconds(instants: &dyn Array) -> Result<TimestampMicrosecondArray> {
+pub(crate) fn microseconds(instants: &dyn Array) -> Result<TimestampMicrosecondArray> {
     // Only the unit and the name of the zone change: an instant stays the same number.
     Ok(cast(instants, &instant_type())?.as_primitive().clone())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use events::{DOCUMENTED, Tz};
 
 use crate::calendar::Calendars;
@@ -38,6 +39,17 @@ impl Settings {
         events
             .iter()
             .any(|event| self.subscribed_events.contains(*event))
+    }
+
+    /// The open seconds of `from..to` for a department, or for what is in none; nothing without a calendar.
+    pub fn business_seconds(
+        &self,
+        department_id: Option<i64>,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Option<i64> {
+        let calendar = self.calendars.of(department_id)?;
+        Some(calendar.business_seconds(from, to, self.zone))
     }
 
     /// A text that differs whenever rules or settings would derive other facts.

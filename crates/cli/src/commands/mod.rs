@@ -5,7 +5,9 @@ pub mod config;
 pub mod describe;
 pub mod doctor;
 pub mod export;
+pub mod functions;
 pub mod generate;
+pub mod history;
 pub mod import;
 mod interrupt;
 pub mod maintain;
@@ -18,6 +20,8 @@ pub mod tables;
 pub mod transform;
 pub mod verify;
 pub mod wal;
+
+use chrono::{DateTime, Utc};
 
 use crate::config::Config;
 
@@ -32,6 +36,21 @@ fn holder() -> String {
     format!("process {} on {host}", std::process::id())
 }
 
+/// The business hours of the facts, for queries.
+#[derive(Debug)]
+struct Hours(::transform::Settings);
+
+impl ::query::BusinessHours for Hours {
+    fn seconds(
+        &self,
+        department_id: Option<i64>,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Option<i64> {
+        self.0.business_seconds(department_id, from, to)
+    }
+}
+
 fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, crate::exit::Failure> {
     let memory_bytes = usize::try_from(config.query_memory_bytes).unwrap_or(usize::MAX);
     let options = ::query::EngineOptions {
@@ -42,6 +61,7 @@ fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, crat
         // Whoever runs this program reads with their own rights.
         reads_files: true,
         as_of,
+        business_hours: Some(std::sync::Arc::new(Hours(config.rules.clone()))),
         ..::query::EngineOptions::new(memory_bytes, config.rules.zone)
     };
     Ok(::query::Engine::new(config.open_lake()?, options))

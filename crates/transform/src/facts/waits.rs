@@ -55,6 +55,5 @@ pub(super) fn business_seconds(
     department_id: Option<i64>,
     settings: &Settings,
 ) -> Option<i64> {
-    let calendar = settings.calendars.of(department_id)?;
-    Some(calendar.business_seconds(from?, to?, settings.zone))
+    settings.business_seconds(department_id, from?, to?)
 }

@@ -1,0 +1,172 @@
+//! The functions for queries over chats, against the facts and by hand.
+
+use serde_json::json;
+
+use crate::support::Desk;
+
+/// A day and a half of chats, with hours for the company and for one department.
+fn desk_with_hours() -> Desk {
+    let desk = Desk::new();
+    let hours = r#"["08:00-12:00", "13:00-18:00"]"#;
+    let days = ["mon", "tue", "wed", "thu", "fri"].map(|day| format!("{day} = {hours}\n"));
+    desk.generate(
+        "traffic.ndjson",
+        &["--chats", "60", "--days", "2", "--seed", "3"],
+    );
+    desk.write(
+        "huggy-etl.toml",
+        format!("[business_hours]\n{}", days.concat()),
+    );
+    desk.ok(&["import", "traffic.ndjson"]);
+    desk.ok(&["transform"]);
+    let department =
+        "SELECT department_id FROM fact_queue_waits WHERE department_id IS NOT NULL LIMIT 1";
+    let id = desk.number(department);
+    desk.write(
+        "huggy-etl.toml",
+        format!(
+            "[business_hours]\n{}\n[business_hours.departments.{id}]\nsat = [\"00:00-24:00\"]\nsun = [\"10:00-16:00\"]\nmon = [\"09:00-11:00\"]\n",
+            days.concat()
+        ),
+    );
+    desk.ok(&["transform"]);
+    desk
+}
+
+#[test]
+fn functions_agree_with_the_facts_and_their_examples_run() {
+    let desk = desk_with_hours();
+    for (table, from, to, fact) in [
+        (
+            "fact_chats",
+            "started_at",
+            "closed_at",
+            "duration_business_seconds",
+        ),
+        (
+            "fact_queue_waits",
+            "entered_at",
+            "left_at",
+            "wait_business_seconds",
+        ),
+    ] {
+        let differing = format!(
+            "SELECT count(*) FROM {table} WHERE business_seconds({from}, {to}, department_id) IS DISTINCT FROM {fact}"
+        );
+        assert_eq!(desk.number(&differing), 0, "{fact}");
+        let known = format!("SELECT count(*) FROM {table} WHERE {fact} > 0");
+        assert!(desk.number(&known) > 5, "{fact} is hardly known");
+    }
+    let by_company = "SELECT count(*) FROM fact_queue_waits
+        WHERE business_seconds(entered_at, left_at) <> wait_business_seconds";
+    assert!(
+        desk.number(by_company) > 0,
+        "the department's own hours make no difference"
+    );
+
+    let level = |variant: &str| format!("service_level(wait_seconds, exit, 20, '{variant}')");
+    let by_saved_query = desk.ok(&["query", "service_level", "--format", "csv"]);
+    let of_a_query: f64 = desk.rows(&format!(
+        "SELECT round({}, 1) FROM fact_queue_waits WHERE exit <> 'department_changed'
+            GROUP BY date_bin(INTERVAL '30 minutes', local_time(entered_at)) ORDER BY date_bin(INTERVAL '30 minutes', local_time(entered_at)) LIMIT 1",
+        level("answered_of_offered_less_short")
+    ))[0][0].as_f64().expect("a rate");
+    let first = by_saved_query.lines().nth(1).expect("a half-hour");
+    assert!(
+        first.contains(&format!(",{of_a_query:.1},")),
+        "{of_a_query} is not in {first}"
+    );
+
+    let printed = desk.ok(&["functions"]);
+    let examples: Vec<&str> = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("    SELECT "))
+        .collect();
+    assert!(examples.len() > 15, "{printed}");
+    for example in examples {
+        let answered = desk.ok(&[
+            "query",
+            "-c",
+            &format!("SELECT {example}"),
+            "--format",
+            "csv",
+        ]);
+        assert!(answered.lines().count() > 1, "{example} gives nothing");
+    }
+}
+
+#[test]
+fn every_variant_of_service_level_is_what_its_name_says() {
+    let desk = Desk::new();
+    // Within 20 s: 3 answered, 1 abandoned, 1 short. Beyond: 2 answered, 3 abandoned. In no rate: 3.
+    let waits = "(VALUES (5, 'answered'), (20, 'answered'), (0, 'answered'), (21, 'answered'), (90, 'answered'),
+        (15, 'abandoned'), (21, 'abandoned'), (60, 'abandoned'), (61, 'abandoned'), (3, 'short_abandoned'),
+        (NULL, 'answered'), (7, 'department_changed'), (NULL, 'open')) t (wait_seconds, exit)";
+    for (variant, expected) in [
+        ("answered_of_answered", 100.0 * 3.0 / 5.0),
+        ("answered_of_offered", 100.0 * 3.0 / 10.0),
+        ("answered_of_offered_less_short", 100.0 * 3.0 / 9.0),
+        ("answered_of_offered_less_early", 100.0 * 3.0 / 8.0),
+        ("answered_or_left_early_of_offered", 100.0 * 5.0 / 10.0),
+    ] {
+        let sql = format!("SELECT service_level(wait_seconds, exit, 20, '{variant}') FROM {waits}");
+        assert_eq!(desk.rows(&sql), json!([[expected]]), "{variant}");
+        let none = format!("{sql} WHERE exit = 'open'");
+        assert_eq!(desk.rows(&none), json!([[null]]), "{variant}");
+    }
+    let printed = desk.run(&[
+        "query",
+        "-c",
+        &format!("SELECT service_level(wait_seconds, exit, 20, 'answered_of_ofered') FROM {waits}"),
+    ]);
+    assert_eq!(printed.code, Some(1));
+    assert!(
+        printed.stderr.contains("did you mean answered_of_offered?"),
+        "{}",
+        printed.stderr
+    );
+}
+
+#[test]
+fn json_is_read_by_paths() {
+    let desk = Desk::new();
+    let json = r#"'{"a": {"b": [1, 2.5, "x\n", null, true]}, "n": "7", "ç": {}}'"#;
+    for (call, expected) in [
+        ("json_get_str(j, 'a', 'b', 2)", json!("x\n")),
+        ("json_get_str(j, 'a', 'b', 0)", json!(null)),
+        ("json_get_int(j, 'a', 'b', 0)", json!(1)),
+        ("json_get_int(j, 'a', 'b', 9)", json!(null)),
+        ("json_get_float(j, 'a', 'b', 1)", json!(2.5)),
+        ("json_get_bool(j, 'a', 'b', 4)", json!(true)),
+        ("json_get_json(j, 'ç')", json!("{}")),
+        ("json_as_text(j, 'a', 'b', 3)", json!(null)),
+        ("json_length(j, 'a', 'b')", json!(5)),
+        ("json_length(j)", json!(3)),
+        ("json_contains(j, 'a', 'c')", json!(false)),
+        ("j ->> 'n'", json!("7")),
+        ("j -> 'n'", json!("\"7\"")),
+        ("j -> 'a' -> 'b' ->> 1", json!("2.5")),
+        ("json_get_str('no json', 'a')", json!(null)),
+        ("json_get_str(NULL, 'a')", json!(null)),
+    ] {
+        let rows = desk.rows(&format!("SELECT {call} AS v FROM (SELECT {json} AS j)"));
+        assert_eq!(rows, json!([[expected]]), "{call}");
+    }
+}
+
+#[test]
+fn one_function_is_described_and_a_misspelt_one_guessed() {
+    let desk = Desk::new();
+    let described = desk.ok(&["functions", "business_seconds"]);
+    assert!(
+        described.starts_with("business_seconds(from, to [, department_id])"),
+        "{described}"
+    );
+    let printed = desk.run(&["functions", "busines_seconds"]);
+    assert_eq!(printed.code, Some(2));
+    assert!(
+        printed.stderr.contains("did you mean business_seconds?"),
+        "{}",
+        printed.stderr
+    );
+}

@@ -1,0 +1,203 @@
+//! What queries read: as little as they can, the lake as it was, within their memory.
+
+use serde_json::Value;
+
+use crate::support::{Desk, Printed};
+
+/// The number after a word in what `--stats` tells, such as `files:  1 read`.
+fn told(printed: &Printed, line: &str, word: &str) -> u64 {
+    let line = printed.stderr.lines().find(|told| told.starts_with(line));
+    let line = line.unwrap_or_else(|| panic!("{}", printed.stderr));
+    let words: Vec<&str> = line
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let place = words.iter().position(|told| *told == word).expect(word);
+    words[place - 1].parse().expect("a number")
+}
+
+fn stats(desk: &Desk, sql: &str) -> Printed {
+    let printed = desk.run(&["query", "-c", sql, "--stats", "--format", "csv"]);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    printed
+}
+
+#[test]
+fn only_what_a_query_needs_is_read_and_earlier_versions_are_kept() {
+    let desk = Desk::new();
+    desk.generate(
+        "traffic.ndjson",
+        &["--chats", "60", "--days", "3", "--seed", "3"],
+    );
+    desk.ok(&["import", "traffic.ndjson"]);
+    let files = stats(&desk, "SELECT count(*), min(payload) FROM events");
+    let (read, bytes) = (
+        told(&files, "files:", "read"),
+        told(&files, "bytes:", "read"),
+    );
+    assert!(read >= 3 && bytes > 0, "{}", files.stderr);
+    assert_eq!(told(&files, "files:", "skipped"), 0);
+
+    let first = desk.rows("SELECT CAST(min(event_date) AS TEXT) FROM events")[0][0].clone();
+    let first = first.as_str().expect("a date");
+    let by_partition = stats(
+        &desk,
+        &format!("SELECT min(payload) FROM events WHERE event_date = DATE '{first}'"),
+    );
+    assert_eq!(
+        told(&by_partition, "files:", "read"),
+        1,
+        "{}",
+        by_partition.stderr
+    );
+    assert_eq!(told(&by_partition, "files:", "skipped"), read - 1);
+    let by_statistics = stats(
+        &desk,
+        "SELECT count(*), min(payload) FROM events WHERE chat_id = 1",
+    );
+    assert_eq!(
+        told(&by_statistics, "files:", "read"),
+        0,
+        "{}",
+        by_statistics.stderr
+    );
+    let count = stats(&desk, "SELECT count(*) FROM events");
+    assert_eq!(told(&count, "bytes:", "read"), 0, "{}", count.stderr);
+    assert_eq!(told(&count, "files:", "read"), 0);
+
+    desk.ok(&["transform"]);
+    the_lake_is_read_as_it_was(&desk);
+    nothing_is_opened_that_is_not_named(&desk);
+}
+
+fn the_lake_is_read_as_it_was(desk: &Desk) {
+    let before = desk.number("SELECT count(*) FROM fact_chats");
+    desk.generate(
+        "more.ndjson",
+        &["--chats", "20", "--days", "1", "--seed", "4"],
+    );
+    desk.ok(&["import", "more.ndjson"]);
+    desk.ok(&["transform"]);
+    assert!(desk.number("SELECT count(*) FROM fact_chats") > before);
+    let history = desk.ok(&["history", "fact_chats", "--format", "ndjson"]);
+    let commits: Vec<Value> = history
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a commit"))
+        .collect();
+    let newest = commits[0]["version"].as_u64().expect("a version");
+    assert_eq!(commits.len() as u64, newest + 1);
+    assert_eq!(
+        commits.last().expect("a commit")["operation"],
+        "CREATE TABLE"
+    );
+    // The rows of each version are those of the one before, and what it added, less what it removed.
+    let mut rows = 0;
+    for commit in commits.iter().rev() {
+        let number = |name: &str| commit[name].as_i64().expect("known");
+        rows += number("rows_added") - number("rows_removed");
+        let version = number("version").to_string();
+        let counted = desk.ok(&[
+            "query",
+            "-c",
+            "SELECT count(*) AS n FROM fact_chats",
+            "--at",
+            &version,
+            "--format",
+            "csv",
+        ]);
+        assert_eq!(counted, format!("n\n{rows}\n"), "version {version}");
+        let time = commit["time"].as_str().expect("a time");
+        let at_time = desk.ok(&[
+            "query",
+            "-c",
+            "SELECT count(*) AS n FROM fact_chats",
+            "--at",
+            time,
+            "--format",
+            "csv",
+        ]);
+        assert_eq!(at_time, counted, "as of {time}");
+    }
+    let limited = desk.run(&["history", "fact_chats", "--limit", "1", "--format", "csv"]);
+    assert_eq!(limited.stdout.lines().count(), 2);
+    assert!(
+        limited.stderr.contains("older ones are not shown"),
+        "{}",
+        limited.stderr
+    );
+    for (sql, at, expected) in [
+        (
+            "SELECT 1 FROM fact_chats",
+            "999",
+            "table fact_chats has no version 999",
+        ),
+        (
+            "SELECT 1 FROM fact_chats, fact_messages",
+            "1",
+            "name a time instead",
+        ),
+        (
+            "SELECT 1 FROM fact_chats",
+            "2001-01-01",
+            "the oldest in its log is version 0",
+        ),
+    ] {
+        let printed = desk.run(&["query", "-c", sql, "--at", at]);
+        assert_eq!(printed.code, Some(1), "{at}");
+        assert!(printed.stderr.contains(expected), "{}", printed.stderr);
+    }
+}
+
+fn nothing_is_opened_that_is_not_named(desk: &Desk) {
+    // Whatever would open it, or list its files, would fail.
+    std::fs::write(
+        desk.path("lake/fact_messages/_delta_log/00000000000000000000.json"),
+        "no log",
+    )
+    .expect("a broken log");
+    assert_eq!(
+        desk.run(&["query", "-c", "SELECT 1 FROM fact_messages"])
+            .code,
+        Some(3)
+    );
+    desk.ok(&["query", "-c", "SELECT 1"]);
+    desk.ok(&["query", "-c", "SELECT count(*) FROM fact_chats"]);
+}
+
+#[test]
+fn a_sort_beyond_its_memory_spills() {
+    let desk = Desk::new();
+    let sql = "SELECT value, repeat('x', 50) AS x FROM generate_series(1, 400000) ORDER BY value * 7919 % 400009";
+    let printed = desk.run(&[
+        "query",
+        "-c",
+        sql,
+        "--memory",
+        "16MiB",
+        "--stats",
+        "-o",
+        "sorted.csv",
+    ]);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert!(
+        !printed.stderr.contains("0 B spilled"),
+        "{}",
+        printed.stderr
+    );
+    let sorted = std::fs::read_to_string(desk.path("sorted.csv")).expect("the file");
+    let keys: Vec<u64> = sorted
+        .lines()
+        .skip(1)
+        .map(|line| {
+            line.split(',')
+                .next()
+                .expect("a value")
+                .parse::<u64>()
+                .expect("a number")
+                * 7919
+                % 400_009
+        })
+        .collect();
+    assert_eq!(keys.len(), 400_000);
+    assert!(keys.is_sorted());
+}
