@@ -1,4 +1,5 @@
 -- How many customers give up waiting (abandono), and after how long? By day, channel and department.
+-- chart: bar x=day y=sum(abandoned_within_30_seconds),sum(abandoned_within_60_seconds),sum(abandoned_within_180_seconds),sum(abandoned_within_600_seconds),sum(abandoned_after_600_seconds),sum(abandoned_unknown) stacked
 --
 -- ended             waits that ended:  ended = answered + abandoned + short_abandoned. A stay that ended
 --                   by a move to another department's queue goes on there and is not counted here.

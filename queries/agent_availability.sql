@@ -1,4 +1,5 @@
 -- How long are agents available, paused and offline (disponibilidade, pausas)? By agent and day.
+-- chart: bar x=agent_name y=sum(available_seconds),sum(paused_seconds),sum(offline_seconds) stacked
 --
 -- A row of fact_agent_status is an interval of one status. It is cut at the midnights of the lake's business
 -- time zone, so that each second counts on its own day; a day of a change of the clock has 23 or 25 hours.

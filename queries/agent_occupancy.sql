@@ -1,4 +1,5 @@
 -- How many chats does an agent hold at a time, and how much time is idle (ociosidade)? By agent and day.
+-- chart: bar x=agent_name y=sum(occupied_seconds),sum(idle_seconds),sum(busy_not_available_seconds) stacked
 --
 -- Every second of an agent's day is looked at once: how many chats were in the agent's hands, and whether
 -- the agent was online and available. Chats side by side are not added up where time is measured, so no

@@ -1,4 +1,5 @@
 -- How long do chats take, from start to close and in the hands of agents? By day, channel and department.
+-- chart: line x=day y=mean(duration_avg_seconds,closed),mean(handle_avg_seconds,handled)
 --
 -- A row of fact_chats is one session; a chat that is reopened starts another.
 --

@@ -1,4 +1,5 @@
 -- How many chats does an agent take per available hour (produtividade)? By agent and day.
+-- chart: heatmap x=day y=agent_name value=chats_per_available_hour
 --
 -- chats             chats the agent took on the day: distinct sessions (atendimentos), however many times
 --                   the session came back to the agent. Of them,

@@ -1,4 +1,5 @@
 -- Why are chats closed (tabulacao), and what do the reasons cost? By channel, department and reason.
+-- chart: bar x=tabulation_name y=sum(closed)
 --
 -- closed            closed sessions (atendimentos) with this reason; the row whose tabulation is NULL holds
 --                   those closed without one, so that the rows are all closed sessions

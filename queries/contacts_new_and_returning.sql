@@ -1,4 +1,5 @@
 -- How many contacts come for the first time, and how many come back? By day and channel.
+-- chart: bar x=day y=sum(new),sum(returning) stacked
 --
 -- contacts      distinct contacts (contatos) with a session on the day:  contacts = new + returning
 -- new           whose first session in the whole lake, on any channel and in any department, is of this

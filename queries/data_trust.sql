@@ -1,4 +1,5 @@
 -- How far can the numbers be trusted? The share of inferred instants, gaps in the deliveries, skewed clocks.
+-- chart: bar x=measure y=inferred_pct,unknown_pct stacked
 --
 -- One row per measure, of the rows of its table:  rows = sure + inferred + unknown. What is unknown is NULL
 -- in the facts and in no average of the other queries.

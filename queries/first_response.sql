@@ -1,4 +1,5 @@
 -- How soon does an agent write first (tempo de primeira resposta, TPR)? The distribution over sessions.
+-- chart: bar x=up_to_seconds y=sum(sessions) by=response stacked
 --
 -- Every session (atendimento) is in one row, so the rows add up to all sessions of the period.
 --

@@ -1,4 +1,5 @@
 -- Which flows (fluxos) are gone through to their end, and where are contacts lost? By flow and role.
+-- chart: bar x=flow_id y=sum(finished),sum(interrupted),sum(dropped),sum(open) stacked
 --
 -- A row of fact_flow_runs is one run of a flow; a session may have several, also of one flow.
 --

@@ -1,4 +1,5 @@
 -- What becomes of the chats that a bot's flow receives? By day, channel and department.
+-- chart: bar x=day y=sum(contained),sum(handed_off),sum(interrupted),sum(dropped) stacked
 --
 -- A row of fact_flow_runs is one run of a flow. Only entry runs, those before any queue or agent of
 -- their session, can keep a chat from the agents; a run in the middle or at the end of a session, such

@@ -1,4 +1,5 @@
 -- How long do chats take in the hands of agents (TMA)? By agent, channel and closing reason.
+-- chart: bar x=agent_name y=mean(handle_avg_seconds,known)
 --
 -- What is averaged is an agent's part of a session (atendimento): the sum of that agent's segments in it. A
 -- chat that comes back to the same agent is one part, not two short ones; a chat of two agents is a part

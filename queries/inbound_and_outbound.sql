@@ -1,4 +1,5 @@
 -- Who begins the chats, customers (receptivo) or the company (ativo)? By day, channel and department.
+-- chart: bar x=day y=sum(inbound),sum(outbound),sum(direction_unknown) stacked
 --
 -- sessions          all that began on the day:  sessions = inbound + outbound + direction_unknown
 -- inbound_pct       inbound of those whose direction is known

@@ -1,4 +1,5 @@
 -- Who is waiting (fila) at a given instant, and for how long? By channel and department.
+-- chart: bar x=department_id y=sum(waiting) by=channel stacked
 --
 -- waiting           stays in the queue that had begun and not ended at the instant: one per chat, in the
 --                   department whose queue it was then

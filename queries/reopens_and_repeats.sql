@@ -1,4 +1,5 @@
 -- Who comes back within 7 days of a close (reabertura, rechamada)? By channel, department and outcome.
+-- chart: bar x=channel y=sum(reopened),sum(repeated)
 --
 -- Looks at closed sessions (atendimentos), and asks what the customer did in the $days x 24 hours after the
 -- close. A session begun by the company (ativo) is no coming back.

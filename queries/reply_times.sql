@@ -1,4 +1,5 @@
 -- How soon does each agent reply (tempo medio de resposta, TMR)? By agent and channel.
+-- chart: bar x=agent_name y=mean(reply_avg_seconds,replies)
 --
 -- A row of fact_replies is one turn of the contact that an agent had to answer: it begins at the first
 -- message not yet answered and ends at the agent's next message, so five messages in a row are one turn.

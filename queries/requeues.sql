@@ -1,4 +1,5 @@
 -- How often is a chat handed back to the queue, and what then? By day, channel and department.
+-- chart: bar x=day y=sum(requeued)
 --
 -- A row of fact_agent_segments is one stretch of a session with one agent. A chat handed back twice (retorno
 -- a fila) is two requeues of one session.

@@ -1,4 +1,5 @@
 -- Are so many per cent of the waits answered within so many seconds (nivel de servico, SLA)? By half-hour.
+-- chart: line x=half_hour_local y=service_level_pct
 --
 -- service_level_pct  answered_in_time / (answered_in_time + answered_late + abandoned)
 -- is_met             whether that reaches $percent, before rounding; NULL where nothing is in the formula

@@ -1,4 +1,5 @@
 -- How many chats are there, and how do they end? By day and channel.
+-- chart: bar x=day y=sum(sessions) by=channel stacked
 --
 -- A row of fact_chats is one session (atendimento); a chat that is reopened starts another. Sessions are
 -- counted, never events or messages.

@@ -1,4 +1,5 @@
 -- At which hours of the week do chats come in? A heat map of weekday by hour.
+-- chart: heatmap x=hour y=weekday value=sessions_per_day
 --
 -- sessions          sessions (atendimentos) that started in this hour of this weekday, over all weeks
 -- days              how many such weekdays the period has

@@ -1,4 +1,5 @@
 -- How often are targets (metas) missed, and by how much? By target, channel and department.
+-- chart: bar x=target y=sum(met),sum(late),sum(never) stacked
 --
 -- Counts sessions (atendimentos) in which a person was due: with a stay in the queue or an agent. A bot's
 -- own sessions have no such target.

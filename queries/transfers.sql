@@ -1,4 +1,5 @@
 -- Who hands chats to whom (transferencias)? A matrix of agents, and one of departments.
+-- chart: heatmap x=to_name y=from_name value=sum(transfers)
 --
 -- between           agents: the chat goes from one agent to the next with no queue between. A return to the
 --                   queue is no transfer (see requeues), nor is one that ends with nobody.

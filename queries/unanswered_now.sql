@@ -1,4 +1,5 @@
 -- Which customers are waiting for a reply at a given instant? A work list, the longest waiting first.
+-- chart: histogram x=waiting_seconds
 --
 -- One row per session (atendimento) that was not closed at the instant and held a turn of the contact that
 -- an agent had to answer and had not answered then. Customers with the bot are not here: no person is due.

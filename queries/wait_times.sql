@@ -1,4 +1,5 @@
 -- How long do customers wait in the queue, and how many give up? By day, channel and department.
+-- chart: line x=day y=mean(answered_avg_seconds,answered) by=channel
 --
 -- A row of fact_queue_waits is a stay in the queue of one department. A customer who is moved to
 -- another department's queue has one row there and one here, but waits once: the wait counts where it

@@ -1,4 +1,5 @@
 -- How much of the waiting falls outside business hours (fora do expediente)? By day, channel and department.
+-- chart: bar x=day y=sum(inside),sum(partly),sum(outside) stacked
 --
 -- Needs the setting business_hours: without it every wait is in no_calendar.
 --

@@ -1,6 +1,7 @@
 //! The product as its users meet it: the real binary, on a real disk, over real HTTP.
 
 mod cases;
+mod charts;
 mod clients;
 mod command_line;
 mod comparison;

@@ -204,6 +204,11 @@ pub struct Query {
     /// Write to this file, which is there whole once all is done, or not at all
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Draw a chart of the result: line, bar, heatmap, histogram, auto (the saved query's own, else what fits
+    /// the columns), or none. Columns are named like this: 'bar x=day y=sum(waits) by=channel stacked'. In
+    /// characters, or with -o as a picture, in a file that ends in .svg or .html
+    #[arg(long, value_name = "CHART", num_args = 0..=1, default_missing_value = "auto")]
+    pub chart: Option<String>,
     /// What stands for NULL in table, csv, tsv, markdown and html
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,

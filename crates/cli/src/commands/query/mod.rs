@@ -2,6 +2,7 @@
 //! a file, narration on stderr.
 
 mod destination;
+mod drawing;
 mod progress;
 mod report;
 mod source;
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use ::query::{AsOf, Format, Prepared, QueryError, ResultSummary, Script, Session};
 use destination::Destination;
+use drawing::Drawing;
 use progress::Progress;
 use report::tell;
 use source::Source;
@@ -31,11 +33,15 @@ pub fn saved_or_file(query: &str) -> Result<String, Failure> {
 
 pub fn run(args: Query, config: Config, runtime: &Runtime) -> Result<(), Failure> {
     let source = Source::of(&args)?;
-    let format = format(&args)?;
+    let drawing = Drawing::of(&args, &source)?;
+    let format = match &drawing {
+        Some(drawing) => drawing.format(),
+        None => format(&args)?,
+    };
     let out = Destination::open(&args, format)?;
     let unfinished = out.unfinished();
     let result = or_interrupted(runtime, async move {
-        answer(&args, &config, &source, format, out).await
+        answer(&args, &config, &source, (format, drawing), out).await
     });
     // Work that could not be stopped could not clean up either.
     if let (Err(Failure::Interrupted), Some(path)) = (&result, unfinished) {
@@ -48,7 +54,7 @@ async fn answer(
     args: &Query,
     config: &Config,
     source: &Source,
-    format: Format,
+    (format, drawing): (Format, Option<Drawing>),
     out: Destination,
 ) -> Result<(), Failure> {
     let engine = super::engine(config, as_of(args, config)?)?;
@@ -66,6 +72,7 @@ async fn answer(
         args,
         session,
         format,
+        drawing,
         out,
         results: 0,
         exceeds_screen: false,
@@ -93,6 +100,7 @@ struct Run<'a> {
     args: &'a Query,
     session: Session,
     format: Format,
+    drawing: Option<Drawing>,
     out: Destination,
     results: usize,
     exceeds_screen: bool,
@@ -112,7 +120,10 @@ impl Run<'_> {
             let is_quiet = self.out.writes_to_terminal();
             let progress = (!is_quiet).then(|| Progress::of(watch.clone()));
             let style = self.out.style(self.args);
-            summary = answer.print(self.format, &style, &mut self.out).await?;
+            summary = match &self.drawing {
+                Some(drawing) => drawing.draw(answer, &style, &mut self.out).await?,
+                None => answer.print(self.format, &style, &mut self.out).await?,
+            };
             drop(progress);
         }
         self.exceeds_screen |= summary.left_out.exceeds_screen;

@@ -1,0 +1,136 @@
+//! `--chart`: the result as a chart, in characters or as a picture.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::anyhow;
+
+use super::report::failure;
+use super::source::Source;
+use crate::args::Query;
+use crate::exit::Failure;
+use ::query::{
+    Answer, CHART_ROW_LIMIT, Chart, ChartSpec, Format, QueryError, ResultSummary, SavedQuery,
+    Sheet, Style,
+};
+
+/// Where nothing tells the width.
+const USUAL_WIDTH: usize = 80;
+
+pub(super) struct Drawing {
+    spec: ChartSpec,
+    title: String,
+    medium: Medium,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Medium {
+    Characters,
+    Svg,
+    Html,
+}
+
+impl Drawing {
+    /// The chart that is asked for, by the option or by a file that can hold nothing else.
+    pub fn of(args: &Query, source: &Source) -> Result<Option<Drawing>, Failure> {
+        let ending = args.output.as_deref().map(ending);
+        let asked = match (args.chart.as_deref(), ending.as_deref()) {
+            (Some("none"), _) => return Ok(None),
+            (Some(asked), _) => asked,
+            (None, Some("svg")) => "auto",
+            (None, _) => return Ok(None),
+        };
+        let usage = |why: String| Err(Failure::Usage(anyhow!(why)));
+        if let Some(format) = args.format {
+            return usage(format!(
+                "a chart has no --format {format}; leave one of them out"
+            ));
+        }
+        let medium = match ending.as_deref() {
+            None | Some("txt") => Medium::Characters,
+            Some("svg") => Medium::Svg,
+            Some("html" | "htm") => Medium::Html,
+            Some(other) => {
+                return usage(format!(
+                    "a chart is written to a file that ends in .svg, .html or .txt, not in .{other}"
+                ));
+            }
+        };
+        let asked: ChartSpec = match asked.parse() {
+            Ok(asked) => asked,
+            Err(error) => return usage(format!("--chart: {error}")),
+        };
+        let declared = ChartSpec::declared(&source.sql).map_err(failure)?;
+        Ok(Some(Drawing {
+            spec: asked.or_declared(declared),
+            title: title(&source.sql),
+            medium,
+        }))
+    }
+
+    /// What comes nearest among the formats: how it is shown, and how many results fit in.
+    pub fn format(&self) -> Format {
+        match self.medium {
+            Medium::Characters => Format::Table,
+            Medium::Svg | Medium::Html => Format::Html,
+        }
+    }
+
+    pub async fn draw<W: Write>(
+        &self,
+        mut answer: Answer,
+        style: &Style,
+        out: &mut W,
+    ) -> Result<ResultSummary, QueryError> {
+        let schema = answer.schema();
+        let mut batches = Vec::new();
+        let mut summary = ResultSummary::default();
+        while let Some(batch) = answer.next().await {
+            let batch = batch?;
+            let batch = batch.slice(0, batch.num_rows().min(CHART_ROW_LIMIT - summary.rows));
+            summary.rows += batch.num_rows();
+            batches.push(batch);
+            if summary.rows == CHART_ROW_LIMIT {
+                summary.truncated = true;
+                break;
+            }
+        }
+        let mut chart = Chart::new(&self.spec, &self.title, &schema, &batches)?;
+        if summary.truncated {
+            chart.note(format!("of the first {CHART_ROW_LIMIT} rows only"));
+        }
+        let text = match self.medium {
+            Medium::Characters => chart.text(sheet(style)),
+            Medium::Svg => chart.svg()?,
+            Medium::Html => chart.html()?,
+        };
+        out.write_all(text.as_bytes())?;
+        Ok(summary)
+    }
+}
+
+fn ending(path: &Path) -> String {
+    let ending = path.extension().unwrap_or_default();
+    ending.to_string_lossy().to_ascii_lowercase()
+}
+
+/// The question that the query's first comment asks.
+fn title(sql: &str) -> String {
+    let query = SavedQuery {
+        name: String::new(),
+        sql: sql.to_owned(),
+    };
+    let question = query.question();
+    let declares = question.starts_with('$') || question.starts_with("chart:");
+    (if declares { "" } else { question }).to_owned()
+}
+
+fn sheet(style: &Style) -> Sheet {
+    let width = style.screen.map_or(USUAL_WIDTH, |screen| screen.width);
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Sheet {
+        width: u16::try_from(width).unwrap_or(u16::MAX),
+        // A height is given at a terminal only.
+        colors: std::io::stdout().is_terminal() && !is_plain,
+    }
+}

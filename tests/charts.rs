@@ -1,0 +1,211 @@
+//! Charts: in characters, and as pictures.
+
+use std::fs;
+
+use crate::support::Desk;
+
+const WAITS: &str = "SELECT * FROM (VALUES
+    (DATE '2024-03-01', 'whatsapp', 65, 3), (DATE '2024-03-01', 'e-mail', 210, 1),
+    (DATE '2024-03-02', 'whatsapp', NULL, 0), (DATE '2024-03-02', 'e-mail', 150, 2),
+    (DATE '2024-03-03', 'whatsapp', 90, 5), (DATE '2024-03-03', 'e-mail', 0, 4),
+    (DATE '2024-03-04', 'whatsapp', 120, 2), (DATE '2024-03-04', 'e-mail', 30, 1)
+    ) AS waits(day, channel, wait_seconds, chats) ORDER BY day, channel DESC";
+const AGENTS: &str =
+    "SELECT * FROM (VALUES ('João Silva', 300, 12), ('Conceição D''Ávila & filhos', 125, NULL),
+    ('Amanda Araújo', 0, 7)) AS agents(agent_name, handle_avg_seconds, chats)";
+
+/// As text, for a terminal of this width.
+fn drawn(desk: &Desk, sql: &str, chart: &str) -> String {
+    desk.ok(&["query", "-c", sql, "--width", "70", "--chart", chart])
+}
+
+fn picture(desk: &Desk, sql: &str, chart: &str) -> String {
+    assert_eq!(
+        desk.ok(&["query", "-c", sql, "--chart", chart, "-o", "chart.svg"]),
+        ""
+    );
+    fs::read_to_string(desk.path("chart.svg")).expect("the picture")
+}
+
+#[test]
+fn charts_look_as_they_looked() {
+    let desk = Desk::new();
+    for (name, sql, chart) in [
+        ("line", WAITS, "line x=day y=wait_seconds by=channel"),
+        ("bars", AGENTS, "bar y=handle_avg_seconds"),
+        (
+            "bars_side_by_side",
+            WAITS,
+            "bar x=day y=wait_seconds by=channel",
+        ),
+        (
+            "bars_stacked",
+            WAITS,
+            "bar x=day y=chats by=channel stacked",
+        ),
+        (
+            "heatmap",
+            WAITS,
+            "heatmap x=day y=channel value=wait_seconds",
+        ),
+        ("histogram", WAITS, "histogram x=wait_seconds"),
+    ] {
+        insta::assert_snapshot!(name, drawn(&desk, sql, chart));
+        insta::assert_snapshot!(format!("{name}_svg"), picture(&desk, sql, chart));
+    }
+}
+
+#[test]
+fn null_is_a_gap_and_names_keep_their_letters() {
+    let desk = Desk::new();
+    let bars = drawn(&desk, AGENTS, "bar y=chats");
+    let row = |name: &str| {
+        let found = bars.lines().find(|line| line.contains(name));
+        found
+            .unwrap_or_else(|| panic!("no {name} in\n{bars}"))
+            .to_owned()
+    };
+    assert!(row("Conceição").ends_with('│'), "{bars}");
+    assert!(row("Amanda Araújo").ends_with(" 7"), "{bars}");
+    let zero = drawn(&desk, AGENTS, "bar y=handle_avg_seconds");
+    assert!(
+        zero.lines()
+            .any(|line| line.ends_with("Amanda Araújo │ 0s")),
+        "{zero}"
+    );
+    let svg = picture(&desk, AGENTS, "bar y=handle_avg_seconds");
+    assert!(
+        svg.contains("Conceição") && svg.contains("&amp; filhos"),
+        "{svg}"
+    );
+    assert!(!svg.contains("href") && !svg.contains("<script"), "{svg}");
+    let histogram = drawn(&desk, WAITS, "histogram x=wait_seconds");
+    assert!(
+        histogram.contains("1 of 8 rows have no wait_seconds"),
+        "{histogram}"
+    );
+}
+
+#[test]
+fn what_is_not_said_is_inferred_and_what_cannot_be_drawn_is_explained() {
+    let desk = Desk::new();
+    let check = |sql: &str, chart: &str, expected: &str| {
+        let text = drawn(&desk, sql, chart);
+        assert!(text.contains(expected), "{chart}:\n{text}");
+    };
+    // A time makes lines, names make bars, numbers alone a histogram; counts are added up.
+    check(
+        "SELECT DATE '2024-03-01' AS day, 7 AS n",
+        "auto",
+        "2024-03-01",
+    );
+    check("SELECT 'a' AS name, 7 AS n", "auto", "a │█");
+    check("SELECT 7 AS wait_seconds", "auto", "7s – 8s │█");
+    check(
+        "SELECT * FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) AS t(name, n)",
+        "bar",
+        "█ 4\n",
+    );
+    check(
+        WAITS,
+        "bar x=channel y=mean(wait_seconds,chats)",
+        " 1m 29s\n",
+    );
+    check(WAITS, "heatmap", "e-mail │");
+    let error = |sql: &str, args: &[&str], code: i32, expected: &str| {
+        let printed = desk.run(&[&["query", "-c", sql], args].concat());
+        assert_eq!(printed.code, Some(code), "{args:?}: {}", printed.stderr);
+        assert!(
+            printed.stderr.contains(expected),
+            "{args:?}: {}",
+            printed.stderr
+        );
+        assert_eq!(printed.stdout, "", "{args:?}");
+    };
+    error(WAITS, &["--chart", "pie"], 2, "\"pie\" is no kind of chart");
+    error(
+        WAITS,
+        &["--chart", "bar x=dya"],
+        2,
+        "no column dya; did you mean day?",
+    );
+    error(
+        WAITS,
+        &["--chart", "line y=wait_seconds"],
+        2,
+        "several rows stand at day = 2024-03-01",
+    );
+    error(
+        WAITS,
+        &["--chart", "bar y=channel"],
+        2,
+        "channel is no column of numbers",
+    );
+    error(
+        WAITS,
+        &["--chart", "line x=day y=sum(chats),sum(wait_seconds)"],
+        2,
+        "different units",
+    );
+    error(
+        "SELECT 'a' AS name, 'b' AS other",
+        &["--chart"],
+        2,
+        "no column of numbers to measure",
+    );
+    error(
+        "SELECT 1 AS n WHERE false",
+        &["--chart"],
+        1,
+        "the result has no rows",
+    );
+    error(WAITS, &["--chart", "-o", "x.csv"], 2, ".svg, .html or .txt");
+    error(WAITS, &["--chart", "--format", "csv"], 2, "--format csv");
+}
+
+#[test]
+fn every_saved_query_draws_its_own_chart() {
+    let desk = Desk::new();
+    let traffic = ["--chats", "120", "--days", "3", "--seed", "7"];
+    desk.generate("traffic.ndjson", &traffic);
+    desk.ok(&["import", "traffic.ndjson"]);
+    desk.ok(&["transform"]);
+    let listed = desk.ok(&["queries"]);
+    let names = listed
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next());
+    let mut drawn = 0;
+    for name in names {
+        let text = desk.ok(&["queries", name]);
+        assert!(text.contains("\n-- chart: "), "{name} has no chart");
+        let printed = desk.run(&["query", name, "--chart"]);
+        if printed.stderr.contains("the result has no rows") {
+            continue;
+        }
+        assert_eq!(printed.code, Some(0), "{name}: {}", printed.stderr);
+        let question = text.lines().next().expect("a question");
+        let question = question.trim_start_matches("-- ");
+        let chart = printed.stdout;
+        assert!(chart.lines().count() > 3, "{name}:\n{chart}");
+        assert!(chart.starts_with(&question[..20]), "{name}:\n{chart}");
+        let widest = chart.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{name}:\n{chart}");
+        desk.ok(&["query", name, "-o", "chart.svg"]);
+        let svg = fs::read_to_string(desk.path("chart.svg")).expect("the picture");
+        assert!(
+            svg.starts_with("<svg ") && svg.contains(&question[..20]),
+            "{name}"
+        );
+        drawn += 1;
+    }
+    assert!(drawn > 20, "{drawn} charts");
+    desk.ok(&["query", "wait_times", "-o", "chart.svg"]);
+    let svg = fs::read_to_string(desk.path("chart.svg")).expect("the picture");
+    desk.ok(&["query", "wait_times", "--chart", "-o", "chart.html"]);
+    let html = fs::read_to_string(desk.path("chart.html")).expect("the page");
+    assert!(
+        html.starts_with("<!DOCTYPE html>") && html.contains(svg.trim()),
+        "{html}"
+    );
+}
