@@ -147,7 +147,7 @@ fn json_is_read_by_paths() {
         ("j -> 'n'", json!("\"7\"")),
         ("j -> 'a' -> 'b' ->> 1", json!("2.5")),
         ("json_get_str('no json', 'a')", json!(null)),
-        ("json_get_str(NULL, 'a')", json!(null)),
+        ("json_get_str(CAST(NULL AS TEXT), 'a')", json!(null)),
     ] {
         let rows = desk.rows(&format!("SELECT {call} AS v FROM (SELECT {json} AS j)"));
         assert_eq!(rows, json!([[expected]]), "{call}");
