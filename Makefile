@@ -6,9 +6,9 @@ RELEASE := $(TARGET)/release/huggy-etl
 VENV := $(TARGET)/readers
 TOOLS := $(TARGET)/tools
 STORES := $(TARGET)/stores
-READERS := duckdb==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
+READERS := duckdb==1.5.5 duckdb-cli==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 
-.PHONY: help build demo run test test-faults soak check format lint deny test-readers test-storage bench clean
+.PHONY: help build demo run test test-faults soak check format lint deny test-readers test-storage bench bench-queries clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,10 @@ test-storage: $(STORES)/ready ## Run the product on S3 (SeaweedFS) and Azure (Az
 
 bench: ## Measure serving, storing, importing and transforming, against references in the same run
 	cargo bench -p huggy-etl
+
+bench-queries: $(VENV)/ready ## Time the saved queries against DuckDB on 10 million events; needs Python 3
+	cargo build --release -p huggy-etl
+	$(VENV)/bin/python -B crates/cli/benches/queries.py $(RELEASE) $(VENV)/bin/duckdb
 
 clean: ## Remove everything built
 	cargo clean

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use chrono::{NaiveDate, Utc};
 use serde_json::{Value, json};
 
 use crate::comparison::all_rows;
@@ -152,4 +153,87 @@ fn a_company_whose_events_are_gone_keeps_its_facts_of_a_chat_id_that_another_use
     assert_eq!(desk.rows(kept), json!([[5, 1], [6, 2]]));
     desk.ok(&["transform", "--full"]);
     assert_eq!(desk.rows(kept), json!([[5, 1], [6, 2]]));
+}
+
+#[test]
+fn old_rows_of_a_fact_go_for_good_and_no_other_fact_changes() {
+    let desk = Desk::new();
+    desk.generate(
+        "traffic.ndjson",
+        &["--chats", "150", "--days", "3", "--seed", "9"],
+    );
+    desk.ok(&["import", "traffic.ndjson"]);
+    desk.ok(&["transform"]);
+    let dates = desk.rows("SELECT DISTINCT cast(sent_date AS TEXT) FROM fact_messages ORDER BY 1");
+    let first = dates[dates.as_array().expect("rows").len() - 1][0].clone();
+    let kept: NaiveDate = first.as_str().expect("a date").parse().expect("a date");
+    let age = (Utc::now().date_naive() - kept).num_days();
+    let retain = format!("fact_messages={age}d");
+    let maintain = |more: &[&str]| {
+        let mut command = desk.command(&[&["maintain"], more].concat());
+        let done = command.env("HUGGY_ETL_RETAIN", &retain).output();
+        let done = done.expect("running the binary");
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{told}");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let before = all_rows(&desk);
+    let rows = "SELECT count(*) FROM fact_messages";
+    let all = desk.rows(rows);
+    let staying = desk.rows(&format!(
+        "{rows} WHERE sent_date >= DATE '{kept}' OR sent_date IS NULL"
+    ));
+    let told = maintain(&["--dry-run"]);
+    assert!(
+        told.contains("would remove") && desk.rows(rows) == all,
+        "{told}"
+    );
+    let told = maintain(&[]);
+    assert!(told.contains("which are too old"), "{told}");
+    assert_eq!(desk.rows(rows), staying);
+
+    let after = all_rows(&desk);
+    let others = |rows: &[String]| -> Vec<String> {
+        let others = rows.iter().filter(|row| !row.starts_with("fact_messages "));
+        others.cloned().collect()
+    };
+    assert_eq!(others(&after), others(&before));
+    assert!(maintain(&[]).is_empty(), "nothing is left to do");
+
+    // The events are there yet, so that a late one has its chat derived anew, and a rebuild all of them.
+    let late = "SELECT chat_id FROM fact_messages WHERE sent_date < DATE '2100-01-01' ORDER BY chat_id LIMIT 1";
+    let chat = &desk.rows(late)[0][0];
+    let late = json!({ "time": 1_900_000_000, "messages": { "startedChat": [{
+        "id": chat, "situation": "auto", "company": { "id": 15691 } }] }, "token": "t" });
+    desk.write("late.ndjson", late.to_string());
+    desk.ok(&["import", "late.ndjson"]);
+    desk.ok(&["transform"]);
+    assert_eq!(desk.rows(rows), staying, "after a run");
+    desk.ok(&["verify", "--full"]);
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(desk.rows(rows), staying, "after a rebuild");
+    desk.ok(&["verify", "--full"]);
+}
+
+#[test]
+fn only_rows_that_nothing_rests_on_have_an_age() {
+    let desk = Desk::new();
+    for (retain, told) in [
+        (
+            "fact_chats=400d",
+            "rows of \"fact_chats\" are not removed by age, only those of events, ",
+        ),
+        (
+            "fact_messages=400d,fact_messages=90d",
+            "fact_messages has two ages",
+        ),
+        ("events=3h", "must be one day at least"),
+    ] {
+        let mut command = desk.command(&["config"]);
+        let done = command.env("HUGGY_ETL_RETAIN", retain).output();
+        let done = done.expect("running the binary");
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+    }
 }

@@ -41,7 +41,7 @@ pub use history::{Commit, History};
 pub use lease::Lease;
 pub use location::Lake;
 pub use maintain::{
-    Compacted, Consumer, Effort, Freed, Maintenance, Role, Size, TableReport, Upkeep,
+    Compacted, Consumer, Effort, Freed, Maintenance, Role, Size, TableReport, Upkeep, without_older,
 };
 pub use rewrite::Rewrite;
 pub use scope::Scope;

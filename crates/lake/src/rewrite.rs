@@ -9,15 +9,17 @@
 use std::collections::BTreeSet;
 
 use arrow::record_batch::RecordBatch;
-use chrono::{DateTime, Utc};
-use datafusion::prelude::{DataFrame, SessionContext, cast, col};
+use chrono::{DateTime, NaiveDate, Utc};
+use datafusion::prelude::{DataFrame, Expr, SessionContext, cast, col};
 use deltalake::kernel::{Action, Add, LogicalFileView};
 use deltalake::protocol::SaveMode;
 use futures::TryStreamExt;
+use tokio::sync::OnceCell;
 
 use crate::difference::Difference;
 use crate::error::LakeError;
 use crate::folding::{self, DataFile};
+use crate::maintain::without_older;
 use crate::scope::{Replaced, Scope};
 use crate::session::session;
 use crate::table::Table;
@@ -31,6 +33,8 @@ pub struct Rewrite<'a> {
     table: &'a mut Table,
     rows: NewRows,
     began: DateTime<Utc>,
+    /// Rows of earlier dates are not written; not known before the first row.
+    kept_from: OnceCell<Option<NaiveDate>>,
 }
 
 enum NewRows {
@@ -54,6 +58,7 @@ impl Table {
             table: self,
             rows,
             began: Utc::now(),
+            kept_from: OnceCell::new(),
         })
     }
 }
@@ -64,11 +69,19 @@ impl Rewrite<'_> {
         self.table
     }
 
-    /// Adds rows of the replacement.
+    /// Adds rows of the replacement, but those of dates that retention has removed.
     ///
     /// # Errors
     /// [`LakeError::Delta`], [`LakeError::Storage`].
     pub async fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
+        let batch = match &self.table.layout.aging_column {
+            Some(column) => {
+                let kept_from = self.kept_from.get_or_try_init(|| self.table.kept_from());
+                without_older(batch, column, *kept_from.await?)
+                    .map_err(|error| LakeError::read(&self.table.name)(error.into()))?
+            }
+            None => batch,
+        };
         match &mut self.rows {
             NewRows::Written(writer) => writer.write(batch).await,
             NewRows::Waiting(_, rows) => {
@@ -105,13 +118,13 @@ impl Rewrite<'_> {
 
 /// Files that are read and removed, and what is written in their place.
 #[derive(Default)]
-struct Merge<'a> {
-    files: Vec<String>,
-    /// Whose rows in the files are left out.
-    without: Option<&'a Replaced>,
-    rows: Vec<RecordBatch>,
+pub(crate) struct Merge {
+    pub files: Vec<String>,
+    /// True for the files' rows that stay; all of them do without it.
+    pub staying: Option<Expr>,
+    pub rows: Vec<RecordBatch>,
     /// When the youngest of all the rows were written, if not now.
-    written_at: Option<i64>,
+    pub written_at: Option<i64>,
 }
 
 impl Table {
@@ -138,11 +151,7 @@ impl Table {
     }
 
     /// What to read and write for the table to become the new one.
-    fn merges<'a>(
-        &self,
-        replaced: &'a Replaced,
-        difference: Difference,
-    ) -> Result<Vec<Merge<'a>>, LakeError> {
+    fn merges(&self, replaced: &Replaced, difference: Difference) -> Result<Vec<Merge>, LakeError> {
         let Difference { added, mut files } = difference;
         let (changed, others) = self
             .data_files()?
@@ -156,13 +165,13 @@ impl Table {
         let mut merges = vec![Merge {
             rows: [staying(&rewritten.joined), added].concat(),
             files: rewritten.joined,
-            without: Some(replaced),
+            staying: Some(replaced.kept()),
             written_at: None,
         }];
         merges.extend(rewritten.apart.into_iter().map(|group| Merge {
             rows: staying(&group.paths),
             files: group.paths,
-            without: Some(replaced),
+            staying: Some(replaced.kept()),
             written_at: Some(group.written_at),
         }));
         let folded = folding::folded(others, self.layout.target_file_bytes);
@@ -174,8 +183,8 @@ impl Table {
         Ok(merges)
     }
 
-    /// Writes the files' rows, but for replaced ones, with the other rows, sorted.
-    async fn merge(&self, merge: Merge<'_>) -> Result<Vec<Add>, LakeError> {
+    /// Writes the files' rows that stay with the other rows, sorted.
+    pub(crate) async fn merge(&self, merge: Merge) -> Result<Vec<Add>, LakeError> {
         let read = || LakeError::read(&self.name);
         let context = session(REWRITE_MEMORY_BYTES);
         let rows = (!merge.rows.is_empty()).then(|| context.read_batches(merge.rows));
@@ -184,7 +193,7 @@ impl Table {
             (true, None) => return Ok(Vec::new()),
             (true, Some(rows)) => rows,
             (false, rows) => {
-                let kept = self.kept(&context, &merge.files, merge.without).await?;
+                let kept = self.kept(&context, &merge.files, merge.staying).await?;
                 match rows {
                     None => kept,
                     Some(rows) => kept.union(rows).map_err(read())?,
@@ -211,7 +220,7 @@ impl Table {
         &self,
         context: &SessionContext,
         files: &[String],
-        without: Option<&Replaced>,
+        staying: Option<Expr>,
     ) -> Result<DataFrame, LakeError> {
         let read = || LakeError::read(&self.name);
         let provider = self
@@ -221,8 +230,8 @@ impl Table {
             .await
             .map_err(read())?;
         let mut frame = context.read_table(provider).map_err(read())?;
-        if let Some(replaced) = without {
-            frame = frame.filter(replaced.kept()).map_err(read())?;
+        if let Some(staying) = staying {
+            frame = frame.filter(staying).map_err(read())?;
         }
         // Other rows come with plain types; the scan's views must not differ from them.
         let plain = self.plain_schema()?;
@@ -252,7 +261,7 @@ impl Table {
             .collect())
     }
 
-    fn removals(&self, chosen: impl Fn(&str) -> bool) -> Result<Vec<Action>, LakeError> {
+    pub(crate) fn removals(&self, chosen: impl Fn(&str) -> bool) -> Result<Vec<Action>, LakeError> {
         let files = self
             .files()?
             .into_iter()

@@ -70,6 +70,8 @@ pub struct Layout {
     /// The column whose value tells a row from all others: rows that share it are copies of one, of
     /// which maintenance keeps one.
     pub identity: Option<String>,
+    /// Of a table whose rows are replaced, the date by which they become too old.
+    pub aging_column: Option<String>,
 }
 
 impl Default for Layout {
@@ -82,6 +84,7 @@ impl Default for Layout {
             bulky_columns: Vec::new(),
             target_file_bytes: FILE_BYTES,
             identity: None,
+            aging_column: None,
         }
     }
 }

@@ -154,7 +154,7 @@ fn work(effort: Effort, removed_stay: TimeDelta) -> Maintenance {
             },
             Upkeep {
                 spec: facts(),
-                role: Role::Rewritten,
+                role: Role::Rewritten { kept_from: None },
             },
         ],
         consumer: CONSUMER,

@@ -1,8 +1,8 @@
 //! What deriving the facts costs: a full rebuild in capped memory, one run over news on a small and on a large lake, and
 //! the bytes written by a day of short runs.
 //!
-//! `BENCH_LARGE_CHATS` sets the size of the large lake (1,000,000 chats over five years), `BENCH_DAY_CHATS` that of the
-//! day (1,000 chats).
+//! `cargo bench --bench cost -- lakes` or `-- day` runs one part. `BENCH_LARGE_CHATS` sets the size of the large lake
+//! (1,000,000 chats over five years), `BENCH_DAY_CHATS` that of the day (1,000 chats).
 
 mod day;
 mod desk;
@@ -13,6 +13,7 @@ mod process;
 mod setting;
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use desk::Desk;
@@ -25,14 +26,30 @@ const ROUNDS: usize = 3;
 const CHATS_A_DAY: u64 = 500;
 
 fn main() -> Result<()> {
+    // Cargo itself passes `--bench`.
+    let parts: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let folder = tempfile::tempdir()?;
-    let small = Desk::new(folder.path().join("small"))?;
+    if is_wanted("day") {
+        day::measure(folder.path())?;
+    }
+    if is_wanted("lakes") {
+        measure_lakes(folder.path())?;
+    }
+    Ok(())
+}
+
+/// What a rebuild and a run over news cost, on a small lake and on a large one.
+fn measure_lakes(folder: &Path) -> Result<()> {
+    let small = Desk::new(folder.join("small"))?;
     small.fill(setting("BENCH_SMALL_CHATS", 6_000), 40)?;
     small.rebuild()?;
     let small_news = median_news(&small)?;
-    day::measure(folder.path())?;
 
-    let large = Desk::new(folder.path().join("large"))?;
+    let large = Desk::new(folder.join("large"))?;
     let chats = setting("BENCH_LARGE_CHATS", 1_000_000);
     large.fill(chats, chats.div_ceil(CHATS_A_DAY))?;
     large.rebuild()?;

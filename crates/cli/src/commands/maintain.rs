@@ -51,21 +51,23 @@ pub async fn run(args: &Maintain, config: &Config) -> Result<(), Failure> {
 
 /// What there is to maintain.
 pub fn maintenance(config: &Config, effort: Effort, now: DateTime<Utc>) -> Maintenance {
-    let kept_from = config.retain_events.and_then(|age| {
-        let age = TimeDelta::from_std(age).ok()?;
+    let kept_from = |table: &str| {
+        let age = TimeDelta::from_std(*config.retain.get(table)?).ok()?;
         Some(now.checked_sub_signed(age)?.date_naive())
-    });
+    };
     let events = Upkeep {
         spec: ingest::events_table(),
         role: Role::Appended {
             filling: now.date_naive(),
-            kept_from,
+            kept_from: kept_from(events::TABLE),
         },
     };
     let derived = ::transform::derived_specs().into_iter();
     let derived = derived.map(|spec| Upkeep {
+        role: Role::Rewritten {
+            kept_from: kept_from(&spec.name),
+        },
         spec,
-        role: Role::Rewritten,
     });
     Maintenance {
         tables: std::iter::once(events).chain(derived).collect(),

@@ -118,7 +118,7 @@ pub const KEYS: &[Key] = &[
     list(
         "retain",
         "",
-        "Ages beyond which rows are removed, such as \"events=400d\"; default: all rows stay",
+        "Ages beyond which rows of a table are removed, such as \"events=400d\"; default: all rows stay",
     ),
     key(
         "query_memory_bytes",

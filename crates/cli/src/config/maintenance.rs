@@ -1,5 +1,6 @@
 //! The settings of maintenance.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -21,19 +22,20 @@ pub fn vacuum_after(layers: &Layers) -> anyhow::Result<Duration> {
     Ok(stay)
 }
 
-/// Of the list `retain`, the age of events.
-pub fn retain_events(layers: &Layers) -> anyhow::Result<Option<Duration>> {
+/// The ages that the list `retain` gives to tables.
+pub fn retain(layers: &Layers) -> anyhow::Result<BTreeMap<String, Duration>> {
     let source = layers.source("retain");
-    let mut events = None;
+    let mut ages = BTreeMap::new();
+    let aging = [vec![events::TABLE], transform::aging_tables()].concat();
     for entry in layers.list("retain")? {
         let Some((table, age)) = entry.split_once('=') else {
             bail!("{source}: retain: {entry:?} is not of the form TABLE=AGE, such as events=400d");
         };
         let (table, age) = (table.trim(), age.trim());
-        if table != events::TABLE {
+        if !aging.contains(&table) {
             bail!(
-                "{source}: retain: rows of {table:?} are not removed by age, only those of {:?}: facts outlive them",
-                events::TABLE
+                "{source}: retain: rows of {table:?} are not removed by age, only those of {}",
+                aging.join(", ")
             );
         }
         let parsed = humantime::parse_duration(age)
@@ -41,7 +43,9 @@ pub fn retain_events(layers: &Layers) -> anyhow::Result<Option<Duration>> {
         if parsed < DAY {
             bail!("{source}: retain: whole days are removed, so {age:?} must be one day at least");
         }
-        events = Some(parsed);
+        if ages.insert(table.to_owned(), parsed).is_some() {
+            bail!("{source}: retain: {table} has two ages");
+        }
     }
-    Ok(events)
+    Ok(ages)
 }

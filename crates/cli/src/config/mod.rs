@@ -5,6 +5,7 @@ mod layers;
 mod maintenance;
 mod values;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub struct Config {
     pub maintain_every: Option<Duration>,
     pub vacuum_after: Duration,
     /// How long events are kept, if not for ever.
-    pub retain_events: Option<Duration>,
+    /// By table, the age beyond which its rows are removed.
+    pub retain: BTreeMap<String, Duration>,
     pub max_body_bytes: u64,
     pub max_connections: u64,
     pub max_refusals_per_minute: u64,
@@ -87,7 +89,7 @@ impl Config {
             transform_every: (!transform_every.is_zero()).then_some(transform_every),
             maintain_every: (!maintain_every.is_zero()).then_some(maintain_every),
             vacuum_after: maintenance::vacuum_after(&layers)?,
-            retain_events: maintenance::retain_events(&layers)?,
+            retain: maintenance::retain(&layers)?,
             max_body_bytes: layers.bytes("max_body_bytes")?,
             max_connections: layers.integer("max_connections")?,
             max_refusals_per_minute: layers.integer("max_refusals_per_minute")?,

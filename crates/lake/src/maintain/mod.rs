@@ -5,6 +5,7 @@
 //! deletes is what nobody needs. Tables whose rows are replaced are touched while their writer does not run, by his
 //! lease, which is given back between tables, so that he waits seconds at most.
 
+mod aging;
 mod compaction;
 mod copies;
 mod plan;
@@ -22,6 +23,7 @@ use crate::alone::{Claim, LOOKED_EVERY};
 use crate::error::LakeError;
 use crate::location::Lake;
 use crate::table::{Table, TableSpec};
+pub use aging::without_older;
 pub(crate) use compaction::KEPT_FROM;
 use compaction::Tolerance;
 use plan::Group;
@@ -55,7 +57,10 @@ pub enum Role {
         kept_from: Option<NaiveDate>,
     },
     /// Rows are replaced by the consumer of the appended tables.
-    Rewritten,
+    Rewritten {
+        /// The first date, by the layout's `aging_column`, whose rows are kept, if not all are.
+        kept_from: Option<NaiveDate>,
+    },
 }
 
 /// A table and how it is to be maintained.
@@ -187,38 +192,50 @@ impl Run<'_> {
     }
 
     async fn expire(
-        &self,
+        &mut self,
         table: &mut Table,
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
-        let Role::Appended {
-            kept_from: Some(first),
-            ..
-        } = role
-        else {
-            return Ok(());
-        };
-        let files = table.expired(*first)?;
-        if files.is_empty() {
-            return Ok(());
+        match *role {
+            Role::Appended {
+                kept_from: Some(first),
+                ..
+            } => {
+                let files = table.expired(first)?;
+                report.expired = Size {
+                    rows: files.iter().map(|file| file.rows).sum(),
+                    files: files.len() as u64,
+                    bytes: files.iter().map(|file| file.bytes).sum(),
+                };
+                if files.is_empty() || self.maintenance.is_trial {
+                    return Ok(());
+                }
+                table.remove_expired(first).await
+            }
+            Role::Rewritten {
+                kept_from: Some(first),
+            } => {
+                report.expired = table.older(first).await?;
+                if report.expired == Size::default() || self.maintenance.is_trial {
+                    return Ok(());
+                }
+                let work = async {
+                    // He may have worked since.
+                    table.refresh().await?;
+                    Box::pin(table.remove_older(first)).await
+                };
+                self.in_the_consumers_place(work).await
+            }
+            _ => Ok(()),
         }
-        report.expired = Size {
-            rows: files.iter().map(|file| file.rows).sum(),
-            files: files.len() as u64,
-            bytes: files.iter().map(|file| file.bytes).sum(),
-        };
-        if self.maintenance.is_trial {
-            return Ok(());
-        }
-        table.remove_expired(*first).await
     }
 
     fn groups(&self, table: &Table, role: &Role) -> Result<Vec<Group>, LakeError> {
         let (effort, target) = (self.maintenance.effort, table.layout.target_file_bytes);
         let mut files = table.stored_files()?;
         Ok(match role {
-            Role::Rewritten => plan::of_rewritten(files, target, effort),
+            Role::Rewritten { .. } => plan::of_rewritten(files, target, effort),
             Role::Appended { filling, kept_from } => {
                 let first = kept_from.map(|date| date.to_string()).unwrap_or_default();
                 files.retain(|file| {
@@ -245,7 +262,7 @@ impl Run<'_> {
     ) -> Result<Compacted, LakeError> {
         match role {
             Role::Appended { .. } => Box::pin(table.compact(group, Tolerance::Appends)).await,
-            Role::Rewritten => {
+            Role::Rewritten { .. } => {
                 let work = async {
                     // He may have worked since it was planned.
                     if table.is_behind().await? {
@@ -335,7 +352,7 @@ impl Run<'_> {
 
 /// The version of an appended table up to which the consumer has read it.
 async fn unread(lake: &Lake, consumer: Consumer, role: &Role) -> Result<Option<u64>, LakeError> {
-    if *role == Role::Rewritten {
+    if matches!(role, Role::Rewritten { .. }) {
         return Ok(None);
     }
     match lake.existing(consumer.table).await {

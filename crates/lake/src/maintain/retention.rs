@@ -68,10 +68,24 @@ impl Table {
         Ok(false)
     }
 
-    async fn kept_from(&self) -> Result<Option<NaiveDate>, LakeError> {
+    /// The first date whose rows are kept, if older ones have been removed.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn kept_from(&self) -> Result<Option<NaiveDate>, LakeError> {
         let days = self.committed(KEPT_FROM).await?;
         Ok(days
             .and_then(|days| NaiveDate::default().checked_add_signed(TimeDelta::try_days(days)?)))
+    }
+
+    /// What a commit that removes all before `first` records. A longer age brings no removed date back.
+    pub(crate) async fn keeping_from(
+        &self,
+        first: NaiveDate,
+    ) -> Result<(&'static str, i64), LakeError> {
+        let known = self.kept_from().await?;
+        let first = known.map_or(first, |known| known.max(first));
+        Ok((KEPT_FROM, days(first)))
     }
 
     /// The files of partitions before `first`.
@@ -97,16 +111,19 @@ impl Table {
             .map(|file| Action::Remove(file.remove_action(true)))
             .collect();
         let now = Utc::now().timestamp_micros();
-        // A longer age brings no removed date back.
-        let kept_from = self
-            .kept_from()
-            .await?
-            .map_or(first, |known| known.max(first));
-        let days = (kept_from - NaiveDate::default()).num_days();
         // Without a predicate, so that appends are no conflict: what they bring of such dates goes next time.
         let operation = DeltaOperation::Delete { predicate: None };
-        let txns = [(FENCE, now), (FEWER_ROWS, now), (KEPT_FROM, days)];
+        let txns = [
+            (FENCE, now),
+            (FEWER_ROWS, now),
+            self.keeping_from(first).await?,
+        ];
         self.commit_as(operation, removals, &txns, APPEND_RETRIES)
             .await
     }
+}
+
+/// Since 1970.
+pub(crate) fn days(date: NaiveDate) -> i64 {
+    (date - NaiveDate::default()).num_days()
 }

@@ -35,7 +35,7 @@ use kept::Known;
 pub(crate) use plan::lag;
 use plan::{Plan, Standing, plan, standing};
 use runs::Runs;
-pub use tables::{CONSUMER, derived_specs, derived_tables};
+pub use tables::{CONSUMER, aging_tables, derived_specs, derived_tables};
 use tables::{REBUILDING, Tables, open_chats, position, txns};
 pub use verify::{
     DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, repeated_events, verify_facts,

@@ -6,6 +6,7 @@ use futures::try_join;
 use lake::{Consumer, Lake, LakeError, Layout, Table, TableSpec};
 
 use super::LEASE;
+use super::runs::FLOW_RUNS;
 use crate::dimensions::{self, Dimension};
 use crate::facts::{self, FactTable};
 use crate::{coverage, settings::Settings};
@@ -77,6 +78,16 @@ impl Tables {
     }
 }
 
+/// The facts whose rows may be removed by age: nothing is counted from them, and nothing goes on after them, as it does
+/// from the sessions of `fact_chats`, the runs of `fact_flow_runs` and the last status of an agent.
+pub fn aging_tables() -> Vec<&'static str> {
+    let facts = facts::of_chats();
+    let names = facts.iter().map(|fact| fact.name());
+    names
+        .filter(|name| *name != CHATS && *name != FLOW_RUNS)
+        .collect()
+}
+
 /// The names of all derived tables, in the order in which a run commits them.
 pub fn derived_tables() -> Vec<&'static str> {
     let mut names = vec![coverage::NAME];
@@ -144,7 +155,10 @@ fn fingerprint(settings: &Settings) -> i64 {
 
 /// Rows lie by date, then chat; files are found by both.
 fn fact_spec<Of>(fact: &dyn FactTable<Of>) -> TableSpec {
-    let layout = layout(&[fact.date_column(), fact.key_column()], fact.key_column());
+    let mut layout = layout(&[fact.date_column(), fact.key_column()], fact.key_column());
+    layout.aging_column = aging_tables()
+        .contains(&fact.name())
+        .then(|| fact.date_column().to_owned());
     spec(fact.name(), fact.description(), fact.schema(), layout)
 }
 

@@ -13,7 +13,7 @@ use arrow::row::{RowConverter, SortField};
 use arrow::util::display::array_value_to_string;
 use datafusion::prelude::col;
 use futures::TryStreamExt;
-use lake::{Changes, Lake, LakeError, Table};
+use lake::{Changes, Lake, LakeError, Table, without_older};
 
 use super::kept::{KeptSessions, Known, KnownChats, read_known};
 use super::tables::{CHATS, is_of, position};
@@ -265,6 +265,7 @@ impl Facts {
         check.chats += chats.len();
         for (fact, table) in self.facts.iter().zip(&self.tables) {
             let derived = fact.batch(&chats, settings);
+            let derived = without_older(derived, fact.date_column(), table.kept_from().await?)?;
             check.rows += derived.num_rows();
             let stored = stored(fact.as_ref(), table, wanted, &kept).await?;
             for difference in differences(fact.name(), &derived, &stored)? {
