@@ -12,6 +12,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub const TOKEN: &str = "5e8b9943da099dbd05c53c48662c31ab";
+/// A service that accepts, and leaves what came in its log.
+pub const KEPT_IN_THE_LOG: [&str; 6] = [
+    "--token",
+    TOKEN,
+    "--flush-interval",
+    "1h",
+    "--transform-every",
+    "0",
+];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the machine has a program that a test needs and the product does not. CI has them all, so that
@@ -149,8 +158,12 @@ impl Desk {
     }
 
     pub fn generate(&self, name: &str, args: &[&str]) -> PathBuf {
-        let lines = self.ok(&[&["generate"], args].concat());
-        self.write(name, lines)
+        let path = self.path(name);
+        let file = File::create(&path).expect("a file of the test");
+        let mut generate = self.command(&[&["generate"], args].concat());
+        let status = generate.stdout(file).status().expect("running the binary");
+        assert!(status.success(), "{args:?}");
+        path
     }
 
     /// Starts the service on free ports.

@@ -9,14 +9,23 @@ use transform::derived_tables;
 use crate::comparison::{all_rows, compare};
 use crate::support::Desk;
 
+/// How many chats are compared; more by `TRUTH_CHATS`, in the same memory.
+fn chats() -> u64 {
+    let chats = std::env::var("TRUTH_CHATS").ok();
+    chats.map_or(1_500, |chats| {
+        chats.parse().expect("TRUTH_CHATS is a number")
+    })
+}
+
 #[test]
 fn facts_of_simulated_chats_are_what_the_simulation_knows() {
     let desk = Desk::new();
+    let chats = chats();
     let traffic = [
         "--chats",
-        "1500",
+        &chats.to_string(),
         "--days",
-        "3",
+        &chats.div_ceil(500).to_string(),
         "--seed",
         "11",
         "--truth",
@@ -25,8 +34,12 @@ fn facts_of_simulated_chats_are_what_the_simulation_knows() {
     desk.generate("traffic.ndjson", &traffic);
     desk.ok(&["import", "traffic.ndjson"]);
     desk.ok(&["transform"]);
-    let compared = compare(&desk);
-    assert!(compared > 200_000, "only {compared} values were compared");
+    let compared = compare(&desk) as u64;
+    println!("{chats} chats: {compared} values compared, 0 differ");
+    assert!(
+        compared > chats * 133,
+        "only {compared} values were compared"
+    );
 }
 
 #[test]
