@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, TOKEN, post, wait};
+use crate::support::{Desk, KEPT_IN_THE_LOG, TOKEN, post, wait};
 
 const FAST: [&str; 4] = ["--flush-interval", "200ms", "--transform-every", "200ms"];
 
@@ -133,14 +133,7 @@ fn facts_follow_the_deliveries_by_themselves() {
 #[test]
 fn a_stop_flushes_what_was_accepted() {
     let desk = Desk::new();
-    let service = desk.serve(&[
-        "--token",
-        TOKEN,
-        "--flush-interval",
-        "1h",
-        "--transform-every",
-        "0",
-    ]);
+    let service = desk.serve(&KEPT_IN_THE_LOG);
     for message in 1..=20 {
         assert_eq!(service.post(delivery(message % 3, message)).0, 200);
     }

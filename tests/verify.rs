@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use lake::{Lake, Scope, Table};
 use serde_json::Value;
 
-use crate::support::{Desk, Printed, TOKEN};
+use crate::support::{Desk, KEPT_IN_THE_LOG, Printed, TOKEN};
 
 /// Two imports, so that facts were replaced.
 fn lake() -> Desk {
@@ -305,14 +305,7 @@ async fn events_stored_twice_are_counted_and_no_problem() {
 #[test]
 fn a_write_ahead_log_is_looked_into_without_taking_part() {
     let desk = Desk::new();
-    let service = desk.serve(&[
-        "--token",
-        TOKEN,
-        "--flush-interval",
-        "1h",
-        "--transform-every",
-        "0",
-    ]);
+    let service = desk.serve(&KEPT_IN_THE_LOG);
     let secret = "nobody-is-to-read-this";
     for id in 1..=5 {
         let body = format!(

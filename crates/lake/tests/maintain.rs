@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use chrono::{NaiveDate, TimeDelta, Utc};
-use futures::TryStreamExt;
 use lake::{
     Changes, Consumer, Effort, Freed, Lake, LakeError, Layout, Maintenance, Role, Scope, Table,
     TableReport, TableSpec, Upkeep,
 };
 use tempfile::TempDir;
+
+#[path = "support/numbers.rs"]
+mod sorted;
 
 const CONSUMER: Consumer = Consumer {
     lease: "deriving",
@@ -126,14 +128,7 @@ impl World {
     /// Sorted.
     async fn numbers(&self) -> Vec<i64> {
         let table = self.lake.existing("events").await.expect("the table");
-        let rows = table.read(&["number"], None).await.expect("reading");
-        let batches: Vec<_> = rows.try_collect().await.expect("reading");
-        let columns = batches
-            .iter()
-            .map(|batch| batch.column(0).as_primitive::<Int64Type>());
-        let mut numbers: Vec<i64> = columns.flat_map(|column| column.iter().flatten()).collect();
-        numbers.sort_unstable();
-        numbers
+        sorted::numbers(table.read(&["number"], None).await.expect("reading")).await
     }
 
     fn path(&self, below: &str) -> PathBuf {

@@ -128,21 +128,13 @@ fn lines(report: &TableReport, is_trial: bool) -> Vec<String> {
             done("sum up")
         ));
     }
-    if report.log.files > 0 {
-        say(format!(
-            "{} {} entries of the log, {}",
-            done("delete"),
-            report.log.files,
-            bytes(report.log.bytes)
-        ));
-    }
-    if report.data.files > 0 {
-        say(format!(
-            "{} {} files that are no part of the table any more, {}",
-            done("delete"),
-            report.data.files,
-            bytes(report.data.bytes)
-        ));
+    let freed = [
+        (report.log, "entries of the log"),
+        (report.data, "files that are no part of the table any more"),
+    ];
+    for (freed, what) in freed.into_iter().filter(|(freed, _)| freed.files > 0) {
+        let (verb, files, bytes) = (done("delete"), freed.files, bytes(freed.bytes));
+        say(format!("{verb} {files} {what}, {bytes}"));
     }
     if let Some(left) = &report.left {
         say(format!("not all was done: {left}"));

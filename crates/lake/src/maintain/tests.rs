@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::array::{Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
 use chrono::Utc;
-use futures::TryStreamExt;
 use tempfile::TempDir;
 
 use super::compaction::Tolerance;
@@ -13,6 +12,9 @@ use super::plan::{Group, of_appended};
 use super::{Effort, LakeError};
 use crate::location::Lake;
 use crate::table::{Layout, Table, TableSpec};
+
+#[path = "../../tests/support/numbers.rs"]
+mod sorted;
 
 fn spec() -> TableSpec {
     let schema = Schema::new(vec![Field::new("number", DataType::Int64, true)]);
@@ -53,14 +55,7 @@ fn everything(table: &Table) -> Group {
 
 async fn numbers(lake: &Lake) -> Vec<i64> {
     let table = lake.existing("events").await.expect("the table");
-    let rows = table.read(&["number"], None).await.expect("reading");
-    let batches: Vec<_> = rows.try_collect().await.expect("reading");
-    let columns = batches
-        .iter()
-        .map(|batch| batch.column(0).as_primitive::<Int64Type>());
-    let mut numbers: Vec<i64> = columns.flat_map(|column| column.iter().flatten()).collect();
-    numbers.sort_unstable();
-    numbers
+    sorted::numbers(table.read(&["number"], None).await.expect("reading")).await
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What a chart shows, whatever draws it: names, measures, values. NULL stays NULL: a gap, never 0.
 
-use super::scale::Unit;
+use super::scale::{Axis, Unit, axis, time_axis};
 
 /// A measure, as its axis tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,24 @@ impl Positions {
         match self {
             Positions::Times(values) | Positions::Numbers(values, _) => values.clone(),
             Positions::Names(names) => (0..names.len()).map(|place| place as f64).collect(),
+        }
+    }
+
+    /// The axis along which the values stand, with about so many ticks; names are all told, in short.
+    pub fn axis(&self, ticks: usize, shortened: impl Fn(&str) -> String) -> Axis {
+        let places = self.values();
+        let (first, last) = extent(places.iter().copied()).unwrap_or((0.0, 1.0));
+        match self {
+            Positions::Times(_) => time_axis(first, last, ticks),
+            Positions::Numbers(_, unit) => axis(*unit, first, last, ticks),
+            Positions::Names(names) => {
+                let names = names.iter().map(|name| shortened(name));
+                Axis {
+                    low: first - 0.5,
+                    high: last + 0.5,
+                    ticks: places.into_iter().zip(names).collect(),
+                }
+            }
         }
     }
 }
@@ -90,6 +108,19 @@ pub(super) fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)
         None => Some((value, value)),
         Some((low, high)) => Some((low.min(value), high.max(value))),
     })
+}
+
+/// From where to where lines go: from 0 as well, unless that would flatten what there is to see.
+pub(super) fn line_extent(series: &[Series]) -> (f64, f64) {
+    let values = series
+        .iter()
+        .flat_map(|series| series.values.iter().flatten());
+    let (low, high) = extent(values.copied()).unwrap_or((0.0, 1.0));
+    if low > 0.0 && low > high * 0.6 {
+        (low, high)
+    } else {
+        (low.min(0.0), high)
+    }
 }
 
 /// The lowest and highest end of bars, which all start at 0.

@@ -4,8 +4,10 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::model::{Bin, Body, Figure, Measure, Positions, Series, bar_extent, extent};
-use super::scale::{Axis, Unit, axis, time_axis};
+use super::model::{
+    Bin, Body, Figure, Measure, Positions, Series, bar_extent, extent, line_extent,
+};
+use super::scale::{Axis, Unit, axis};
 
 /// Okabe and Ito's colors, which the color-blind tell apart; the yellow, too pale for lines, comes last.
 const PALETTE: [RGBColor; 8] = [
@@ -89,6 +91,31 @@ impl Plot {
 
     fn width(&self) -> i32 {
         self.right - self.left
+    }
+
+    /// Less the room for an axis below.
+    fn above_axis(&self) -> Plot {
+        Plot {
+            bottom: self.bottom - 48,
+            ..*self
+        }
+    }
+
+    /// Above an axis, and beside the names of rows, which stand at the left.
+    fn beside(&self, names: &[String]) -> Plot {
+        let widest = names.iter().map(|name| text_width(name, TEXT)).max();
+        Plot {
+            left: self.left + 26 + widest.unwrap_or_default() + 10,
+            ..self.above_axis()
+        }
+    }
+
+    /// Where the ticks of an axis below stand.
+    fn ticks(&self, axis: &Axis) -> Vec<(i32, String)> {
+        let ticks = axis.ticks.iter();
+        ticks
+            .map(|(value, label)| (self.x(axis.share(*value)), label.clone()))
+            .collect()
     }
 }
 
@@ -298,6 +325,17 @@ impl Canvas<'_, '_> {
         Ok(inner)
     }
 
+    /// Of a row in a plot that has room [`beside`](Plot::beside) its names.
+    fn row_name(&self, plot: Plot, name: &str, middle: i32) -> Drawn {
+        self.text(
+            name,
+            (plot.left - 10, middle),
+            TEXT,
+            INK,
+            (HPos::Right, VPos::Center),
+        )
+    }
+
     /// Labels below the plot, those left out that would touch the one before.
     fn below(&self, plot: Plot, labels: &[(i32, String)], name: &str) -> Drawn {
         let mut free_from = i32::MIN;
@@ -333,43 +371,11 @@ impl Canvas<'_, '_> {
         series: &[Series],
         y: &Measure,
     ) -> Drawn {
-        let values = series
-            .iter()
-            .flat_map(|series| series.values.iter().flatten());
-        let (low, high) = extent(values.copied()).unwrap_or((0.0, 1.0));
-        // From 0 as well, unless that would flatten what there is to see.
-        let low = if low > 0.0 && low > high * 0.6 {
-            low
-        } else {
-            low.min(0.0)
-        };
+        let (low, high) = line_extent(series);
         let y_axis = axis(y.unit, low, high, 6);
-        let plot = Plot {
-            bottom: plot.bottom - 48,
-            ..plot
-        };
-        let plot = self.left_axis(plot, &y_axis, &y.name)?;
-        let places = x.values();
-        let (first, last) = extent(places.iter().copied()).unwrap_or((0.0, 1.0));
-        let x_axis = match x {
-            Positions::Times(_) => time_axis(first, last, 8),
-            Positions::Numbers(_, unit) => axis(*unit, first, last, 8),
-            Positions::Names(names) => Axis {
-                low: first - 0.5,
-                high: last + 0.5,
-                ticks: places
-                    .iter()
-                    .copied()
-                    .zip(names.iter().map(|name| shortened(name)))
-                    .collect(),
-            },
-        };
-        let labels: Vec<(i32, String)> = x_axis
-            .ticks
-            .iter()
-            .map(|(value, label)| (plot.x(x_axis.share(*value)), label.clone()))
-            .collect();
-        self.below(plot, &labels, x_name)?;
+        let plot = self.left_axis(plot.above_axis(), &y_axis, &y.name)?;
+        let x_axis = x.axis(8, shortened);
+        self.below(plot, &plot.ticks(&x_axis), x_name)?;
         self.line(
             (plot.left, plot.bottom),
             (plot.right, plot.bottom),
@@ -377,9 +383,13 @@ impl Canvas<'_, '_> {
             1,
         )?;
         for (place, series) in series.iter().enumerate() {
-            let points = places.iter().zip(&series.values).map(|(x, value)| {
-                value.map(|value| (plot.x(x_axis.share(*x)), plot.y(y_axis.share(value))))
-            });
+            let points = x
+                .values()
+                .into_iter()
+                .zip(&series.values)
+                .map(|(x, value)| {
+                    value.map(|value| (plot.x(x_axis.share(x)), plot.y(y_axis.share(value))))
+                });
             self.path(&points.collect::<Vec<_>>(), color(place))?;
         }
         Ok(())
@@ -406,11 +416,7 @@ impl Canvas<'_, '_> {
     fn standing(&self, plot: Plot, bars: &Bars) -> Drawn {
         let (low, high) = bar_extent(bars.series, bars.is_stacked);
         let y_axis = axis(bars.y.unit, low, high, 6);
-        let plot = Plot {
-            bottom: plot.bottom - 48,
-            ..plot
-        };
-        let plot = self.left_axis(plot, &y_axis, &bars.y.name)?;
+        let plot = self.left_axis(plot.above_axis(), &y_axis, &bars.y.name)?;
         let slot = f64::from(plot.width()) / bars.labels.len().max(1) as f64;
         let middle = |place: usize| plot.left + (slot * (place as f64 + 0.5)).round() as i32;
         let labels: Vec<(i32, String)> = bars
@@ -436,16 +442,9 @@ impl Canvas<'_, '_> {
 
     fn lying(&self, plot: Plot, bars: &Bars) -> Drawn {
         let labels: Vec<String> = bars.labels.iter().map(|label| shortened(label)).collect();
-        let widest = labels
-            .iter()
-            .map(|label| text_width(label, TEXT))
-            .max()
-            .unwrap_or_default();
         let plot = Plot {
-            left: plot.left + 26 + widest + 10,
             right: plot.right - 56,
-            bottom: plot.bottom - 48,
-            ..plot
+            ..plot.beside(&labels)
         };
         let (low, high) = bar_extent(bars.series, bars.is_stacked);
         let x_axis = axis(bars.y.unit, low, high, 6);
@@ -453,23 +452,12 @@ impl Canvas<'_, '_> {
             let x = plot.x(x_axis.share(*value));
             self.line((x, plot.top), (x, plot.bottom), GRID, 1)?;
         }
-        let ticks: Vec<(i32, String)> = x_axis
-            .ticks
-            .iter()
-            .map(|(value, label)| (plot.x(x_axis.share(*value)), label.clone()))
-            .collect();
-        self.below(plot, &ticks, &bars.y.name)?;
+        self.below(plot, &plot.ticks(&x_axis), &bars.y.name)?;
         self.upright(bars.x_name, (MARGIN, (plot.top + plot.bottom) / 2))?;
         let slot = f64::from(plot.bottom - plot.top) / labels.len().max(1) as f64;
         for (place, label) in labels.iter().enumerate() {
             let middle = plot.top + (slot * (place as f64 + 0.5)).round() as i32;
-            self.text(
-                label,
-                (plot.left - 10, middle),
-                TEXT,
-                INK,
-                (HPos::Right, VPos::Center),
-            )?;
+            self.row_name(plot, label, middle)?;
             for (number, from, to, side) in bar_parts(bars, place) {
                 let (above, below) = across(middle, (slot * 0.76).min(44.0), side, bars);
                 let ends = (plot.x(x_axis.share(from)), plot.x(x_axis.share(to)));
@@ -493,11 +481,7 @@ impl Canvas<'_, '_> {
             most as f64,
             if most < 6 { most.max(1) } else { 6 },
         );
-        let plot = Plot {
-            bottom: plot.bottom - 48,
-            ..plot
-        };
-        let plot = self.left_axis(plot, &y_axis, "rows")?;
+        let plot = self.left_axis(plot.above_axis(), &y_axis, "rows")?;
         let (low, high) = (
             bins.first().map_or(0.0, |bin| bin.from),
             bins.last().map_or(1.0, |bin| bin.to),
@@ -505,15 +489,13 @@ impl Canvas<'_, '_> {
         let x_axis = Axis {
             low,
             high,
-            ticks: axis(x.unit, low, high, 8).ticks,
+            ticks: axis(x.unit, low, high, 8)
+                .ticks
+                .into_iter()
+                .filter(|(value, _)| (low..=high).contains(value))
+                .collect(),
         };
-        let ticks: Vec<(i32, String)> = x_axis
-            .ticks
-            .iter()
-            .filter(|(value, _)| (low..=high).contains(value))
-            .map(|(value, label)| (plot.x(x_axis.share(*value)), label.clone()))
-            .collect();
-        self.below(plot, &ticks, &x.name)?;
+        self.below(plot, &plot.ticks(&x_axis), &x.name)?;
         for bin in bins.iter().filter(|bin| bin.count > 0) {
             let corners = [
                 (
@@ -534,17 +516,11 @@ impl Canvas<'_, '_> {
 
     fn heat(&self, plot: Plot, heat: &Heat) -> Drawn {
         let rows: Vec<String> = heat.rows.iter().map(|row| shortened(row)).collect();
-        let widest = rows
-            .iter()
-            .map(|row| text_width(row, TEXT))
-            .max()
-            .unwrap_or_default();
         // Above the plot stands what its colors measure.
         let plot = Plot {
-            left: plot.left + 26 + widest + 10,
             right: plot.right - 92,
             top: plot.top + 18,
-            bottom: plot.bottom - 48,
+            ..plot.beside(&rows)
         };
         let values = heat.cells.iter().flatten().flatten().copied();
         let (low, high) = extent(values).unwrap_or((0.0, 1.0));
@@ -566,13 +542,7 @@ impl Canvas<'_, '_> {
         for (row, cells) in heat.cells.iter().enumerate() {
             let (top, bottom) = (plot.top + at(row, slot_y), plot.top + at(row + 1, slot_y));
             let middle = (top + bottom) / 2;
-            self.text(
-                &rows[row],
-                (plot.left - 10, middle),
-                TEXT,
-                INK,
-                (HPos::Right, VPos::Center),
-            )?;
+            self.row_name(plot, &rows[row], middle)?;
             for (column, value) in cells.iter().enumerate() {
                 let (left, right) = (
                     plot.left + at(column, slot_x),

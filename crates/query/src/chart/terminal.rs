@@ -7,8 +7,10 @@ use ratatui_core::symbols::Marker;
 use ratatui_core::widgets::Widget;
 use ratatui_widgets::canvas::{Canvas, Line, Points};
 
-use super::model::{Bin, Body, Figure, Measure, Positions, Series, bar_extent, extent};
-use super::scale::{Axis, axis, time_axis};
+use super::model::{
+    Bin, Body, Figure, Measure, Positions, Series, bar_extent, extent, line_extent,
+};
+use super::scale::{Axis, axis};
 
 /// How the terminal shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,12 +169,7 @@ impl Page {
     ) {
         self.legend(series, &SHADES);
         let labels: Vec<String> = labels.iter().map(|label| shortened(label)).collect();
-        let margin = labels
-            .iter()
-            .map(|label| width(label))
-            .max()
-            .unwrap_or_default()
-            .max(width(x_name).min(LONGEST_LABEL));
+        let margin = widest(&labels).max(width(x_name).min(LONGEST_LABEL));
         let (low, high) = bar_extent(series, is_stacked);
         let room = usize::from(self.sheet.width)
             .saturating_sub(margin + 3 + 9)
@@ -261,12 +258,7 @@ impl Page {
         value: &Measure,
     ) {
         let rows: Vec<String> = rows.iter().map(|row| shortened(row)).collect();
-        let margin = rows
-            .iter()
-            .map(|row| width(row))
-            .max()
-            .unwrap_or_default()
-            .max(width(row_name).min(LONGEST_LABEL));
+        let margin = widest(&rows).max(width(row_name).min(LONGEST_LABEL));
         let values = cells.iter().flatten().flatten().copied();
         let (low, high) = extent(values).unwrap_or((0.0, 1.0));
         let low = low.min(0.0);
@@ -276,12 +268,7 @@ impl Page {
             ticks: Vec::new(),
         };
         let room = usize::from(self.sheet.width).saturating_sub(margin + 2);
-        let widest = columns
-            .iter()
-            .map(|column| width(column))
-            .max()
-            .unwrap_or(1)
-            + 1;
+        let widest = widest(columns) + 1;
         let cell = (room / columns.len().max(1)).clamp(1, widest.clamp(2, 6));
         self.line(format!("{} │ {column_name}", right(row_name, margin)));
         self.line(format!(
@@ -330,41 +317,13 @@ impl Page {
 
     fn lines(&mut self, x: &Positions, x_name: &str, series: &[Series], y: &Measure) {
         self.legend(series, &DOTS);
-        let values = series
-            .iter()
-            .flat_map(|series| series.values.iter().flatten());
-        let (low, high) = extent(values.copied()).unwrap_or((0.0, 1.0));
-        let low = if low > 0.0 && low > high * 0.6 {
-            low
-        } else {
-            low.min(0.0)
-        };
+        let (low, high) = line_extent(series);
         let y_axis = axis(y.unit, low, high, 5);
-        let margin = y_axis
-            .ticks
-            .iter()
-            .map(|(_, label)| width(label))
-            .max()
-            .unwrap_or_default();
-        let places = x.values();
-        let (first, last) = extent(places.iter().copied()).unwrap_or((0.0, 1.0));
+        let margin = widest(y_axis.ticks.iter().map(|(_, label)| label));
         let plot_width = self.sheet.width - margin as u16 - 3;
-        let wanted = usize::from(plot_width / 14).max(2);
-        let x_axis = match x {
-            Positions::Times(_) => time_axis(first, last, wanted),
-            Positions::Numbers(_, unit) => axis(*unit, first, last, wanted),
-            Positions::Names(names) => Axis {
-                low: first - 0.5,
-                high: last + 0.5,
-                ticks: places
-                    .iter()
-                    .copied()
-                    .zip(names.iter().map(|name| shortened(name)))
-                    .collect(),
-            },
-        };
+        let x_axis = x.axis(usize::from(plot_width / 14).max(2), shortened);
         let area = Rect::new(0, 0, plot_width, LINE_PLOT_HEIGHT);
-        let buffer = self.plot(area, (&x_axis, &y_axis), &places, series);
+        let buffer = self.plot(area, (&x_axis, &y_axis), &x.values(), series);
         self.line(format!("{} │ {}", " ".repeat(margin), y.name));
         for line in 0..LINE_PLOT_HEIGHT {
             let on_this = |value: f64| {
@@ -505,6 +464,11 @@ fn color(place: usize) -> u8 {
 
 fn width(text: &str) -> usize {
     ratatui_core::text::Span::raw(text).width()
+}
+
+fn widest<'a>(texts: impl IntoIterator<Item = &'a String>) -> usize {
+    let widths = texts.into_iter().map(|text| width(text));
+    widths.max().unwrap_or_default()
 }
 
 fn right(text: &str, to: usize) -> String {
