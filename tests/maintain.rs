@@ -11,7 +11,7 @@ use chrono::{NaiveDate, Utc};
 use serde_json::json;
 
 use crate::comparison::all_rows;
-use crate::support::{Desk, wait};
+use crate::support::{Desk, Printed, has, wait};
 
 const EVENTS: &str = "SELECT event_date, count(*), count(DISTINCT event_id), min(chat_id), max(chat_id) FROM events \
                       GROUP BY 1 ORDER BY 1";
@@ -78,6 +78,45 @@ fn after_maintenance_a_lake_takes_at_most_twice_its_room_and_says_what_it_said()
     assert!(on_disk <= 2 * live, "{on_disk} bytes for {live}");
     desk.ok(&["transform", "--full"]);
     assert_eq!(all_rows(&desk), facts);
+}
+
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// What was removed within an hour stays for those who read it, whatever room it takes: so the clock goes on.
+#[test]
+fn an_hour_after_the_work_the_whole_lake_takes_at_most_twice_its_room_by_default() {
+    if !has("faketime") {
+        return;
+    }
+    let desk = Desk::new();
+    let traffic = ["--chats", "1600", "--days", "3", "--seed", "9"];
+    let text = fs::read_to_string(desk.generate("traffic.ndjson", &traffic)).expect("the traffic");
+    let lines: Vec<&str> = text.lines().collect();
+    for part in lines.chunks(lines.len().div_ceil(4)) {
+        desk.write("part.ndjson", part.join("\n"));
+        desk.ok(&["import", "part.ndjson"]);
+        desk.ok(&["transform"]);
+    }
+    let maintain = |clock: &str| {
+        let mut command = desk.command(&["maintain"]);
+        command
+            .env("LD_PRELOAD", FAKETIME)
+            .env("FAKETIME", clock)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let done = Printed::from(command.output().expect("running the binary"));
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let live: u64 = sizes(&desk).values().map(|(_, bytes)| bytes).sum();
+        let on_disk = bytes_below(&desk.path("lake"));
+        println!("clock {clock}: {live} bytes live, {on_disk} on disk");
+        (live, on_disk)
+    };
+    let (live, on_disk) = maintain("+0");
+    assert!(
+        on_disk > 2 * live,
+        "nothing would need to go: {on_disk} bytes for {live}"
+    );
+    let (live, on_disk) = maintain("+61m");
+    assert!(on_disk <= 2 * live, "{on_disk} bytes for {live}");
 }
 
 fn signal(child: &Child, signal: &str) {

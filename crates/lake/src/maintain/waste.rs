@@ -46,6 +46,8 @@ pub(crate) struct Waste {
 #[derive(Debug, Default)]
 pub(crate) struct Folder {
     pub live_bytes: u64,
+    /// Of the log, as far as it is needed.
+    pub log_bytes: u64,
     pub waste: Vec<Waste>,
     /// Removed, but not yet read by who follows the table.
     pub awaited: Freed,
@@ -63,7 +65,8 @@ impl Folder {
             let is_due = match waste.kind {
                 Kind::Abandoned => age >= stay.max(ABANDONED_AFTER),
                 Kind::Removed | Kind::Log => {
-                    age >= stay || (age >= STAYS_AT_LEAST && left > self.live_bytes)
+                    age >= stay
+                        || (age >= STAYS_AT_LEAST && left + self.log_bytes > self.live_bytes)
                 }
             };
             if is_due {
@@ -126,16 +129,18 @@ impl Table {
         // Entries after this are needed: to read the table, or by who follows it.
         let needed = unread_version.unwrap_or(u64::MAX).min(self.version());
         let summed_up = checkpoints.filter(|version| *version <= needed).max();
-        folder.waste.extend(
-            log.into_iter()
-                .filter(|(version, ..)| summed_up.is_some_and(|summed_up| *version < summed_up))
-                .map(|(_, _, object)| Waste {
-                    path: object.location,
-                    kind: Kind::Log,
-                    bytes: object.size,
-                    since: object.last_modified,
-                }),
-        );
+        for (version, _, object) in log {
+            if summed_up.is_none_or(|summed_up| version >= summed_up) {
+                folder.log_bytes += object.size;
+                continue;
+            }
+            folder.waste.push(Waste {
+                path: object.location,
+                kind: Kind::Log,
+                bytes: object.size,
+                since: object.last_modified,
+            });
+        }
         Ok(folder)
     }
 
@@ -251,7 +256,16 @@ mod tests {
             waste(Kind::Abandoned, 400, 60),
         ];
         check(200, all.clone(), TimeDelta::days(1), &["300", "200"]);
-        check(10, all, TimeDelta::days(1), &["300", "200", "100"]);
+        check(10, all.clone(), TimeDelta::days(1), &["300", "200", "100"]);
+        // What the log needs is part of the room.
+        let folder = Folder {
+            live_bytes: 200,
+            log_bytes: 50,
+            waste: all,
+            ..Folder::default()
+        };
+        let deletable = folder.deletable(TimeDelta::days(1), now());
+        assert_eq!(deletable.len(), 3);
     }
 
     #[test]
