@@ -54,6 +54,51 @@ fn what_never_comes_and_times_in_another_zone_are_told_with_what_to_do() {
 }
 
 #[test]
+fn what_is_subscribed_is_held_against_what_arrives_both_ways() {
+    let desk = desk();
+    let lines = fs::read_to_string(desk.path("traffic.ndjson")).expect("the traffic");
+    let kept = lines.lines().filter(|line| !line.contains("agentEntered"));
+    desk.write("traffic.ndjson", kept.collect::<Vec<_>>().join("\n"));
+    let events = [
+        "startedChat",
+        "receivedAllMessage",
+        "receivedMessage",
+        "newInternalMessage",
+        "agentEntered",
+        "closedChat",
+        "startedAutomationFlow",
+        "finishedAutomationFlow",
+    ];
+    desk.write("some.toml", format!("subscribed_events = {events:?}"));
+    desk.ok(&["--config", "some.toml", "import", "traffic.ndjson"]);
+    desk.ok(&["--config", "some.toml", "transform"]);
+    let printed = desk.run(&["--config", "some.toml", "doctor"]);
+    assert_eq!(printed.code, Some(1));
+    let came = desk.number("SELECT events FROM coverage WHERE event_type = 'leftQueue'");
+    let listed =
+        format!("leftQueue arrives, {came} events, but `subscribed_events` does not list it");
+    tells(
+        &printed,
+        &[
+            "agentEntered is expected and never arrives: 0 of ",
+            "Tick it in Huggy's webhook settings",
+            &listed,
+            "Add \"leftQueue\" to `subscribed_events`; the facts are then rebuilt.",
+        ],
+    );
+    assert!(
+        !printed.stdout.contains("closedChat arrives"),
+        "{}",
+        printed.stdout
+    );
+    assert!(
+        !printed.stdout.contains("closedChat is expected"),
+        "{}",
+        printed.stdout
+    );
+}
+
+#[test]
 fn an_empty_lake_says_how_to_fill_it() {
     let printed = Desk::new().run(&["doctor"]);
     assert_eq!(printed.code, Some(1));

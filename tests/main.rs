@@ -24,5 +24,6 @@ mod settings;
 mod shell;
 #[allow(dead_code, reason = "shared with the other tests")]
 mod support;
+mod terminal;
 mod truth;
 mod verify;

@@ -1,9 +1,12 @@
 //! Where results go and how they look: formats, files, the terminal and its pager, narration on stderr.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use crate::support::Desk;
+use crate::support::{Desk, Printed, has, wait};
+use crate::terminal::Screen;
 
 const ROWS: &str =
     "SELECT * FROM (VALUES (1, 'Zé', 3723), (2, NULL, NULL)) t (n, name, wait_seconds)";
@@ -17,6 +20,24 @@ fn the_ending_of_a_file_names_its_format_and_files_are_read_back() {
         let rows = desk.rows(&format!("SELECT * FROM '{name}' ORDER BY n"));
         let text = rows.to_string();
         assert_eq!(text, r#"[[1,"Zé",3723],[2,null,null]]"#, "{name}");
+    }
+    // Several of a folder at once, by a pattern.
+    fs::create_dir_all(desk.path("data/more")).expect("folders");
+    for (name, numbers) in [
+        ("data/1.csv", "1, 2"),
+        ("data/2.csv", "3, 4"),
+        ("data/more/3.csv", "5, 6"),
+    ] {
+        let sql = format!("SELECT unnest(make_array({numbers})) AS n");
+        desk.ok(&["query", "-c", &sql, "-o", name]);
+    }
+    for (pattern, sum) in [
+        ("data/*.csv", 10),
+        ("data/[2-9].csv", 7),
+        ("data/?.csv", 10),
+    ] {
+        let found = desk.number(&format!("SELECT sum(n) FROM '{pattern}'"));
+        assert_eq!(found, sum, "{pattern}");
     }
     for (name, beginning) in [
         (
@@ -46,7 +67,7 @@ fn a_file_is_whole_or_not_there() {
         fs::read_to_string(desk.path("kept.csv")).expect("the file"),
         "as before"
     );
-    assert_eq!(desk.names(), ["kept.csv", "lake"]);
+    assert_eq!(desk.names(), ["kept.csv"]);
     desk.ok(&[
         "query",
         "-c",
@@ -191,4 +212,42 @@ fn timing_is_told_on_stderr() {
         "{}",
         printed.stderr
     );
+}
+
+#[test]
+fn a_long_query_tells_how_far_it_is_at_a_terminal_and_nowhere_else() {
+    if !has("tmux") {
+        return;
+    }
+    let desk = Desk::new();
+    desk.generate("traffic.ndjson", &["--chats", "20", "--days", "1"]);
+    desk.ok(&["import", "traffic.ndjson"]);
+    // It reads all of `events`, and then computes for ages.
+    let endless = "SELECT count(*) FROM events CROSS JOIN range(1000000) a CROSS JOIN range(1000000) b \
+                   WHERE length(payload) + a.value = b.value";
+    let query = ["query", "-c", endless, "-o", "out.csv"];
+    let screen = Screen::of(&desk, &query);
+    let text = screen.wait_for(" of at most ");
+    let line = text
+        .lines()
+        .find(|line| line.contains(" of at most "))
+        .expect("what it tells");
+    let words = ["[", "] ", " rows, ", "B of at most ", "B read"];
+    assert!(words.iter().all(|word| line.contains(word)), "{line}");
+    screen.press("C-c");
+    wait("the query to end", || !screen.is_there());
+
+    let query = desk
+        .command(&query)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starting the binary");
+    // Longer than what would be told at a terminal waits.
+    thread::sleep(Duration::from_millis(1_800));
+    let sent = Command::new("kill")
+        .args(["-INT", &query.id().to_string()])
+        .status();
+    assert!(sent.expect("sending a signal").success());
+    let ended = Printed::from(query.wait_with_output().expect("the query ends"));
+    assert_eq!(ended.stderr, "interrupted\n");
 }

@@ -478,6 +478,49 @@ fn a_period_without_rows_gives_the_header() {
 }
 
 #[test]
+fn a_query_that_cannot_be_run_is_listed_as_such_beside_all_others() {
+    let desk = Desk::new();
+    std::fs::create_dir_all(desk.path("queries/folder.sql")).expect("a folder");
+    desk.write("queries/bytes.sql", b"-- Which?\nSELECT '\xff\xfe'\n");
+    desk.write("queries/words.sql", "-- Who?\nSELEC 1\n");
+    desk.write(
+        "queries/kind.sql",
+        "-- Since?\n-- $n NUMBER = 1\nSELECT $n\n",
+    );
+    desk.write("queries/good.sql", "-- Good?\nSELECT 1 AS one\n");
+    let listed = desk.ok(&["queries"]);
+    for (name, told) in [
+        ("folder", "cannot be run: Is a directory"),
+        ("bytes", "cannot be run: stream did not contain valid UTF-8"),
+        ("words", "cannot be run: syntax error"),
+        ("kind", "cannot be run: "),
+        ("good", "Good?"),
+        ("wait_times", "How long"),
+    ] {
+        let mut lines = listed
+            .lines()
+            .skip_while(|line| !line.starts_with(&format!("{name} ")));
+        let lines = [lines.next(), lines.next()].into_iter().flatten();
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        assert!(lines.contains(told), "{name}: {listed}");
+    }
+    for (name, code, told) in [
+        ("folder", 2, "reading queries/folder.sql: Is a directory"),
+        (
+            "bytes",
+            2,
+            "reading queries/bytes.sql: stream did not contain valid UTF-8",
+        ),
+        ("words", 1, "syntax error"),
+    ] {
+        let printed = desk.run(&["query", name]);
+        assert_eq!(printed.code, Some(code), "{name}: {}", printed.stderr);
+        assert!(printed.stderr.contains(told), "{name}: {}", printed.stderr);
+    }
+    assert_eq!(desk.ok(&["query", "good", "--format", "csv"]), "one\n1\n");
+}
+
+#[test]
 fn a_query_is_found_by_name_in_the_folder_first_then_in_the_binary_then_as_a_file() {
     let desk = lake();
     let own = "-- What is one?\n-- $n INT = 1  which\nSELECT $n AS n;\n";

@@ -3,14 +3,20 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::support::{Desk, Printed, has, wait};
+use crate::terminal::Screen;
 
 /// It computes for ages without a pause: every row of one side against every row of the other.
 const ENDLESS: &str = "SELECT count(*) FROM range(1000000) a CROSS JOIN range(1000000) b WHERE a.value + b.value = 7;";
+
+fn shell_of(desk: &Desk, args: &[&str]) -> Screen {
+    let screen = Screen::of(desk, &[&["shell"], args].concat());
+    screen.wait_for("huggy>");
+    screen
+}
 
 fn lake() -> Desk {
     let desk = Desk::new();
@@ -21,116 +27,13 @@ fn lake() -> Desk {
     desk
 }
 
-/// A terminal in which something runs; ended when dropped.
-struct Screen {
-    socket: PathBuf,
-}
-
-impl Screen {
-    /// The shell, over the desk's lake, with the desk's folder as home.
-    fn of_shell(desk: &Desk) -> Screen {
-        let screen = Screen {
-            socket: desk.path("tmux"),
-        };
-        let shell = desk.command(&["shell"]);
-        let mut command = format!(
-            "cd {} && exec env -i TERM=screen LANG=C.UTF-8 PATH=$PATH HOME={}",
-            desk.path("").display(),
-            desk.path("").display()
-        );
-        for part in std::iter::once(shell.get_program()).chain(shell.get_args()) {
-            command += &format!(" '{}'", part.to_string_lossy());
-        }
-        let size = ["-x", "120", "-y", "40"];
-        screen.tmux(
-            &[
-                &["-f", "/dev/null", "-u", "new-session", "-d"],
-                &size[..],
-                &[&command],
-            ]
-            .concat(),
-        );
-        screen.wait_for("huggy>");
-        screen
-    }
-
-    fn tmux(&self, args: &[&str]) -> Printed {
-        let output = Command::new("tmux")
-            .arg("-S")
-            .arg(&self.socket)
-            .args(args)
-            .output();
-        let printed = Printed::from(output.expect("running tmux"));
-        assert_eq!(printed.code, Some(0), "tmux {args:?}: {}", printed.stderr);
-        printed
-    }
-
-    /// What it shows, without the empty rows below.
-    fn text(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-            .stdout
-            .trim_end()
-            .to_owned()
-    }
-
-    fn press(&self, key: &str) {
-        self.tmux(&["send-keys", key]);
-    }
-
-    fn type_in(&self, text: &str) {
-        // A semicolon at the end would be one of tmux's own.
-        match text.strip_suffix(';') {
-            Some(rest) => self.tmux(&["send-keys", "-l", "--", &format!("{rest}\\;")]),
-            None => self.tmux(&["send-keys", "-l", "--", text]),
-        };
-    }
-
-    fn enter(&self, line: &str) {
-        self.type_in(line);
-        self.press("Enter");
-    }
-
-    fn wait_until(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
-        let mut text = String::new();
-        wait(what, || {
-            text = self.text();
-            holds(&text)
-        });
-        text
-    }
-
-    fn wait_for(&self, expected: &str) -> String {
-        self.wait_until(expected, |text| text.contains(expected))
-    }
-
-    /// Waits for an empty prompt below everything else.
-    fn wait_for_prompt(&self) -> String {
-        self.wait_until("the prompt", |text| text.lines().last() == Some("huggy>"))
-    }
-
-    fn clear(&self) {
-        self.press("C-l");
-        self.wait_until("an empty screen", |text| text == "huggy>");
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = Command::new("tmux")
-            .arg("-S")
-            .arg(&self.socket)
-            .arg("kill-server")
-            .output();
-    }
-}
-
 #[test]
 fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
     if !has("tmux") {
         return;
     }
     let desk = lake();
-    let shell = Screen::of_shell(&desk);
+    let shell = shell_of(&desk, &[]);
     // Several lines; what one begins to type is completed from the lake.
     shell.enter("SELECT outcome, count(*) AS n");
     shell.enter("FROM fact_chats");
@@ -174,7 +77,7 @@ fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600, "{mode:o}");
-    let shell = Screen::of_shell(&desk);
+    let shell = shell_of(&desk, &[]);
     shell.press("Up");
     shell.press("Up");
     shell.wait_until("the last but one", |text| {
@@ -192,7 +95,7 @@ fn ctrl_c_stops_the_query_or_the_line_and_not_the_shell() {
         return;
     }
     let desk = lake();
-    let shell = Screen::of_shell(&desk);
+    let shell = shell_of(&desk, &[]);
     shell.enter(ENDLESS);
     shell.wait_until("the query to run", |text| {
         !text.ends_with("huggy>") && text.contains("= 7;")
@@ -218,14 +121,7 @@ fn ctrl_c_stops_the_query_or_the_line_and_not_the_shell() {
     assert!(text.contains("| chats |"), "{text}");
     shell.wait_for_prompt();
     shell.enter(".quit");
-    wait("the shell to end", || {
-        let sessions = Command::new("tmux")
-            .arg("-S")
-            .arg(&shell.socket)
-            .arg("ls")
-            .output();
-        !sessions.expect("running tmux").status.success()
-    });
+    wait("the shell to end", || !shell.is_there());
 }
 
 #[test]
@@ -234,7 +130,7 @@ fn a_result_larger_than_the_screen_is_paged() {
         return;
     }
     let desk = lake();
-    let shell = Screen::of_shell(&desk);
+    let shell = shell_of(&desk, &[]);
     shell.enter("SELECT value FROM range(1000) ORDER BY value;");
     let text = shell.wait_for("| value |");
     assert!(
@@ -355,5 +251,87 @@ fn commands_show_what_the_lake_and_the_saved_queries_are() {
     check(".run wait_times from=2031-01-01\n.explain", &["Filter"]);
     check(".format json\n.format", &["json\n"]);
     check(".help", &[".run NAME [PARAMETER=VALUE]..."]);
+    check(
+        ".help",
+        &[".chart [CHART|off]", ".human [on|off]", ".null [TEXT]"],
+    );
     check("-- nothing to do\n;", &[]);
+}
+
+/// A duration, a text and a NULL.
+const ONE: &str = "SELECT 'a' AS x, 3725 AS wait_seconds, CAST(NULL AS TEXT) AS gap;";
+
+#[test]
+fn results_look_as_wished_until_it_is_taken_back() {
+    let desk = Desk::new();
+    let printed = script(
+        &desk,
+        &format!(
+            ".human on\n.null '(not known)'\n{ONE}\n.human off\n.null\n{ONE}\n.chart bar x=x y=wait_seconds\n{ONE}\n\
+             .chart off\n{ONE}\n.chart\n.format csv\n{ONE}"
+        ),
+    );
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let told = &printed.stdout;
+    let places: Vec<usize> = [
+        "1h 02m 05s",
+        "(not known)",
+        "3725",
+        " NULL ",
+        "█",
+        "3725",
+        "a,3725,\n",
+    ]
+    .into_iter()
+    .scan(0, |from, wanted| {
+        let place = told[*from..].find(wanted);
+        let place = *from + place.unwrap_or_else(|| panic!("{wanted:?} is not next in\n{told}"));
+        *from = place + wanted.len();
+        Some(place)
+    })
+    .collect();
+    assert!(places.is_sorted());
+    assert_eq!(told.matches("(not known)").count(), 1, "{told}");
+    let wrong = script(&desk, ".chart pie");
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains(".chart off"), "{}", wrong.stderr);
+}
+
+#[test]
+fn at_a_terminal_results_are_drawn_and_the_lake_is_read_as_it_was() {
+    if !has("tmux") {
+        return;
+    }
+    let desk = lake();
+    let before = desk.number("SELECT count(*) FROM fact_chats");
+    let history = desk.ok(&["history", "fact_chats", "--limit", "1", "--format", "csv"]);
+    let version = history
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split(',').next());
+    let version = version.expect("a version").to_owned();
+    let more = ["--chats", "5", "--days", "1", "--seed", "4"];
+    desk.generate("more.ndjson", &more);
+    desk.ok(&["import", "more.ndjson"]);
+    desk.ok(&["transform"]);
+    assert!(desk.number("SELECT count(*) FROM fact_chats") > before);
+    let shell = shell_of(&desk, &["--at", &version]);
+    shell.wait_for(&format!("as it was at {version}"));
+    shell.enter("SELECT count(*) AS chats FROM fact_chats;");
+    shell.wait_for(&format!("| {before:>5} |"));
+    shell.wait_for_prompt();
+    shell.clear();
+    shell.wait_until("a completed kind of chart", |_| {
+        shell.press("C-u");
+        shell.type_in(".chart b");
+        shell.press("Tab");
+        shell.text().ends_with("huggy> .chart bar")
+    });
+    shell.press("Enter");
+    shell.wait_for_prompt();
+    shell.enter("SELECT outcome, count(*) AS n FROM fact_chats GROUP BY outcome;");
+    let text = shell.wait_for("│█");
+    assert!(text.contains("outcome │ n"), "{text}");
+    shell.wait_for_prompt();
+    shell.enter(".quit");
 }

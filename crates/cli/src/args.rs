@@ -39,10 +39,7 @@ pub enum Command {
     /// Run a saved query, or SQL, over the lake's tables
     Query(Query),
     /// Ask with SQL and commands, one after the other; a script from stdin
-    #[command(
-        after_help = "Examples:\n  huggy-etl shell\n  echo '.run wait_times from=2024-03-01' | huggy-etl shell"
-    )]
-    Shell,
+    Shell(Shell),
     /// List the saved queries with their parameters, or print one
     #[command(after_help = "Examples:\n  huggy-etl queries\n  huggy-etl queries wait_times")]
     Queries {
@@ -237,6 +234,17 @@ pub struct Query {
     /// Tell what was read and what could be skipped, and the memory it took
     #[arg(long)]
     pub stats: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  huggy-etl shell
+  huggy-etl shell --at '2024-03-01 18:00'
+  echo '.run wait_times from=2024-03-01' | huggy-etl shell")]
+pub struct Shell {
+    /// Read the lake as it was: at an instant or, in statements that name one table, at a version of it
+    #[arg(long, value_name = "VERSION|TIMESTAMP")]
+    pub at: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -10,6 +10,7 @@ mod exit;
 #[cfg(feature = "failpoints")]
 mod failpoint;
 mod logging;
+mod pager;
 mod shell;
 
 use std::process::ExitCode;
@@ -69,7 +70,7 @@ async fn run_on_lake(command: Command, config: Config) -> Result<(), Failure> {
         Command::Import(import) => commands::import::run(&import, &config).await,
         Command::Transform(transform) => commands::transform::run(&transform, &config).await,
         Command::Maintain(maintain) => commands::maintain::run(&maintain, &config).await,
-        Command::Shell => commands::shell::run(&config).await,
+        Command::Shell(shell) => commands::shell::run(&shell, &config).await,
         Command::Tables => commands::tables::run(&config).await,
         Command::Describe { table } => commands::describe::run(&table, &config).await,
         Command::Export(export) => commands::export::run(&export, &config).await,

@@ -1,5 +1,7 @@
 //! The lake's root: from a path or URL to an object store; one arm a backend.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use chrono::{DateTime, Utc};
@@ -41,16 +43,33 @@ impl Lake {
         location: &str,
         options: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Lake, LakeError> {
+        Lake::at(location, options, Absent::Created)
+    }
+
+    /// As [`open`](Self::open), for those who only read: a local folder that is not there is a lake without
+    /// tables, and is not created.
+    ///
+    /// # Errors
+    /// [`LakeError::Location`] if it is no usable location.
+    pub fn open_to_read(
+        location: &str,
+        options: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Lake, LakeError> {
+        Lake::at(location, options, Absent::Left)
+    }
+
+    fn at(
+        location: &str,
+        options: impl IntoIterator<Item = (String, String)>,
+        absent: Absent,
+    ) -> Result<Lake, LakeError> {
         let unusable = |reason: String| LakeError::Location {
             location: location.to_owned(),
             reason,
         };
         register_log_stores();
         let local = |path: &std::path::Path| {
-            std::fs::create_dir_all(path).map_err(|error| unusable(error.to_string()))?;
-            let path = path
-                .canonicalize()
-                .map_err(|error| unusable(error.to_string()))?;
+            let path = folder(path, absent).map_err(|error| unusable(error.to_string()))?;
             let root = Url::from_directory_path(&path)
                 .map_err(|()| unusable("not an absolute path".to_owned()))?;
             let prefix =
@@ -203,6 +222,42 @@ impl Lake {
     pub(crate) async fn get(&self, path: &Path) -> object_store::Result<Vec<u8>> {
         Ok(self.store.get(path).await?.bytes().await?.to_vec())
     }
+}
+
+/// What happens where a local folder is not there.
+#[derive(Clone, Copy)]
+enum Absent {
+    Created,
+    Left,
+}
+
+/// The folder's own path, without links and dots.
+fn folder(path: &std::path::Path, absent: Absent) -> io::Result<PathBuf> {
+    match absent {
+        Absent::Created => std::fs::create_dir_all(path)?,
+        Absent::Left if path.exists() && !path.is_dir() => {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Absent::Left if !path.exists() => return absent_folder(path),
+        Absent::Left => {}
+    }
+    path.canonicalize()
+}
+
+/// What the path would be: that of the folder above which is there, and the rest by its names.
+fn absent_folder(path: &std::path::Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let is_there = |folder: &&std::path::Path| folder.exists();
+    let above = path.ancestors().find(is_there).unwrap_or(&path);
+    let mut folder = above.canonicalize()?;
+    for part in path.strip_prefix(above).into_iter().flatten() {
+        if part == ".." {
+            folder.pop();
+        } else {
+            folder.push(part);
+        }
+    }
+    Ok(folder)
 }
 
 /// Every backend commits by conditional put, so `deltalake`'s plain log store serves them all and its

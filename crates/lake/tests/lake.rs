@@ -94,6 +94,25 @@ fn owned(rows: &[(Option<i64>, &str)]) -> Vec<(Option<i64>, String)> {
 }
 
 #[tokio::test]
+async fn a_lake_that_is_opened_to_read_is_not_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for absent in ["absent", "none/../absent", "a/b/c"] {
+        let location = folder.path().join(absent).display().to_string();
+        let lake = Lake::open_to_read(&location, []).expect("a lake");
+        assert_eq!(lake.tables().await.expect("listing"), [""; 0]);
+        let table = lake.existing("facts").await;
+        assert!(matches!(table, Err(LakeError::NoSuchTable { .. })));
+        lake.ping().await.expect("what is not there answers");
+    }
+    let made = std::fs::read_dir(folder.path()).expect("the folder");
+    assert_eq!(made.count(), 0);
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    let opened = Lake::open_to_read(&file.display().to_string(), []);
+    assert!(matches!(opened, Err(LakeError::Location { .. })));
+}
+
+#[tokio::test]
 async fn an_append_records_its_transaction_and_its_files() {
     let (_folder, lake) = open();
     let mut table = lake.table(&spec()).await.expect("a table");

@@ -24,6 +24,12 @@ pub enum QueryError {
     #[error(transparent)]
     Lake(#[from] LakeError),
 
+    /// A table was asked for where there are none: most likely the location is not the one that was meant.
+    #[error(
+        "the lake {0} holds no tables; correct its location, or fill it by `huggy-etl serve` or `huggy-etl import`"
+    )]
+    NoTables(String),
+
     /// Reading failed under way; what was written so far is incomplete.
     #[error("the query failed: {0}")]
     Failed(String),

@@ -14,7 +14,7 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
 };
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 
 /// A column's type is read from so many rows: a file where it shows later is rare.
@@ -23,6 +23,11 @@ const ROWS_OF_TYPES: usize = 10_000;
 /// Whether a table of that name is meant to be a file.
 pub(crate) fn is_file(name: &str) -> bool {
     !name.contains("://") && extension(name).is_some()
+}
+
+/// Whether it stands for the files of a folder whose names match it.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '['])
 }
 
 /// The file's ending, if files of that kind can be read.
@@ -38,16 +43,16 @@ pub(crate) async fn open_file(
     name: &str,
     state: &SessionState,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
-    let is_pattern = name.contains(['*', '?', '[']);
+    let is_pattern = is_pattern(name);
     let (Some(extension), true) = (extension(name), is_pattern || Path::new(name).is_file()) else {
         return Ok(None);
     };
     let location = ListingTableUrl::parse(name)?;
     let options = ListingOptions::new(format(name, extension)).with_file_extension(extension);
-    let schema = options
-        .infer_schema(state, &location)
-        .await
-        .map_err(|error| plan_datafusion_err!("{name}: {}", error.find_root().strip_backtrace()))?;
+    let schema = match options.infer_schema(state, &location).await {
+        Err(error) if is_pattern && finds_nothing(&error) => return Ok(None),
+        schema => schema.map_err(|error| plan_datafusion_err!("{name}: {}", plainly(&error)))?,
+    };
     if schema.fields().is_empty() {
         return Ok(None);
     }
@@ -55,6 +60,18 @@ pub(crate) async fn open_file(
         .with_listing_options(options)
         .with_schema(schema);
     Ok(Some(Arc::new(ListingTable::try_new(config)?)))
+}
+
+/// Whether it is DataFusion's sentence about a pattern that no file matches.
+fn finds_nothing(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::Plan(message) if message.starts_with("No files found"))
+}
+
+/// Without the kinds of errors that are told before it, each by the one that wraps it.
+fn plainly(error: &DataFusionError) -> String {
+    let message = error.find_root().strip_backtrace();
+    let mut parts = message.rsplit(" error: ");
+    parts.next().unwrap_or(&message).to_owned()
 }
 
 fn format(name: &str, extension: &str) -> Arc<dyn FileFormat> {

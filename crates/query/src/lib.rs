@@ -30,6 +30,7 @@ mod saved;
 mod service_level;
 mod session;
 mod stats;
+mod syntax;
 
 pub use answer::Answer;
 pub use as_of::AsOf;

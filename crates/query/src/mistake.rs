@@ -2,20 +2,23 @@
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use arrow::error::ArrowError;
 use datafusion::common::{Column, SchemaError, Span};
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Expr, visit_expressions, visit_relations};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use lake::LakeError;
 
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::excerpt::{Place, SqlMistake};
-use crate::files::is_file;
+use crate::files::{is_file, is_pattern};
 use crate::parameters::sql_of;
 
 /// Below this likeness, from 0 to 1, a name is another name and not a slip of the pen.
@@ -32,6 +35,8 @@ pub(crate) enum Mistake {
 pub(crate) struct MistakeContext<'a> {
     pub engine: &'a Engine,
     pub statement: &'a Statement,
+    /// Of the script that it is from.
+    pub sql: &'a str,
 }
 
 impl Mistake {
@@ -39,14 +44,16 @@ impl Mistake {
         match self {
             Mistake::UnknownTable { name } => match unknown_table(&name, context.engine).await {
                 QueryError::Sql(mistake) => QueryError::Sql(SqlMistake {
-                    place: table_place(context.statement, &name),
+                    place: table_place(context.statement, &name)
+                        .or_else(|| file_place(context.sql, &name)),
                     ..mistake
                 }),
                 error => error,
             },
             Mistake::Known(QueryError::Sql(mistake)) if mistake.place.is_none() => {
                 let place = misfit_function(&mistake.message)
-                    .and_then(|name| function_place(context.statement, name));
+                    .and_then(|name| function_place(context.statement, name))
+                    .or_else(|| file_place(context.sql, misfit_file(&mistake.message)?));
                 QueryError::Sql(SqlMistake { place, ..mistake })
             }
             Mistake::Known(error) => error,
@@ -63,11 +70,12 @@ pub(crate) async fn unknown_table(name: &str, engine: &Engine) -> QueryError {
         Ok(names) => names,
         Err(error) => return error.into(),
     };
+    if existing.is_empty() {
+        return QueryError::NoTables(engine.lake().url().to_owned());
+    }
     let derived = engine.derived_tables();
     let advice = if derived.iter().any(|table| table == name) {
         "; run `huggy-etl transform` first".to_owned()
-    } else if existing.is_empty() {
-        "; the lake has no tables yet".to_owned()
     } else {
         did_you_mean(name, existing.iter().chain(derived).map(String::as_str))
             .unwrap_or_else(|| "; `huggy-etl tables` lists those that do".to_owned())
@@ -83,10 +91,37 @@ fn unknown_file(name: &str, engine: &Engine) -> QueryError {
     } else if bare != name {
         format!("table {bare} does not exist in the lake; a file is named in quotes: FROM '{bare}'")
     } else {
-        format!(
-            "file {name} does not exist, or has no columns; its path goes by the current folder"
-        )
+        let elsewhere = "; its path goes by the current folder";
+        if is_pattern(name) {
+            format!("no file that has columns matches {name}{elsewhere}")
+        } else if Path::new(name).exists() {
+            format!("file {name} has no columns")
+        } else {
+            let advice = near_file(name).unwrap_or_else(|| elsewhere.to_owned());
+            format!("file {name} does not exist{advice}")
+        }
     })
+}
+
+/// `; did you mean ...?` with the nearest of the files in the same folder that can be read.
+fn near_file(name: &str) -> Option<String> {
+    let path = Path::new(name);
+    let wanted = path.file_name()?.to_str()?;
+    let folder = path.parent()?;
+    let listed = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let entries = std::fs::read_dir(listed).ok()?.filter_map(Result::ok);
+    let files: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|file| file != wanted && is_file(file))
+        .collect();
+    let nearest = nearest(wanted, files.iter().map(String::as_str))?;
+    Some(format!(
+        "; did you mean {}?",
+        folder.join(nearest).display()
+    ))
 }
 
 fn table_place(statement: &Statement, name: &str) -> Option<Place> {
@@ -103,6 +138,23 @@ fn table_place(statement: &Statement, name: &str) -> Option<Place> {
         }
     });
     found
+}
+
+/// Where the file is named, of which the statement's parser keeps no place.
+fn file_place(sql: &str, name: &str) -> Option<Place> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize_with_location()
+        .ok()?;
+    let named = tokens
+        .iter()
+        .find(|token| matches!(&token.token, Token::SingleQuotedString(text) if text == name))?;
+    Span::try_from_sqlparser_span(named.span).and_then(place_of)
+}
+
+/// The file that the message begins with.
+fn misfit_file(message: &str) -> Option<&str> {
+    let (name, _) = message.split_once(": ")?;
+    is_file(name).then_some(name)
 }
 
 fn function_place(statement: &Statement, name: &str) -> Option<Place> {
@@ -256,13 +308,18 @@ fn unknown_column(field: &Column, valid_fields: &[Column]) -> String {
 
 /// `; did you mean ...?` with the nearest of the names, if one is near.
 pub fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let nearest = nearest(name, names)?;
+    Some(format!("; did you mean {nearest}?"))
+}
+
+fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (_, nearest) = names
         .map(|candidate| (likeness(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= LIKENESS)
         .max_by(|(one, first), (other, second)| {
             one.total_cmp(other).then(second.len().cmp(&first.len()))
         })?;
-    Some(format!("; did you mean {nearest}?"))
+    Some(nearest)
 }
 
 fn likeness(name: &str, candidate: &str) -> f64 {

@@ -1,7 +1,10 @@
 //! The saved queries that the binary brings along: the files of `queries/`, by their names.
 
+use datafusion::config::ConfigOptions;
+
 use crate::error::QueryError;
 use crate::parameters::{Declaration, declarations, leading_comments};
+use crate::syntax::parse;
 
 macro_rules! saved {
     ($($name:literal),* $(,)?) => {
@@ -68,5 +71,14 @@ impl SavedQuery {
     /// [`QueryError::Sql`] if a declaration cannot be read.
     pub fn parameters(&self) -> Result<Vec<Declaration>, QueryError> {
         declarations(&self.sql)
+    }
+
+    /// Whether it is SQL at all, over whatever lake.
+    ///
+    /// # Errors
+    /// [`QueryError::Sql`].
+    pub fn check(&self) -> Result<(), QueryError> {
+        let limit = ConfigOptions::default().sql_parser.recursion_limit.get();
+        parse(&self.sql, limit).map(drop)
     }
 }

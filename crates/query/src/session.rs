@@ -11,9 +11,8 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SessionContext};
-use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use lake::Table;
 
 use crate::admission::{Purpose, admit, verify};
@@ -25,6 +24,7 @@ use crate::memory::PeakPool;
 use crate::mistake::{Mistake, MistakeContext};
 use crate::parameters::{Bindings, Script};
 use crate::stats::Watch;
+use crate::syntax::parse;
 
 /// Cheap to start: it touches the lake when a statement names a table.
 pub struct Session {
@@ -38,6 +38,8 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Prepared {
     statement: Statement,
+    /// Of the script that it is from.
+    sql: Arc<str>,
     purpose: Purpose,
     bindings: Arc<Bindings>,
 }
@@ -75,9 +77,11 @@ impl Session {
         let purposes = admit(statements.iter(), self.schema.own_names())?;
         let bindings = Arc::new(Bindings::new(&script, &statements, self.engine.zone())?);
         let prepared = statements.into_iter().zip(purposes);
+        let sql: Arc<str> = script.sql.into();
         Ok(prepared
             .map(|(statement, purpose)| Prepared {
                 statement,
+                sql: sql.clone(),
                 purpose,
                 bindings: bindings.clone(),
             })
@@ -108,16 +112,7 @@ impl Session {
             .sql_parser
             .recursion_limit
             .get();
-        let statements = DFParserBuilder::new(sql)
-            .with_dialect(&GenericDialect {})
-            .with_recursion_limit(recursion_limit)
-            .build()
-            .and_then(|mut parser| parser.parse_statements())
-            .map_err(|error| QueryError::from(error).at_the_end_of(sql))?;
-        if statements.is_empty() {
-            return Err(QueryError::sql("there is no statement to run"));
-        }
-        Ok(statements.into())
+        parse(sql, recursion_limit)
     }
 
     /// The rows of the script's only statement, not computed yet, and the tables of the lake that they are
@@ -149,6 +144,7 @@ impl Session {
         let context = MistakeContext {
             engine: &self.engine,
             statement: &prepared.statement,
+            sql: &prepared.sql,
         };
         mistake.explain(context).await
     }

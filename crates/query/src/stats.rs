@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::{MetricValue, MetricsSet};
 use lake::Table;
@@ -44,6 +47,11 @@ impl Watch {
         Self { plan, tables, pool }
     }
 
+    /// The size of the files that the query reads, of which it need not want all columns.
+    pub fn bytes_to_read(&self) -> u64 {
+        file_bytes(&self.plan)
+    }
+
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
             peak_reserved_bytes: self.pool.peak() as u64,
@@ -59,6 +67,19 @@ impl Watch {
         stats.bytes_skipped = bytes.saturating_sub(stats.bytes_read);
         stats
     }
+}
+
+/// What is read of a plan's files at most, once statistics have ruled others out: their sizes.
+fn file_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let of_files = |scan: &FileScanConfig| -> u64 {
+        let files = scan.file_groups.iter().flat_map(|group| group.files());
+        files.map(PartitionedFile::effective_size).sum()
+    };
+    let own = plan
+        .downcast_ref::<DataSourceExec>()
+        .and_then(|source| source.data_source().downcast_ref::<FileScanConfig>())
+        .map_or(0, of_files);
+    own + plan.children().into_iter().map(file_bytes).sum::<u64>()
 }
 
 fn add(plan: &Arc<dyn ExecutionPlan>, stats: &mut Stats) {

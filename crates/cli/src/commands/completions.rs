@@ -59,8 +59,7 @@ fn command() -> clap::Command {
 }
 
 fn saved() -> Vec<CompletionCandidate> {
-    let queries = queries::all().unwrap_or_default().into_values();
-    queries
+    queries::readable()
         .map(|query| {
             let question = query.question().to_owned();
             CompletionCandidate::new(query.name).help(Some(question.into()))

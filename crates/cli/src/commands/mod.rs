@@ -24,6 +24,7 @@ pub mod wal;
 use chrono::{DateTime, Utc};
 
 use crate::config::Config;
+use crate::exit::Failure;
 
 /// Names this process to others that wait for a lease.
 fn holder() -> String {
@@ -51,7 +52,16 @@ impl ::query::BusinessHours for Hours {
     }
 }
 
-fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, crate::exit::Failure> {
+/// What `--at` says.
+fn as_of(at: Option<&str>, config: &Config) -> Result<::query::AsOf, Failure> {
+    let Some(at) = at else {
+        return Ok(::query::AsOf::Now);
+    };
+    ::query::AsOf::parse(at, config.rules.zone)
+        .map_err(|why| Failure::Usage(anyhow::anyhow!("--at: {why}")))
+}
+
+fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, Failure> {
     let memory_bytes = usize::try_from(config.query_memory_bytes).unwrap_or(usize::MAX);
     let options = ::query::EngineOptions {
         derived_tables: ::transform::derived_tables()
@@ -64,5 +74,5 @@ fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, crat
         business_hours: Some(std::sync::Arc::new(Hours(config.rules.clone()))),
         ..::query::EngineOptions::new(memory_bytes, config.rules.zone)
     };
-    Ok(::query::Engine::new(config.open_lake()?, options))
+    Ok(::query::Engine::new(config.open_lake_to_read()?, options))
 }

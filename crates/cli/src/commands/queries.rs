@@ -3,7 +3,7 @@
 //! A query of that name in the folder `queries` goes before the one the binary brings along.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -24,19 +24,29 @@ pub fn write(name: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
         write!(out, "{}", query.sql)?;
         return Ok(());
     }
-    let queries = all()?;
+    let queries = all();
     let width = queries.keys().map(String::len).max().unwrap_or_default();
     for (name, query) in queries {
-        writeln!(out, "{name:width$}  {}", query.question())?;
-        let parameters = match query.parameters() {
-            Ok(parameters) => parameters.iter().map(shown).collect::<Vec<_>>().join("  "),
-            Err(error) => format!("cannot be run: {error}"),
+        let (question, below) = match &query {
+            Ok(query) => (query.question(), parameters(query)),
+            Err(error) => ("", Err(error.to_string())),
         };
-        if !parameters.is_empty() {
-            writeln!(out, "{:width$}  {parameters}", "")?;
+        let below = below.unwrap_or_else(|error| format!("cannot be run: {error}"));
+        let lines = [question, below.as_str()];
+        let mut lines = lines.into_iter().filter(|line| !line.is_empty());
+        writeln!(out, "{name:width$}  {}", lines.next().unwrap_or_default())?;
+        for line in lines {
+            writeln!(out, "{:width$}  {line}", "")?;
         }
     }
     Ok(())
+}
+
+/// In one line, or why the query cannot be run.
+fn parameters(query: &SavedQuery) -> Result<String, String> {
+    let declared = query.check().and_then(|()| query.parameters());
+    let declared = declared.map_err(|error| error.to_string())?;
+    Ok(declared.iter().map(shown).collect::<Vec<_>>().join("  "))
 }
 
 /// The saved query of that name, if there is one.
@@ -56,31 +66,39 @@ pub fn find(name: &str) -> Result<Option<SavedQuery>, Failure> {
 
 /// For a name that no saved query has.
 pub fn unknown(name: &str) -> Failure {
-    let names: Vec<String> = all().unwrap_or_default().into_keys().collect();
+    let names: Vec<String> = all().into_keys().collect();
     let advice = did_you_mean(name, names.iter().map(String::as_str))
         .unwrap_or_else(|| "; `huggy-etl queries` lists them".to_owned());
     Failure::Usage(anyhow!("there is no saved query {name}{advice}"))
 }
 
-pub fn unreadable(path: &Path, error: std::io::Error) -> Failure {
+pub fn unreadable(path: &Path, error: io::Error) -> Failure {
     Failure::Usage(anyhow!(error).context(format!("reading {}", path.display())))
 }
 
+/// Every saved query that can be read.
+pub fn readable() -> impl Iterator<Item = SavedQuery> {
+    all().into_values().filter_map(Result::ok)
+}
+
 /// Every saved query, by name.
-pub fn all() -> Result<BTreeMap<String, SavedQuery>, Failure> {
+fn all() -> BTreeMap<String, io::Result<SavedQuery>> {
     let brought = SavedQuery::all()
         .into_iter()
-        .map(|query| (query.name.clone(), query));
-    let mut queries: BTreeMap<String, SavedQuery> = brought.collect();
+        .map(|query| (query.name.clone(), Ok(query)));
+    let mut queries: BTreeMap<String, io::Result<SavedQuery>> = brought.collect();
     for path in files() {
         let Some(name) = path.file_stem().and_then(|name| name.to_str()) else {
             continue;
         };
-        let sql = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
         let name = name.to_owned();
-        queries.insert(name.clone(), SavedQuery { name, sql });
+        let query = std::fs::read_to_string(&path).map(|sql| SavedQuery {
+            name: name.clone(),
+            sql,
+        });
+        queries.insert(name, query);
     }
-    Ok(queries)
+    queries
 }
 
 /// The queries of the folder; none where there is no such folder.

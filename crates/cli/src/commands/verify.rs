@@ -43,7 +43,7 @@ struct Finding {
 }
 
 pub async fn run(args: &Verify, config: &Config) -> Result<(), Failure> {
-    let lake = config.open_lake()?;
+    let lake = config.open_lake_to_read()?;
     let mut findings = Findings::default();
     let tables = lake.tables().await?;
     if tables.is_empty() {

@@ -45,12 +45,15 @@ pub async fn read(dir: &Path, config: &Config) -> Result<Inspection, Failure> {
 
 /// The last offset in the lake, of each log.
 async fn flushed(ids: &[Uuid], config: &Config) -> Result<BTreeMap<Uuid, u64>, lake::LakeError> {
-    let is_absent = !config.lake.contains("://") && !Path::new(&config.lake).exists();
-    if ids.is_empty() || is_absent {
+    if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let lake = lake::Lake::open(&config.lake, config.storage_options.clone())?;
-    let events = lake.existing(&ingest::events_table().name).await?;
+    let lake = config.open_lake_to_read()?;
+    let events = match lake.existing(&ingest::events_table().name).await {
+        // Nothing was ever flushed.
+        Err(lake::LakeError::NoSuchTable { .. }) => return Ok(BTreeMap::new()),
+        events => events?,
+    };
     let mut flushed = BTreeMap::new();
     for id in ids {
         let offset = events.committed(&id.to_string()).await?.unwrap_or_default();

@@ -45,6 +45,7 @@ pub struct Config {
     pub max_connections: u64,
     pub max_refusals_per_minute: u64,
     pub header_timeout: Duration,
+    pub body_timeout: Duration,
     pub grace_period: Duration,
     pub wal_limit_bytes: u64,
     pub dedup_window: Duration,
@@ -94,6 +95,7 @@ impl Config {
             max_connections: layers.integer("max_connections")?,
             max_refusals_per_minute: layers.integer("max_refusals_per_minute")?,
             header_timeout: layers.duration("header_timeout")?,
+            body_timeout: layers.duration("body_timeout")?,
             grace_period: layers.duration("grace_period")?,
             wal_limit_bytes: layers.bytes("wal_limit_bytes")?,
             dedup_window: layers.duration("dedup_window")?,
@@ -133,6 +135,11 @@ impl Config {
 
     pub fn open_lake(&self) -> Result<lake::Lake, Failure> {
         Ok(lake::Lake::open(&self.lake, self.storage_options.clone())?)
+    }
+
+    /// For commands that only look: where there is no lake, none is made.
+    pub fn open_lake_to_read(&self) -> Result<lake::Lake, lake::LakeError> {
+        lake::Lake::open_to_read(&self.lake, self.storage_options.clone())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The shell's own commands, which begin with a dot: their names, their help, and what was meant.
 
-use ::query::{Format, did_you_mean};
+use ::query::{ChartSpec, Format, did_you_mean};
 
 /// What each command takes, and what it does.
 pub const COMMANDS: &[(&str, &str, &str)] = &[
@@ -27,6 +27,21 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     (".run", "NAME [PARAMETER=VALUE]...", "run a saved query"),
     (".format", "[FORMAT]", "show or set the format of results"),
     (
+        ".chart",
+        "[CHART|off]",
+        "draw results: line, bar, heatmap, histogram or auto, as --chart of query; off prints them again",
+    ),
+    (
+        ".human",
+        "[on|off]",
+        "whether durations are shown as 1h 02m 03s",
+    ),
+    (
+        ".null",
+        "[TEXT]",
+        "what stands for NULL; without a text what stood for it at first",
+    ),
+    (
         ".timing",
         "[on|off]",
         "whether the time that each statement took is told",
@@ -51,7 +66,11 @@ pub enum Command {
         values: Vec<(String, String)>,
     },
     Format(Option<Format>),
+    /// Nothing for none at all.
+    Chart(Option<ChartSpec>),
     /// Nothing to turn it over.
+    Human(Option<bool>),
+    Null(Option<String>),
     Timing(Option<bool>),
     Explain(Option<String>),
     Help,
@@ -78,6 +97,9 @@ pub fn parse(line: &str) -> Result<Command, String> {
         ".run" => run(rest)?,
         ".format" if rest.is_empty() => Command::Format(None),
         ".format" => Command::Format(Some(rest.parse().map_err(|error| format!("{error}"))?)),
+        ".chart" => Command::Chart(chart(rest)?),
+        ".human" => Command::Human(switch(rest)?),
+        ".null" => Command::Null(text(rest)?),
         ".timing" => Command::Timing(switch(rest)?),
         ".explain" => Command::Explain(one()),
         ".help" => Command::Help,
@@ -106,6 +128,27 @@ fn run(rest: &str) -> Result<Command, String> {
         name,
         values: values.collect::<Result<_, _>>()?,
     })
+}
+
+/// One that says nothing is the query's own, else what fits its columns.
+fn chart(text: &str) -> Result<Option<ChartSpec>, String> {
+    match text {
+        "" => Ok(Some(ChartSpec::default())),
+        "off" => Ok(None),
+        chart => match chart.parse() {
+            Ok(chart) => Ok(Some(chart)),
+            Err(error) => Err(format!("{error}; or .chart off")),
+        },
+    }
+}
+
+/// One word, in quotes if it has blanks; two quotes are no text.
+fn text(rest: &str) -> Result<Option<String>, String> {
+    let mut words = words(rest)?.into_iter();
+    match (words.next(), words.next()) {
+        (text, None) => Ok(text),
+        (_, Some(_)) => Err(format!("put {rest} in quotes")),
+    }
 }
 
 fn switch(text: &str) -> Result<Option<bool>, String> {
@@ -167,6 +210,19 @@ mod tests {
         );
         check(".format CSV", Command::Format(Some(Format::Csv)));
         check(".timing off", Command::Timing(Some(false)));
+        check(".human", Command::Human(None));
+        check(
+            ".null '(not known)'",
+            Command::Null(Some("(not known)".into())),
+        );
+        check(".null ''", Command::Null(Some(String::new())));
+        check(".null", Command::Null(None));
+        check(".chart", Command::Chart(Some(ChartSpec::default())));
+        check(
+            ".chart bar x=day",
+            Command::Chart(Some("bar x=day".parse().expect("a chart"))),
+        );
+        check(".chart off;", Command::Chart(None));
         check(
             ".run queue_length as_of='2024-03-01 15:00' $channel=whatsapp",
             Command::Run {
@@ -196,6 +252,8 @@ mod tests {
         check(".run wait_times from", "PARAMETER=VALUE");
         check(".run wait_times from='2024", "not closed");
         check(".timing maybe", "neither on nor off");
+        check(".chart pie", "no kind of chart");
+        check(".null not known", "in quotes");
         check(".format xls", "unknown format");
     }
 }

@@ -8,6 +8,8 @@ use super::keywords::KEYWORDS;
 use super::names::Known;
 use super::scan::{Kind, Token, is_command, tokens};
 
+const CHARTS: [&str; 6] = ["line", "bar", "heatmap", "histogram", "auto", "off"];
+
 /// Where the word under the cursor starts, and what could stand for it.
 pub fn candidates(input: &str, cursor: usize, known: &Known) -> (usize, Vec<String>) {
     let before = &input[..cursor];
@@ -160,7 +162,8 @@ fn of_command(before: &str, known: &Known) -> (usize, Vec<String>) {
                 .collect()
         }
         (".format", None) => fitting(word, Format::ALL.iter().map(|format| format.name())),
-        (".timing", None) => fitting(word, ["on", "off"].iter()),
+        (".timing" | ".human", None) => fitting(word, ["on", "off"].iter()),
+        (".chart", None) => fitting(word, CHARTS.iter()),
         _ => Vec::new(),
     };
     (start, found)
@@ -261,6 +264,8 @@ mod tests {
         check(".run wait_times f|", &["from="]);
         check(".describe fact_r|", &["fact_replies"]);
         check(".format nd|", &["ndjson"]);
+        check(".chart h|", &["heatmap", "histogram"]);
+        check(".human o|", &["on", "off"]);
         check(".explain SELECT * FROM fact_c|", &["fact_chats"]);
     }
 }

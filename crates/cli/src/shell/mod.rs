@@ -7,7 +7,6 @@ mod complete;
 mod editor;
 mod keywords;
 mod names;
-mod pager;
 mod run;
 mod scan;
 mod work;
@@ -18,12 +17,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::exit::Failure;
+use crate::pager::Pager;
 use editor::{LineEditor, Typed};
 use names::Names;
 use run::{Next, Runner};
 use scan::is_complete;
-
-pub use pager::Pager;
 
 /// What the surroundings say about a shell at a terminal.
 pub struct Terminal {

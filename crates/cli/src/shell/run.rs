@@ -8,13 +8,15 @@ use anyhow::anyhow;
 
 use super::command::{self, Command};
 use super::names::Names;
-use super::pager::Pager;
 use super::scan::{is_command, statements};
 use super::work::Threads;
+use crate::commands::query::Drawing;
 use crate::commands::{describe, queries, query, tables};
 use crate::exit::Failure;
+use crate::pager::Pager;
 use ::query::{
-    Engine, Format, QueryError, ResultSummary, Screen, Script, Session, Style, Undeclared,
+    ChartSpec, Engine, Format, QueryError, ResultSummary, Screen, Script, Session, Style,
+    Undeclared,
 };
 
 pub enum Next {
@@ -30,6 +32,10 @@ pub struct Runner {
     /// At a terminal.
     pager: Option<Pager>,
     format: Format,
+    /// Drawn instead of printed.
+    chart: Option<ChartSpec>,
+    null: Option<String>,
+    human: bool,
     timing: bool,
     last: Option<Work>,
     threads: Threads,
@@ -43,6 +49,21 @@ struct Work {
     undeclared: Undeclared,
 }
 
+/// How results are shown.
+enum Form {
+    Chart(Drawing),
+    Printed(Format),
+}
+
+impl Form {
+    fn separator(&self) -> &'static [u8] {
+        match self {
+            Form::Chart(_) => Format::Table.separator(),
+            Form::Printed(format) => format.separator(),
+        }
+    }
+}
+
 impl Runner {
     pub fn new(engine: Engine, names: Names, pager: Option<Pager>) -> io::Result<Runner> {
         Ok(Runner {
@@ -51,6 +72,9 @@ impl Runner {
             names,
             pager,
             format: Format::default(),
+            chart: None,
+            null: None,
+            human: false,
             timing: false,
             last: None,
             threads: Threads::new()?,
@@ -59,8 +83,7 @@ impl Runner {
 
     /// Those of the lake come later.
     pub fn learn_names(&self) {
-        let saved = queries::all().unwrap_or_default().into_values();
-        let saved = saved.map(|query| {
+        let saved = queries::readable().map(|query| {
             let parameters = query.parameters().unwrap_or_default().into_iter();
             let parameters = parameters.map(|parameter| parameter.name).collect();
             (query.name, parameters)
@@ -123,7 +146,10 @@ impl Runner {
                     "{format} is for files: huggy-etl query ... -o FILE"
                 )));
             }
-            Command::Format(Some(format)) => self.format = format,
+            Command::Format(Some(format)) => (self.format, self.chart) = (format, None),
+            Command::Chart(chart) => self.chart = chart,
+            Command::Null(text) => self.null = text,
+            Command::Human(on) => self.human = on.unwrap_or(!self.human),
             Command::Timing(on) => self.timing = on.unwrap_or(!self.timing),
             Command::Explain(sql) => {
                 let work = sql
@@ -164,7 +190,8 @@ impl Runner {
         let started = Instant::now();
         let sql = work.sql.clone();
         let (text, done) = if self.pager.is_some() {
-            let running = work.answered(self.session.clone(), self.format, self.style());
+            let form = self.form(&work)?;
+            let running = work.answered(self.session.clone(), form, self.style());
             let Some(ended) = self.threads.run(running).await? else {
                 eprintln!("interrupted");
                 return Ok(());
@@ -172,8 +199,8 @@ impl Runner {
             ended
         } else {
             let mut out = BufWriter::new(io::stdout());
-            let style = Style::default();
-            let done = answer(&self.session, &work, self.format, &style, &mut out).await;
+            let form = self.form(&work)?;
+            let done = answer(&self.session, &work, &form, &self.style(), &mut out).await;
             out.flush()?;
             (Vec::new(), done)
         };
@@ -185,14 +212,26 @@ impl Runner {
         Ok(())
     }
 
-    /// A table is fitted to the terminal, or, larger than it, left to the pager.
+    fn form(&self, work: &Work) -> Result<Form, Failure> {
+        Ok(match &self.chart {
+            Some(chart) => Form::Chart(Drawing::in_characters(chart.clone(), &work.sql)?),
+            None => Form::Printed(self.format),
+        })
+    }
+
+    /// At a terminal a table is fitted to it, or, larger than it, left to the pager.
     fn style(&self) -> Style {
-        let screen = terminal_size::terminal_size().map(|(width, height)| Screen {
-            width: width.0.into(),
-            height: self.pager.is_some().then_some(height.0.into()),
+        let screen = self.pager.as_ref().and_then(|pager| {
+            let (width, height) = terminal_size::terminal_size()?;
+            Some(Screen {
+                width: width.0.into(),
+                height: pager.is_wanted().then_some(height.0.into()),
+            })
         });
         Style {
             screen,
+            null: self.null.clone(),
+            human: self.human,
             ..Style::default()
         }
     }
@@ -258,15 +297,18 @@ impl Work {
     async fn answered(
         self,
         session: Arc<Session>,
-        format: Format,
+        form: Form,
         style: Style,
     ) -> (Vec<u8>, Result<Vec<ResultSummary>, QueryError>) {
         let mut text = Vec::new();
-        let done = if format == Format::Table {
-            answer(&session, &self, format, &style, &mut text).await
-        } else {
-            let mut out = BufWriter::new(io::stdout());
-            answer(&session, &self, format, &style, &mut out).await
+        let done = match form {
+            Form::Chart(_) | Form::Printed(Format::Table) => {
+                answer(&session, &self, &form, &style, &mut text).await
+            }
+            Form::Printed(_) => {
+                let mut out = BufWriter::new(io::stdout());
+                answer(&session, &self, &form, &style, &mut out).await
+            }
         };
         (text, done)
     }
@@ -275,7 +317,7 @@ impl Work {
 async fn answer<W: Write>(
     session: &Session,
     work: &Work,
-    format: Format,
+    form: &Form,
     style: &Style,
     out: &mut W,
 ) -> Result<Vec<ResultSummary>, QueryError> {
@@ -293,9 +335,12 @@ async fn answer<W: Write>(
             continue;
         }
         if !results.is_empty() {
-            out.write_all(format.separator())?;
+            out.write_all(form.separator())?;
         }
-        results.push(answer.print(format, style, out).await?);
+        results.push(match form {
+            Form::Chart(drawing) => drawing.draw(answer, style, out).await?,
+            Form::Printed(format) => answer.print(*format, style, out).await?,
+        });
     }
     out.flush()?;
     Ok(results)

@@ -4,7 +4,6 @@ use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdout};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, anyhow};
 use tempfile::NamedTempFile;
@@ -12,18 +11,15 @@ use terminal_size::{Height, Width, terminal_size};
 
 use crate::args::Query;
 use crate::exit::Failure;
+use crate::pager::Pager;
 use ::query::{Format, Screen, Style};
-
-const USUAL_PAGER: &str = "less -S";
-/// What pagers are not: there is nothing to page with.
-const NO_PAGER: [&str; 2] = ["", "cat"];
 
 pub(super) enum Destination {
     Stdout(BufWriter<Stdout>),
     /// Tables for people at a terminal: collected, since they may be larger than the screen.
     Screen {
         text: Vec<u8>,
-        pager: Option<String>,
+        pager: Pager,
         size: (usize, usize),
     },
     /// A new file, which takes its name when it is complete.
@@ -71,13 +67,12 @@ impl Destination {
     }
 
     fn screen() -> Destination {
-        let pager = std::env::var("PAGER").unwrap_or_else(|_| USUAL_PAGER.to_owned());
         let size = terminal_size().map_or((80, 24), |(Width(width), Height(height))| {
             (width.into(), height.into())
         });
         Destination::Screen {
             text: Vec::new(),
-            pager: (!NO_PAGER.contains(&pager.trim())).then_some(pager),
+            pager: Pager::of_environment(),
             size,
         }
     }
@@ -87,7 +82,7 @@ impl Destination {
         let at_terminal = match self {
             Destination::Screen { pager, size, .. } => Some(Screen {
                 width: size.0,
-                height: pager.is_some().then_some(size.1),
+                height: pager.is_wanted().then_some(size.1),
             }),
             _ => None,
         };
@@ -132,11 +127,7 @@ impl Destination {
         match self {
             Destination::Stdout(mut out) => Ok(out.flush()?),
             Destination::Device(mut out) => Ok(out.flush()?),
-            Destination::Screen {
-                text,
-                pager: Some(pager),
-                ..
-            } if exceeds_screen => page(&pager, &text),
+            Destination::Screen { text, pager, .. } if exceeds_screen => Ok(pager.page(&text)?),
             Destination::Screen { text, .. } => Ok(stdout().write_all(&text)?),
             Destination::File { file, path } => keep(file, &path).map_err(Failure::Work),
         }
@@ -179,26 +170,5 @@ fn keep(file: BufWriter<NamedTempFile>, path: &Path) -> anyhow::Result<()> {
         .with_context(writing)?;
     file.as_file().sync_all().with_context(writing)?;
     file.persist(path).with_context(writing)?;
-    Ok(())
-}
-
-/// Shows the text in the pager; without one that works, plainly.
-fn page(pager: &str, text: &[u8]) -> Result<(), Failure> {
-    let child = Command::new("sh")
-        .args(["-c", pager])
-        .stdin(Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        return Ok(stdout().write_all(text)?);
-    };
-    if let Some(mut input) = child.stdin.take() {
-        // Whoever quits the pager before the end has seen enough.
-        let _ = input.write_all(text);
-    }
-    let status = child.wait()?;
-    // By which a shell says that there is no such program.
-    if status.code() == Some(127) {
-        stdout().write_all(text)?;
-    }
     Ok(())
 }

@@ -17,7 +17,7 @@ use ::query::{
 /// Where nothing tells the width.
 const USUAL_WIDTH: usize = 80;
 
-pub(super) struct Drawing {
+pub struct Drawing {
     spec: ChartSpec,
     title: String,
     medium: Medium,
@@ -32,7 +32,7 @@ enum Medium {
 
 impl Drawing {
     /// The chart that is asked for, by the option or by a file that can hold nothing else.
-    pub fn of(args: &Query, source: &Source) -> Result<Option<Drawing>, Failure> {
+    pub(super) fn of(args: &Query, source: &Source) -> Result<Option<Drawing>, Failure> {
         let ending = args.output.as_deref().map(ending);
         let asked = match (args.chart.as_deref(), ending.as_deref()) {
             (Some("none"), _) => return Ok(None),
@@ -60,16 +60,25 @@ impl Drawing {
             Ok(asked) => asked,
             Err(error) => return usage(format!("--chart: {error}")),
         };
-        let declared = ChartSpec::declared(&source.sql).map_err(failure)?;
-        Ok(Some(Drawing {
+        Drawing::new(asked, &source.sql, medium).map(Some)
+    }
+
+    /// A chart of what that SQL gives, for reading here and now.
+    pub fn in_characters(asked: ChartSpec, sql: &str) -> Result<Drawing, Failure> {
+        Drawing::new(asked, sql, Medium::Characters)
+    }
+
+    fn new(asked: ChartSpec, sql: &str, medium: Medium) -> Result<Drawing, Failure> {
+        let declared = ChartSpec::declared(sql).map_err(failure)?;
+        Ok(Drawing {
             spec: asked.or_declared(declared),
-            title: title(&source.sql),
+            title: title(sql),
             medium,
-        }))
+        })
     }
 
     /// What comes nearest among the formats: how it is shown, and how many results fit in.
-    pub fn format(&self) -> Format {
+    pub(super) fn format(&self) -> Format {
         match self.medium {
             Medium::Characters => Format::Table,
             Medium::Svg | Medium::Html => Format::Html,

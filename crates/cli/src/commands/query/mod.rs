@@ -17,13 +17,13 @@ use super::interrupt::or_interrupted;
 use crate::args::Query;
 use crate::config::Config;
 use crate::exit::Failure;
-use ::query::{AsOf, Format, Prepared, QueryError, ResultSummary, Script, Session};
+use ::query::{Format, Prepared, QueryError, ResultSummary, Script, Session};
 use destination::Destination;
-use drawing::Drawing;
 use progress::Progress;
 use report::tell;
 use source::Source;
 
+pub use drawing::Drawing;
 pub use report::failure;
 
 /// The SQL of a saved query, or of a file.
@@ -57,7 +57,7 @@ async fn answer(
     (format, drawing): (Format, Option<Drawing>),
     out: Destination,
 ) -> Result<(), Failure> {
-    let engine = super::engine(config, as_of(args, config)?)?;
+    let engine = super::engine(config, super::as_of(args.at.as_deref(), config)?)?;
     let session = engine.session();
     let script = Script {
         sql: &source.sql,
@@ -165,13 +165,6 @@ fn format(args: &Query) -> Result<Format, Failure> {
         )));
     }
     Ok(format)
-}
-
-fn as_of(args: &Query, config: &Config) -> Result<AsOf, Failure> {
-    let Some(at) = &args.at else {
-        return Ok(AsOf::Now);
-    };
-    AsOf::parse(at, config.rules.zone).map_err(|why| Failure::Usage(anyhow!("--at: {why}")))
 }
 
 fn one_result_where_only_one_fits(statements: &[Prepared], format: Format) -> Result<(), Failure> {

@@ -1,49 +1,74 @@
 //! How far a long query is, on stderr, where that is a terminal.
 
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use tokio::task::JoinHandle;
 
-use ::query::Watch;
+use ::query::{Stats, Watch};
 
 /// What is over sooner needs no telling.
 const LONG: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Shown until dropped.
+/// Shown until dropped, by a thread of its own: a query may keep all others busy.
 pub(super) struct Progress {
-    bar: ProgressBar,
-    updates: JoinHandle<()>,
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Progress {
     pub fn of(watch: Watch) -> Progress {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-            bar.set_style(style);
-        }
-        let shown = bar.clone();
-        let updates = tokio::spawn(async move {
-            tokio::time::sleep(LONG).await;
+        let (end, ended) = channel();
+        let thread = thread::spawn(move || {
+            let goes_on = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+            if !goes_on(LONG) {
+                return;
+            }
+            let total = watch.bytes_to_read();
+            let bar = ProgressBar::new(total);
+            // Without files to read, such as of generated rows, there is no end to measure by.
+            let form = match total {
+                0 => "{spinner} {elapsed} {msg}",
+                _ => "{spinner} {elapsed} [{bar:24}] {msg}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(form) {
+                bar.set_style(style);
+            }
             loop {
                 let stats = watch.stats();
-                shown.set_message(format!(
-                    "{} rows, {} read",
-                    HumanCount(stats.rows_scanned),
-                    HumanBytes(stats.bytes_read)
-                ));
-                shown.tick();
-                tokio::time::sleep(EVERY).await;
+                bar.set_position(stats.bytes_read.min(total));
+                bar.set_message(told(&stats, total));
+                bar.tick();
+                if !goes_on(EVERY) {
+                    break;
+                }
             }
+            bar.finish_and_clear();
         });
-        Progress { bar, updates }
+        Progress {
+            end: Some(end),
+            thread: Some(thread),
+        }
+    }
+}
+
+/// Columns that a query does not need are not read: of its files it reads all at most.
+fn told(stats: &Stats, total: u64) -> String {
+    let (rows, bytes) = (HumanCount(stats.rows_scanned), HumanBytes(stats.bytes_read));
+    match total {
+        0 => format!("{rows} rows read"),
+        _ => format!("{rows} rows, {bytes} of at most {} read", HumanBytes(total)),
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.updates.abort();
-        self.bar.finish_and_clear();
+        // The thread wakes when its channel closes.
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
