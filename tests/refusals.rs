@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -117,4 +118,21 @@ fn by_default_it_listens_on_loopback_only() {
             "{line} is not in {config}"
         );
     }
+}
+
+#[test]
+fn a_body_that_does_not_come_is_waited_for_as_long_as_is_set() {
+    let desk = Desk::new();
+    desk.write("huggy-etl.toml", "body_timeout = \"200ms\"\n");
+    let service = desk.serve(&["--token", TOKEN]);
+    let mut half = delivery(TOKEN, 1);
+    half.pop();
+    let began = Instant::now();
+    let answer = exchange(service.address(), &half, false);
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let waited = began.elapsed();
+    assert!(
+        (Duration::from_millis(200)..Duration::from_secs(20)).contains(&waited),
+        "{waited:?}"
+    );
 }

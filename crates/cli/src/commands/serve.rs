@@ -64,6 +64,7 @@ fn serve_config(args: &Serve, config: &Config) -> anyhow::Result<ServeConfig> {
         http: HttpLimits {
             max_body_bytes: size(config.max_body_bytes),
             header_timeout: config.header_timeout,
+            body_timeout: config.body_timeout,
             max_connections: size(connections(config.max_connections)),
             max_refusals_per_minute: u32::try_from(config.max_refusals_per_minute)
                 .unwrap_or(u32::MAX),

@@ -70,6 +70,11 @@ pub const KEYS: &[Key] = &[
         "How long a client may take to send its headers",
     ),
     key(
+        "body_timeout",
+        "30s",
+        "How long a client may then take to send its body; slower ones are answered 408",
+    ),
+    key(
         "grace_period",
         "30s",
         "How long a stopping service waits for requests to finish",
