@@ -81,7 +81,7 @@ bench: ## Measure serving, storing, importing and transforming, against referenc
 
 bench-queries: $(VENV)/ready ## Time the saved queries against DuckDB on 10 million events; needs Python 3
 	cargo build --release -p huggy-etl
-	$(VENV)/bin/python -B crates/cli/benches/queries.py $(RELEASE) $(VENV)/bin/duckdb
+	$(VENV)/bin/python -B crates/cli/benches/queries.py $(RELEASE)
 
 clean: ## Remove everything built
 	cargo clean

@@ -1,6 +1,6 @@
 """Times every saved query against DuckDB on the same lake, whole processes, one after the other.
 
-    queries.py path/to/huggy-etl path/to/duckdb [query...]
+    queries.py path/to/huggy-etl [query...]
 
 Both answer with the same SQL, but for names of functions that DuckDB has otherwise, and both answers are compared, so
 that no time is won by a wrong one. Prints a line per query and the total, as our time over DuckDB's, and how long it
@@ -15,10 +15,15 @@ import re
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
 
+import duckdb_cli
+
+# The program itself, not the package's script that starts it.
+DUCKDB = str(Path(duckdb_cli.__file__).with_name("duckdb"))
 QUERIES = Path(__file__).parents[3] / "queries"
 EVENTS = int(os.environ.get("BENCH_QUERY_EVENTS", 10_000_000))
 ROUNDS = int(os.environ.get("BENCH_QUERY_ROUNDS", 5))
@@ -45,8 +50,8 @@ CREATE MACRO date_start(d) AS CAST(d AS TIMESTAMP) AT TIME ZONE '{ZONE}';
 
 
 class Desk:
-    def __init__(self, binary, duckdb, folder):
-        self.binary, self.duckdb, self.lake = binary, duckdb, f"{folder}/lake"
+    def __init__(self, binary, folder):
+        self.binary, self.lake = binary, f"{folder}/lake"
 
     def etl(self, *args, **options):
         command = [self.binary, "--lake", self.lake, *args]
@@ -69,7 +74,7 @@ class Desk:
         return self.etl("query", name, "--format", "csv")
 
     def theirs(self, sql):
-        return subprocess.run([self.duckdb, "-csv", "-nullvalue", "", "-c", sql], check=True, stdout=subprocess.PIPE).stdout
+        return subprocess.run([DUCKDB, "-csv", "-nullvalue", "", "-c", sql], check=True, stdout=subprocess.PIPE).stdout
 
     def for_duckdb(self, sql):
         for name, kind, default in PARAMETER.findall(sql):
@@ -122,13 +127,9 @@ def difference(ours, theirs):
 
 def delta():
     """Loads the extension that the package brings, which DuckDB would else download."""
-    import sysconfig
-
-    import duckdb
-
-    packages = sysconfig.get_paths()["purelib"]
-    folder = os.path.join(packages, "duckdb_extension_delta", "extensions", f"v{duckdb.__version__}")
-    return f"SET autoinstall_known_extensions=false; LOAD '{folder}/delta.duckdb_extension'; SET TimeZone='UTC';"
+    packages = Path(sysconfig.get_paths()["purelib"])
+    extension = next(packages.glob("duckdb_extension_delta/extensions/*/delta.duckdb_extension"))
+    return f"SET autoinstall_known_extensions=false; LOAD '{extension}'; SET TimeZone='UTC';"
 
 
 def measure(desk, name, setup):
@@ -151,10 +152,10 @@ def start(desk, what, *args):
 
 
 def main():
-    binary, duckdb, *names = sys.argv[1:]
+    binary, *names = sys.argv[1:]
     names = names or sorted(path.stem for path in QUERIES.glob("*.sql"))
     with tempfile.TemporaryDirectory() as folder:
-        desk = Desk(os.path.abspath(binary), os.path.abspath(duckdb), os.environ.get("BENCH_QUERY_LAKE", folder))
+        desk = Desk(os.path.abspath(binary), os.environ.get("BENCH_QUERY_LAKE", folder))
         desk.fill()
         events = json.loads(desk.etl("query", "-c", "SELECT count(*) AS n FROM events", "--format", "json"))[0]["n"]
         print(f"{'a lake of ' + format(events, ',') + ' events':28} huggy-etl   DuckDB", flush=True)
@@ -164,7 +165,7 @@ def main():
         worst = max(ours / theirs for ours, theirs, _ in measured)
         print(f"{'total':28} {ours:8.0f} ms {theirs:8.0f} ms  ratio {ours / theirs:.2f}, worst {worst:.2f}")
         start(desk, "start: select 1", "SELECT 1")
-        start(desk, "start: a small table", "SELECT count(*), max(name) FROM dim_agents")
+        start(desk, "start: a small table", "SELECT count(*), max(changed_at) FROM fact_workflow_changes")
     sys.exit(1 if any(different for _, _, different in measured) else 0)
 
 
