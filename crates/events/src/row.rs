@@ -242,3 +242,103 @@ impl Delivery<'_> {
         }
     }
 }
+
+/// What holds of any item of an event of that name: it becomes a row that keeps it byte for byte.
+///
+/// # Panics
+/// It does not hold.
+#[cfg(any(test, fuzzing))]
+pub fn check_item(event_type: &str, item: &str) {
+    let item = item.trim();
+    let event = parse_item(event_type, item);
+    occurred(&event, DateTime::UNIX_EPOCH, Tz::America__Sao_Paulo);
+    if serde_json::from_str::<&serde_json::value::RawValue>(item).is_err() {
+        assert!(!event.problems.is_empty(), "nothing is said of {item:?}");
+        return;
+    }
+    let body = format!("{{\"time\":1709298000,\"messages\":{{\"{event_type}\":[{item}]}}}}");
+    let rows = read_delivery(
+        body.as_bytes(),
+        DateTime::UNIX_EPOCH,
+        Tz::America__Sao_Paulo,
+    );
+    let rows = rows.expect("a delivery of well-formed items can be read");
+    assert_eq!(rows.len(), 1, "{body}");
+    assert_eq!(rows[0].payload, item);
+    crate::table::to_batch(&rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::check_item;
+    use crate::kinds::DOCUMENTED;
+
+    const ODD: [&str; 9] = [
+        "1e999",
+        "-1.5",
+        "true",
+        r#""""#,
+        r#""\ud800""#,
+        "{}",
+        "[[1]]",
+        "99999999999999999999",
+        r#""31/02/2024 25:61""#,
+    ];
+
+    /// Items of the documentation's samples, in each of which a value is left open.
+    fn items() -> Vec<(String, String)> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/webhooks");
+        let mut items = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("the fixtures") {
+            let path = entry.expect("a fixture").path();
+            let sample = std::fs::read_to_string(path).expect("a fixture is text");
+            let sample: Value = serde_json::from_str(&sample).expect("a fixture is JSON");
+            let messages = sample["messages"].as_object().into_iter().flatten();
+            for (event_type, list) in messages {
+                let item = &list[0];
+                let mut places = Vec::new();
+                values_of(item, String::new(), &mut places);
+                for place in places {
+                    let mut item = item.clone();
+                    *item.pointer_mut(&place).expect("a value") = json!("@");
+                    items.push((event_type.clone(), item.to_string()));
+                }
+            }
+        }
+        items
+    }
+
+    /// Where each value lies, as pointers.
+    fn values_of(value: &Value, place: String, places: &mut Vec<String>) {
+        if let Some(object) = value.as_object() {
+            for (key, value) in object {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                values_of(value, format!("{place}/{key}"), places);
+            }
+        }
+        places.push(place);
+    }
+
+    #[test]
+    fn an_item_with_an_odd_value_anywhere_becomes_a_row_that_keeps_it() {
+        let items = items();
+        assert!(items.len() > 300, "only {} values", items.len());
+        for (event_type, item) in items {
+            for odd in ODD {
+                check_item(&event_type, &item.replace("\"@\"", odd));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_as_an_item_of_any_kind_is_kept_or_told(
+            kind in 0..DOCUMENTED.len(), item in any::<String>(),
+        ) {
+            check_item(DOCUMENTED[kind], &item);
+        }
+    }
+}

@@ -53,7 +53,12 @@ impl Layers {
         let source = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("reading the settings file {source}"))?;
-        let table: toml::Table = toml::from_str(&text).map_err(|error: toml::de::Error| {
+        self.read_text(&text, &source)
+    }
+
+    /// The settings of a file's text.
+    fn read_text(&mut self, text: &str, source: &str) -> anyhow::Result<()> {
+        let table: toml::Table = toml::from_str(text).map_err(|error: toml::de::Error| {
             // Not the line itself, as the library would show it: it may hold a token.
             let before = error
                 .span()
@@ -63,7 +68,7 @@ impl Layers {
             anyhow!("{source}:{line}: {}", error.message())
         })?;
         for (key, value) in table {
-            self.set(&key, value, &source)?;
+            self.set(&key, value, source)?;
         }
         Ok(())
     }
@@ -194,4 +199,63 @@ fn parse_bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// What holds of any settings file: it is read, with every key taken as every type, or refused with its name.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(text: &str) {
+    let source = "huggy-etl.toml";
+    let mut layers = Layers::default();
+    let named = |error: &anyhow::Error| error.to_string().starts_with(source);
+    if let Err(error) = layers.read_text(text, source) {
+        return assert!(named(&error), "{error}");
+    }
+    for key in layers.0.keys() {
+        let errors = [
+            layers.optional_text(key).err(),
+            layers.integer(key).err(),
+            layers.bytes(key).err(),
+            layers.duration(key).err(),
+            layers.list(key).err(),
+        ];
+        for error in errors.into_iter().flatten() {
+            assert!(named(&error), "{key}: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const VALUES: [&str; 12] = [
+        "\"\"",
+        "\"64MiB\"",
+        "\"99999999999999999999GiB\"",
+        "\"18446744073709551615s\"",
+        "-1",
+        "9223372036854775807",
+        "1e400",
+        "nan",
+        "[\"a\", 1]",
+        "{ a = {} }",
+        "1979-05-27",
+        "\"unfinished",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_value_of_any_key_is_read_or_refused_with_its_source(
+            key in 0..KEYS.len(), value in prop::sample::select(&VALUES[..]),
+        ) {
+            check(&format!("{} = {value}\n", KEYS[key].name));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_with_its_source(text in any::<String>()) {
+            check(&text);
+        }
+    }
 }

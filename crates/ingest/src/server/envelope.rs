@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// The top level of a body. Of a key that repeats, the last counts.
 #[derive(Debug, Default, PartialEq)]
@@ -85,9 +86,9 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
                 let (mut from, mut to) = (false, false);
                 while let Some(key) = map.next_key()? {
                     match key {
-                        Key::Token => envelope.token = map.next_value::<Scalar>()?.text(),
+                        Key::Token => envelope.token = text(map.next_value()?),
                         Key::ValidToken => {
-                            envelope.valid_token = matches!(map.next_value()?, Scalar::True)
+                            envelope.valid_token = map.next_value::<&RawValue>()?.get() == "true"
                         }
                         key => {
                             map.next_value::<IgnoredAny>()?;
@@ -105,67 +106,87 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
     }
 }
 
-/// A value of which only text and `true` matter; anything well-formed is fine.
-enum Scalar<'a> {
-    Text(Cow<'a, str>),
-    True,
-    Other,
-}
-
-impl<'a> Scalar<'a> {
-    fn text(self) -> Option<Cow<'a, str>> {
-        match self {
-            Scalar::Text(text) => Some(text),
-            _ => None,
-        }
+/// A text; `None` for any other value, and for text that no string can hold.
+fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    match serde_json::from_str(value.get()) {
+        Ok(borrowed) => Some(Cow::Borrowed(borrowed)),
+        // It has escapes, or it is no text.
+        Err(_) => serde_json::from_str(value.get()).ok().map(Cow::Owned),
     }
 }
 
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Value;
-        impl<'de> Visitor<'de> for Value {
-            type Value = Scalar<'de>;
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("any value")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-                Ok(if value { Scalar::True } else { Scalar::Other })
-            }
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Scalar::Other)
-            }
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(Scalar::Other)
-            }
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Scalar::Other)
-            }
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Scalar::Other)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Other)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Other)
-            }
-        }
-        deserializer.deserialize_any(Value)
+/// What holds of any bytes: what is accepted is JSON, and what is stored of it can be read.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(body: &[u8]) {
+    let envelope = match peek(body) {
+        Ok(envelope) => envelope,
+        Err(malformed) => return assert!(malformed.line > 0, "{malformed:?}"),
+    };
+    assert!(serde_json::from_slice::<IgnoredAny>(body).is_ok());
+    if envelope.token.is_some() {
+        let zone = events::Tz::America__Sao_Paulo;
+        let rows = events::read_delivery(body, chrono::DateTime::UNIX_EPOCH, zone)
+            .expect("what is stored can be read");
+        assert_eq!(events::to_batch(&rows).num_rows(), rows.len());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const KEYS: [&str; 6] = ["token", "validToken", "messages", "time", "from", "to"];
+    const VALUES: [&str; 10] = [
+        "true",
+        "1e999",
+        "null",
+        r#""a""#,
+        r#""\u0061""#,
+        r#""\ud800""#,
+        "[[],{}]",
+        r#"{"receivedMessage":[{"id":1},7]}"#,
+        r#"{"closedChat":{}}"#,
+        "1709298000",
+    ];
+
+    /// Objects of keys and values that mean something, in any order and number.
+    fn objects() -> impl Strategy<Value = String> {
+        let key = prop::sample::select(&KEYS[..]);
+        let entry = (key, prop::sample::select(&VALUES[..]));
+        prop::collection::vec(entry, 0..6).prop_map(|entries| {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| format!("\"{key}\":{value}"));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_json_is_accepted_and_can_be_stored(body in objects()) {
+            prop_assert!(peek(body.as_bytes()).is_ok());
+            check(body.as_bytes());
+        }
+
+        #[test]
+        fn what_is_damaged_is_refused_with_its_place_or_can_be_stored(
+            body in objects(), place in any::<prop::sample::Index>(), byte in any::<u8>(),
+        ) {
+            let mut body = body.into_bytes();
+            let place = place.index(body.len());
+            body[place] = byte;
+            check(&body);
+        }
+
+        #[test]
+        fn any_bytes_are_refused_with_their_place_or_can_be_stored(
+            body in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            check(&body);
+        }
+    }
 
     fn envelope(token: Option<&str>, valid_token: bool, has_messages: bool) -> Envelope<'_> {
         Envelope {
@@ -206,6 +227,14 @@ mod tests {
             (
                 r#"{"to\u006ben":"\u0061"}"#,
                 envelope(Some("a"), false, false),
+            ),
+            (
+                r#"{"token":"a","validToken":1e999}"#,
+                envelope(Some("a"), false, false),
+            ),
+            (
+                r#"{"token":"\ud800","messages":[]}"#,
+                envelope(None, false, true),
             ),
             ("[]", envelope(None, false, false)),
             (" null ", envelope(None, false, false)),

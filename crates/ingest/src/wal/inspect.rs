@@ -228,7 +228,8 @@ impl Disk for ReadOnly {
     }
 }
 
-struct Nowhere;
+/// A file of which nothing is kept.
+pub(super) struct Nowhere;
 
 impl DiskFile for Nowhere {
     fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<()> {

@@ -39,6 +39,8 @@ mod disk;
 mod frame;
 mod inspect;
 mod lock;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod recipe;
 mod replay;
 mod segment;
 #[cfg(test)]

@@ -397,6 +397,13 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn whatever_happens_to_a_log_costs_only_the_frames_hit(recipe in prop::collection::vec(any::<u8>(), 0..400)) {
+        recipe::check(&recipe);
+    }
+}
+
 /// A disk that does as it is told: the nth write or sync fails.
 #[derive(Clone, Default)]
 struct FaultyDisk(Arc<Faults>);
