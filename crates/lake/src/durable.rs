@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
@@ -151,6 +151,29 @@ impl DurableLocal {
         .await
     }
 
+    /// What lies staged below a folder, which listings skip: of writers that are at work, or were killed.
+    pub async fn staged(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
+        let root = self.inner.path_to_filesystem(folder)?;
+        let folder = folder.clone();
+        blocking(move || staged_below(&root, &folder).map_err(|error| failed(&root, error))).await
+    }
+
+    /// Deletes what was staged, as [`staged`](Self::staged) lists it. What is gone already is no failure.
+    pub async fn delete_staged(&self, location: &Path) -> Result<()> {
+        // A staged file's own name is none of an object.
+        let parts: Vec<_> = location.parts().collect();
+        let Some((name, folder)) = parts.split_last() else {
+            return Ok(());
+        };
+        let folder = Path::from_iter(folder.iter().cloned());
+        let path = self.inner.path_to_filesystem(&folder)?.join(name.as_ref());
+        blocking(move || match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&path, error)),
+            _ => Ok(()),
+        })
+        .await
+    }
+
     async fn sync(&self, location: &Path) -> Result<()> {
         let path = self.inner.path_to_filesystem(location)?;
         sync_file(path, self.directories.clone()).await
@@ -248,6 +271,43 @@ fn stage(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::from(ErrorKind::AlreadyExists))
+}
+
+/// As [`stage`] names them, and the inner store its uploads.
+fn is_staged(name: &str) -> bool {
+    let number = name.rsplit_once('#').map(|(_, number)| number);
+    number.is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+fn staged_below(folder: &FilePath, location: &Path) -> io::Result<Vec<ObjectMeta>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let is_folder = entry.file_type()?.is_dir();
+        if !is_folder && !is_staged(name) {
+            continue;
+        }
+        let Ok(part) = PathPart::parse(name) else {
+            continue;
+        };
+        let below = location.clone().join(part);
+        if is_folder {
+            found.extend(staged_below(&entry.path(), &below)?);
+        } else if let Ok(metadata) = entry.metadata() {
+            found.push(ObjectMeta {
+                location: below,
+                last_modified: metadata.modified()?.into(),
+                size: metadata.len(),
+                e_tag: None,
+                version: None,
+            });
+        }
+    }
+    Ok(found)
 }
 
 fn link_new(staged: &FilePath, path: &FilePath) -> io::Result<()> {

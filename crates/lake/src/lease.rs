@@ -52,8 +52,7 @@ impl Lake {
             holder: holder.to_owned(),
             expires_at: now + duration,
         };
-        let bytes = serde_json::to_vec(&record).unwrap_or_default();
-        match self.put_new(&lease_path(&folder, number), bytes).await {
+        match self.put_record(&lease_path(&folder, number), &record).await {
             Ok(()) => self.check_newest(what, &folder, number).await?,
             Err(
                 object_store::Error::AlreadyExists { .. }
@@ -77,6 +76,17 @@ impl Lake {
             what: what.to_owned(),
             number,
         })
+    }
+
+    /// Puts a record where there is none. If that fails and yet exactly this record is there, only the answer was lost: no
+    /// other holder writes the same instant.
+    async fn put_record(&self, path: &Path, record: &Record) -> object_store::Result<()> {
+        let bytes = serde_json::to_vec(record).unwrap_or_default();
+        let put = self.put_new(path, bytes.clone()).await;
+        if put.is_err() && self.get(path).await.is_ok_and(|found| found == bytes) {
+            return Ok(());
+        }
+        put
     }
 
     /// Numbers are deleted once they are passed, so that a free number may be an old one: whoever took
@@ -141,10 +151,9 @@ impl Lease {
             holder: holder.to_owned(),
             expires_at: now + duration,
         };
-        let bytes = serde_json::to_vec(&record).unwrap_or_default();
         match self
             .lake
-            .put_new(&lease_path(&folder, self.number + 1), bytes)
+            .put_record(&lease_path(&folder, self.number + 1), &record)
             .await
         {
             Ok(()) => {
@@ -181,10 +190,9 @@ impl Lease {
     /// [`LakeError::Storage`]: it then expires by itself.
     pub async fn release(self) -> Result<(), LakeError> {
         let folder = self.lake.lease_folder(&self.what);
-        let bytes = serde_json::to_vec(&expired()).unwrap_or_default();
         match self
             .lake
-            .put_new(&lease_path(&folder, self.number + 1), bytes)
+            .put_record(&lease_path(&folder, self.number + 1), &expired())
             .await
         {
             Ok(()) => {

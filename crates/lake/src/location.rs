@@ -11,7 +11,7 @@ use deltalake::logstore::{
 use deltalake::{DeltaResult, DeltaTableBuilder};
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use crate::durable::DurableLocal;
@@ -208,6 +208,21 @@ impl Lake {
                 disk.sync_folder(&self.prefix.clone().join(table).join("_delta_log"))
                     .await
             }
+            None => Ok(()),
+        }
+    }
+
+    /// What writers left staged below a folder. Object stores have nothing of the kind.
+    pub(crate) async fn staged(&self, folder: &Path) -> object_store::Result<Vec<ObjectMeta>> {
+        match &self.disk {
+            Some(disk) => disk.staged(folder).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn delete_staged(&self, location: &Path) -> object_store::Result<()> {
+        match &self.disk {
+            Some(disk) => disk.delete_staged(location).await,
             None => Ok(()),
         }
     }

@@ -332,13 +332,6 @@ impl Table {
         written.map_err(LakeError::delta(&self.name))
     }
 
-    /// Whether others have committed since.
-    pub(crate) async fn is_behind(&self) -> Result<bool, LakeError> {
-        let log = self.inner.log_store();
-        let latest = log.get_latest_version(self.version()).await;
-        Ok(latest.map_err(LakeError::delta(&self.name))? > self.version())
-    }
-
     /// A checkpoint is an optimisation: its failure is worth a line, not an error.
     async fn checkpoint_when_due(&self, before: u64) {
         if before / CHECKPOINT_EVERY != self.version() / CHECKPOINT_EVERY

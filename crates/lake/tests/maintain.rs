@@ -288,21 +288,30 @@ async fn files_that_a_writer_is_about_to_commit_stay_and_abandoned_ones_go() {
     let world = World::new();
     world.append(rows([1], DAYS[0])).await;
     let beside = |name: &str, hours: u64| {
-        let path = world.path("events/day=2024-03-01").join(name);
+        let path = world.path("events").join(name);
         let file = File::create(&path).expect("a file");
         let modified = SystemTime::now() - Duration::from_secs(hours * 3600);
         file.set_modified(modified).expect("its time");
         path
     };
-    let (young, abandoned) = (beside("young.parquet", 23), beside("old.parquet", 25));
-    let other = beside("notes.txt", 1_000);
+    let young = ["young.parquet", "young.parquet#1"];
+    let young = young.map(|name| beside(&format!("day=2024-03-01/{name}"), 23));
+    // Of writes that were killed before they got their name, too.
+    let abandoned = [
+        "day=2024-03-01/old.parquet",
+        "day=2024-03-01/older.parquet#2",
+        "_delta_log/00000000000000000007.json#1",
+    ];
+    let abandoned = abandoned.map(|name| beside(name, 25));
+    let other = ["day=2024-03-01/notes.txt", "notes#1x"].map(|name| beside(name, 1_000));
     let report = world.maintain(all_now()).await;
     assert_eq!(
         report.data.files,
-        1 + 1,
-        "the abandoned one, and the one written anew"
+        3 + 1,
+        "the abandoned ones, and the one written anew"
     );
-    assert!(young.exists() && other.exists() && !abandoned.exists());
+    assert!(young.iter().chain(&other).all(|path| path.exists()));
+    assert!(!abandoned.iter().any(|path| path.exists()));
     assert_eq!(world.numbers().await, [1]);
 }
 

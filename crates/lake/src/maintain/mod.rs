@@ -178,15 +178,7 @@ impl Run<'_> {
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
         self.expire(table, role, report).await?;
-        for group in self.groups(table, role)? {
-            if self.maintenance.is_trial {
-                report.compacted.add(estimated(table, &group));
-            } else {
-                report
-                    .compacted
-                    .add(self.compact(table, role, &group).await?);
-            }
-        }
+        self.fold(table, role, report).await?;
         self.checkpoint(table, report).await?;
         self.sweep(table, role, report).await
     }
@@ -231,50 +223,37 @@ impl Run<'_> {
         }
     }
 
-    fn groups(&self, table: &Table, role: &Role) -> Result<Vec<Group>, LakeError> {
-        let (effort, target) = (self.maintenance.effort, table.layout.target_file_bytes);
-        let mut files = table.stored_files()?;
-        Ok(match role {
-            Role::Rewritten { .. } => plan::of_rewritten(files, target, effort),
-            Role::Appended { filling, kept_from } => {
-                let first = kept_from.map(|date| date.to_string()).unwrap_or_default();
-                files.retain(|file| {
-                    file.partition
-                        .as_deref()
-                        .is_none_or(|it| it >= first.as_str())
-                });
-                plan::of_appended(
-                    files,
-                    Some(&filling.to_string()),
-                    target,
-                    effort,
-                    (self.clock)(),
-                )
-            }
-        })
-    }
-
-    async fn compact(
+    /// Writes files together anew.
+    async fn fold(
         &mut self,
         table: &mut Table,
         role: &Role,
-        group: &Group,
-    ) -> Result<Compacted, LakeError> {
-        match role {
-            Role::Appended { .. } => Box::pin(table.compact(group, Tolerance::Appends)).await,
-            Role::Rewritten { .. } => {
-                let work = async {
-                    // He may have worked since it was planned.
-                    if table.is_behind().await? {
-                        return Err(LakeError::Conflict {
-                            table: table.name.clone(),
-                        });
-                    }
-                    Box::pin(table.compact(group, Tolerance::Nothing)).await
-                };
-                self.in_the_consumers_place(work).await
-            }
+        report: &mut TableReport,
+    ) -> Result<(), LakeError> {
+        let (effort, now) = (self.maintenance.effort, (self.clock)());
+        for group in groups(table, role, effort, now)? {
+            let done = match (self.maintenance.is_trial, role) {
+                (true, _) => estimated(table, &group),
+                (false, Role::Appended { .. }) => {
+                    Box::pin(table.compact(&group, Tolerance::Appends)).await?
+                }
+                (false, Role::Rewritten { .. }) => {
+                    // He may have worked since, and there may be nothing left to do.
+                    let work = async {
+                        table.refresh().await?;
+                        match groups(table, role, effort, now)?.into_iter().next() {
+                            Some(group) => {
+                                Box::pin(table.compact(&group, Tolerance::Nothing)).await
+                            }
+                            None => Ok(Compacted::default()),
+                        }
+                    };
+                    self.in_the_consumers_place(work).await?
+                }
+            };
+            report.compacted.add(done);
         }
+        Ok(())
     }
 
     /// Sums the log up where it has grown.
@@ -363,6 +342,29 @@ async fn unread(lake: &Lake, consumer: Consumer, role: &Role) -> Result<Option<u
         Err(LakeError::NoSuchTable { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What is worth writing together, as of the table's version.
+fn groups(
+    table: &Table,
+    role: &Role,
+    effort: Effort,
+    now: DateTime<Utc>,
+) -> Result<Vec<Group>, LakeError> {
+    let target = table.layout.target_file_bytes;
+    let mut files = table.stored_files()?;
+    Ok(match role {
+        Role::Rewritten { .. } => plan::of_rewritten(files, target, effort),
+        Role::Appended { filling, kept_from } => {
+            let first = kept_from.map(|date| date.to_string()).unwrap_or_default();
+            files.retain(|file| {
+                file.partition
+                    .as_deref()
+                    .is_none_or(|it| it >= first.as_str())
+            });
+            plan::of_appended(files, Some(&filling.to_string()), target, effort, now)
+        }
+    })
 }
 
 fn estimated(table: &Table, group: &Group) -> Compacted {

@@ -1,5 +1,5 @@
 //! What lies in a table's folder and is no part of the table any more: removed files, files that were never
-//! committed, and the log before a checkpoint. How long it stays, and deleting it.
+//! committed or not even finished, and the log before a checkpoint. How long it stays, and deleting it.
 //!
 //! Removed files stay for a while for those who still read them. Where they would take more room than what is
 //! alive, the oldest go sooner, so that a table takes at most twice its room. What somebody who follows the table by
@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Removed,
     /// Never was: of a process that died.
     Abandoned,
+    /// The same, and not even an object: a local disk's write that was not finished.
+    Staged,
     /// Of the log, and summed up by a checkpoint.
     Log,
 }
@@ -63,7 +65,7 @@ impl Folder {
         let mut is_due = |waste: &&Waste| {
             let age = now - waste.since;
             let is_due = match waste.kind {
-                Kind::Abandoned => age >= stay.max(ABANDONED_AFTER),
+                Kind::Abandoned | Kind::Staged => age >= stay.max(ABANDONED_AFTER),
                 Kind::Removed | Kind::Log => {
                     age >= stay
                         || (age >= STAYS_AT_LEAST && left + self.log_bytes > self.live_bytes)
@@ -124,6 +126,13 @@ impl Table {
                 });
             }
         }
+        let staged = self.lake.staged(&root).await.map_err(listing())?;
+        folder.waste.extend(staged.into_iter().map(|object| Waste {
+            path: object.location,
+            kind: Kind::Staged,
+            bytes: object.size,
+            since: object.last_modified,
+        }));
         let checkpoints = log.iter().filter(|entry| entry.1).map(|entry| entry.0);
         folder.last_checkpoint = checkpoints.clone().max();
         // Entries after this are needed: to read the table, or by who follows it.
@@ -173,17 +182,26 @@ impl Table {
 
     /// Deletes waste. What is gone already is no failure.
     pub(crate) async fn delete(&self, waste: &[&Waste]) -> Result<(), LakeError> {
-        let paths: Vec<_> = waste.iter().map(|waste| Ok(waste.path.clone())).collect();
+        let doing = || {
+            LakeError::storage(format!(
+                "deleting what is no part of table {} any more",
+                self.name
+            ))
+        };
+        let (staged, objects): (Vec<&Waste>, Vec<&Waste>) = waste
+            .iter()
+            .copied()
+            .partition(|waste| waste.kind == Kind::Staged);
+        for waste in staged {
+            let deleted = self.lake.delete_staged(&waste.path).await;
+            deleted.map_err(doing())?;
+        }
+        let paths: Vec<_> = objects.iter().map(|waste| Ok(waste.path.clone())).collect();
         let mut deleted = self.lake.store.delete_stream(stream::iter(paths).boxed());
         while let Some(result) = deleted.next().await {
             match result {
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => {
-                    return Err(LakeError::storage(format!(
-                        "deleting what is no part of table {} any more",
-                        self.name
-                    ))(error));
-                }
+                Err(error) => return Err(doing()(error)),
             }
         }
         Ok(())
