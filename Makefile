@@ -76,6 +76,7 @@ test-readers: build $(VENV)/ready ## Compare our facts with DuckDB, Polars and p
 	$(VENV)/bin/python -B tests/readers.py $(BINARY)
 	$(VENV)/bin/python -B tests/independent.py $(BINARY)
 	$(VENV)/bin/python -B tests/exports.py $(BINARY)
+	$(VENV)/bin/python -B tests/beside.py $(BINARY)
 
 $(STORES)/ready: Makefile
 	python3 -m venv $(STORES)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
+use chrono::{NaiveDate, Utc};
 use futures::TryStreamExt;
 use lake::{Lake, Scope, Table};
 use serde_json::Value;
@@ -113,6 +114,31 @@ fn a_lake_that_nobody_touched_is_whole() {
             .any(|note| note["what"] == behind && note["severity"] == "note"),
         "{notes:?}"
     );
+}
+
+#[test]
+fn a_lake_stays_whole_when_it_is_maintained_and_old_events_are_removed() {
+    let desk = Desk::new();
+    desk.generate("1.ndjson", &["--chats", "60", "--days", "2", "--seed", "1"]);
+    desk.ok(&["import", "1.ndjson"]);
+    desk.ok(&["transform"]);
+    desk.ok(&["maintain", "--vacuum-older-than", "0s"]);
+    check_whole(&desk, &["--full"]);
+    let dates = desk.rows("SELECT DISTINCT cast(event_date AS TEXT) FROM events ORDER BY 1");
+    let kept = dates[1][0].as_str().expect("a second date");
+    let kept: NaiveDate = kept.parse().expect("a date");
+    let age = (Utc::now().date_naive() - kept).num_days();
+    let rows = desk.number("SELECT count(*) FROM events");
+    let mut command = desk.command(&["maintain", "--vacuum-older-than", "0s"]);
+    let command = command.env("HUGGY_ETL_RETAIN", format!("events={age}d"));
+    let done = command.output().expect("running the binary");
+    assert!(done.status.success(), "{done:?}");
+    assert!(desk.number("SELECT count(*) FROM events") < rows);
+    check_whole(&desk, &["--full"]);
+    desk.ok(&["transform"]);
+    check_whole(&desk, &["--full"]);
+    desk.ok(&["transform", "--full"]);
+    check_whole(&desk, &["--full"]);
 }
 
 #[test]

@@ -20,6 +20,11 @@ fn cut_connections_lose_and_double_nothing() {
 }
 
 #[test]
+fn requests_that_hang_lose_and_double_nothing() {
+    check_fault("hanging requests", Fault::Hang, SLOW_PERCENT);
+}
+
+#[test]
 fn status_500_loses_and_doubles_nothing() {
     check_fault("status 500", Fault::Status(500), PERCENT);
 }
@@ -57,6 +62,10 @@ fn check_fault(name: &str, fault: Fault, percent: u64) {
         wait("faults to meet commits", || proxy.failed_commits() >= 3);
     });
     proxy.mend();
+    // It may have lost a lease to a fault, but never to itself.
+    let itself = format!("held by process {} on", service.id());
+    let log = service.log();
+    assert!(!log.contains(&itself), "{log}");
     assert_eq!(service.stop(), Some(0));
     let tally = settle(&desk, &load);
     println!("{name}, seed {SEED}: {tally}; {}", proxy.summary());

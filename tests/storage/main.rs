@@ -4,6 +4,7 @@
 #[path = "../comparison.rs"]
 mod comparison;
 mod faults;
+mod maintain;
 mod pipeline;
 mod pressure;
 mod proxy;

@@ -14,6 +14,8 @@ const COMMITS_PERCENT: u64 = 50;
 pub enum Fault {
     /// The connection is cut before the store hears of it.
     Cut,
+    /// The store never hears of it, and the client hears nothing.
+    Hang,
     /// The store never hears of it, and the client is told this status.
     Status(u16),
     /// The store does it, then the connection is cut instead of an answer.
@@ -113,6 +115,7 @@ impl Shared {
         match fault {
             None => client.write_all(&self.ask(&request)?),
             Some(Fault::Cut) => Ok(()),
+            Some(Fault::Hang) => until_gone(client),
             Some(Fault::Status(status)) => tell(client, status),
             Some(Fault::LoseAnswer) => self.ask(&request).map(drop),
             Some(Fault::WithholdAnswer) => {

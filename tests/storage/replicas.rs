@@ -1,13 +1,14 @@
 //! Several services fill one lake, each with a log of its own. One loses its disk, one is killed and comes
-//! again: what the others and the restarted one acknowledged is there, once.
+//! again: what the others and the restarted one acknowledged is there, once. What is sent to all of them counts once.
 
 use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use crate::comparison::all_rows;
 use crate::servers::{Seaweed, desk};
 use crate::support::{Desk, Service, TOKEN};
-use crate::traffic::{APART, Load, Tally};
+use crate::traffic::{APART, Load, Tally, bodies, deliver};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -54,6 +55,64 @@ fn of_several_services_only_one_that_loses_its_disk_loses_anything_and_only_its_
     println!("the one without its disk: {tally} of all");
     assert!(tally.acknowledged > 100, "hardly anything was accepted");
     check_only_ends_are_lost(&tally);
+}
+
+/// As a platform does that got no answer from one, and asks the next.
+#[test]
+fn what_is_delivered_to_several_services_is_counted_once() {
+    let store = Seaweed::start();
+    let desks = [0, 1, 2].map(|_| desk(&store.reach()));
+    let lake = &desks[0];
+    let path = lake.generate("traffic.ndjson", &["--chats", "60", "--days", "2"]);
+    let bodies = bodies(&fs::read_to_string(&path).expect("the traffic"));
+    let services = desks.each_ref().map(serve);
+    thread::scope(|scope| {
+        for service in &services {
+            scope.spawn(|| deliver(&service.webhook, &bodies));
+        }
+    });
+    for service in services {
+        assert_eq!(service.stop(), Some(0));
+    }
+    lake.ok(&["transform"]);
+
+    let once = Desk::new();
+    once.ok(&["import", &path.display().to_string()]);
+    once.ok(&["transform"]);
+    let expected = all_rows(&once);
+    let facts = |rows: &[String]| {
+        let rows = rows.iter().filter(|row| !row.starts_with("coverage "));
+        rows.cloned().collect::<Vec<_>>()
+    };
+    assert!(
+        facts(&all_rows(lake)) == facts(&expected),
+        "a fact counts a copy"
+    );
+
+    let counts = || {
+        let counts = lake.rows("SELECT count(*), count(DISTINCT event_id) FROM events");
+        [0, 1].map(|column| counts[0][column].as_u64().expect("a count"))
+    };
+    let [rows, events] = counts();
+    let copies = rows - events;
+    assert!(copies > 0, "no service stored what another had");
+    let told = format!("{copies} rows repeat an event");
+    let verified = lake.ok(&["verify"]);
+    assert!(verified.contains(&told), "{verified}");
+    let maintained = lake.ok(&["maintain"]);
+    let dropped = format!("{copies} copies of events were dropped");
+    assert!(maintained.contains(&dropped), "{maintained}");
+    lake.ok(&["transform"]);
+    let [rows, _] = counts();
+    assert!(all_rows(lake) == expected, "a row differs");
+    let accepted = once.number("SELECT count(*) FROM events") as u64;
+    println!(
+        "delivered to three services: accepted {accepted}, in the lake {events}, lost {}, doubled {}; {copies} copies \
+         were told and dropped",
+        accepted - events,
+        rows - events
+    );
+    assert_eq!((events, rows), (accepted, accepted));
 }
 
 fn serve(desk: &Desk) -> Service {
