@@ -91,7 +91,7 @@ bench: ## Measure serving, storing, importing and transforming, against referenc
 	cargo bench -p huggy-etl
 
 bench-queries: $(VENV)/ready ## Time the saved queries against DuckDB on 10 million events; needs Python 3
-	cargo build --release -p huggy-etl
+	cargo bench -p huggy-etl --no-run
 	$(VENV)/bin/python -B crates/cli/benches/queries.py $(RELEASE)
 
 clean: ## Remove everything built
