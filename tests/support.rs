@@ -283,11 +283,6 @@ impl Service {
         })
     }
 
-    /// Of its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The webhook's host and port.
     pub fn address(&self) -> &str {
         self.webhook

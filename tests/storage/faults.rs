@@ -62,10 +62,6 @@ fn check_fault(name: &str, fault: Fault, percent: u64) {
         wait("faults to meet commits", || proxy.failed_commits() >= 3);
     });
     proxy.mend();
-    // It may have lost a lease to a fault, but never to itself.
-    let itself = format!("held by process {} on", service.id());
-    let log = service.log();
-    assert!(!log.contains(&itself), "{log}");
     assert_eq!(service.stop(), Some(0));
     let tally = settle(&desk, &load);
     println!("{name}, seed {SEED}: {tally}; {}", proxy.summary());

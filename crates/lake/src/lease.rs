@@ -242,3 +242,100 @@ fn held(what: &str, record: &Record) -> LakeError {
 fn lease_path(folder: &Path, number: u64) -> Path {
     folder.clone().join(format!("{number:012}.json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use futures::stream::BoxStream;
+    use object_store::{
+        CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+        ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    };
+
+    use super::*;
+
+    /// A store that does what it is asked to, but whose answers to puts are lost.
+    #[derive(Debug)]
+    struct Unheard(Arc<dyn ObjectStore>);
+
+    impl fmt::Display for Unheard {
+        fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+            formatter.write_str("Unheard")
+        }
+    }
+
+    #[async_trait]
+    impl ObjectStore for Unheard {
+        async fn put_opts(
+            &self,
+            location: &Path,
+            payload: PutPayload,
+            options: PutOptions,
+        ) -> Result<PutResult> {
+            self.0.put_opts(location, payload, options).await?;
+            Err(Error::Generic {
+                store: "Unheard",
+                source: "no answer".into(),
+            })
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            location: &Path,
+            options: PutMultipartOptions,
+        ) -> Result<Box<dyn MultipartUpload>> {
+            self.0.put_multipart_opts(location, options).await
+        }
+
+        async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+            self.0.get_opts(location, options).await
+        }
+
+        fn delete_stream(
+            &self,
+            locations: BoxStream<'static, Result<Path>>,
+        ) -> BoxStream<'static, Result<Path>> {
+            self.0.delete_stream(locations)
+        }
+
+        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+            self.0.list(prefix)
+        }
+
+        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+            self.0.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+            self.0.copy_opts(from, to, options).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_holder_who_hears_no_answer_knows_his_own_lease() {
+        let mut lake = Lake::open("memory:///lake", []).expect("a lake");
+        lake.store = Arc::new(Unheard(Arc::clone(&lake.store)));
+        let start = DateTime::UNIX_EPOCH + Duration::days(20_000);
+        let at = |seconds| start + Duration::seconds(seconds);
+        let take = |holder: &'static str, seconds| {
+            let lake = lake.clone();
+            async move {
+                lake.lease("work", holder, Duration::seconds(20), at(seconds))
+                    .await
+            }
+        };
+        let mut lease = take("one", 0).await.expect("his own lease");
+        let renewed = lease.renew("one", Duration::seconds(20), at(15)).await;
+        renewed.expect("renewed");
+        let held = take("another", 30).await;
+        assert!(
+            matches!(&held, Err(LakeError::Held { holder, .. }) if holder == "one"),
+            "{held:?}"
+        );
+        lease.release().await.expect("released");
+        take("another", 30).await.expect("a free lease");
+    }
+}
