@@ -21,7 +21,7 @@ use crate::error::LakeError;
 use crate::folding::{self, DataFile};
 use crate::maintain::without_older;
 use crate::scope::{Replaced, Scope};
-use crate::session::session;
+use crate::session::sorting_session;
 use crate::table::Table;
 use crate::write::FileWriter;
 
@@ -186,7 +186,7 @@ impl Table {
     /// Writes the files' rows that stay with the other rows, sorted.
     pub(crate) async fn merge(&self, merge: Merge) -> Result<Vec<Add>, LakeError> {
         let read = || LakeError::read(&self.name);
-        let context = session(REWRITE_MEMORY_BYTES);
+        let context = sorting_session(REWRITE_MEMORY_BYTES);
         let rows = (!merge.rows.is_empty()).then(|| context.read_batches(merge.rows));
         let rows = rows.transpose().map_err(read())?;
         let frame = match (merge.files.is_empty(), rows) {

@@ -14,9 +14,24 @@ use crate::error::LakeError;
 /// Batches as they are read.
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, LakeError>> + Send>>;
 
+/// Rows in a batch of a large sort, which holds two batches of each run that it has spilled.
+const SORTED_BATCH_ROWS: usize = 1024;
+
 /// A session whose operators share `memory_bytes` and spill beyond it.
 pub fn session(memory_bytes: usize) -> SessionContext {
-    let mut config = SessionConfig::new();
+    configured(SessionConfig::new(), memory_bytes)
+}
+
+/// A session that sorts whatever there is within `memory_bytes`. One sort at a time: of several, the first to merge
+/// what it has spilled takes all memory, and the others fail.
+pub(crate) fn sorting_session(memory_bytes: usize) -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(SORTED_BATCH_ROWS);
+    configured(config, memory_bytes)
+}
+
+fn configured(mut config: SessionConfig, memory_bytes: usize) -> SessionContext {
     let options = config.options_mut();
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::error::LakeError;
 use crate::location::Lake;
 use crate::maintain::{Hidden, KEPT_FROM, Size};
-use crate::session::{BatchStream, session};
+use crate::session::{BatchStream, session, sorting_session};
 use crate::write::write_files;
 
 /// Every so many commits the log is summed up in a checkpoint, so that opening a table stays cheap.
@@ -377,7 +377,7 @@ impl Table {
         order: &[&str],
         memory_bytes: usize,
     ) -> Result<BatchStream, LakeError> {
-        let frame = session(memory_bytes)
+        let frame = sorting_session(memory_bytes)
             .read_table(self.provider().await?)
             .map_err(LakeError::read(&self.name))?;
         self.stream(frame, columns, predicate, order).await

@@ -38,7 +38,6 @@ pub struct Config {
     /// `None`: not in the service.
     pub maintain_every: Option<Duration>,
     pub vacuum_after: Duration,
-    /// How long events are kept, if not for ever.
     /// By table, the age beyond which its rows are removed.
     pub retain: BTreeMap<String, Duration>,
     pub max_body_bytes: u64,

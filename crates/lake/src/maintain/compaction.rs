@@ -17,7 +17,7 @@ use super::copies::Copies;
 use super::plan::{Group, StoredFile};
 use crate::error::LakeError;
 use crate::rewrite::REWRITE_MEMORY_BYTES;
-use crate::session::session;
+use crate::session::sorting_session;
 use crate::table::{APPEND_RETRIES, Table};
 use crate::write::FileWriter;
 
@@ -107,7 +107,7 @@ impl Table {
             .map(|field| cast(col(field.name()), field.data_type().clone()).alias(field.name()));
         let order = self.layout.sort_columns.iter();
         let order = order.map(|name| col(name).sort(true, false)).collect();
-        let frame = session(REWRITE_MEMORY_BYTES)
+        let frame = sorting_session(REWRITE_MEMORY_BYTES)
             .read_table(self.provider_of(&group.files).await?)
             .and_then(|frame| frame.select(columns.collect::<Vec<_>>()))
             .and_then(|frame| frame.sort(order))

@@ -45,7 +45,7 @@ const LEASE: &str = "transform";
 /// How often a run is made before a conflict is an error.
 const ATTEMPTS: u32 = 3;
 /// For sorting events; beyond it they spill to disk.
-const READ_MEMORY_BYTES: usize = 768 << 20;
+const READ_MEMORY_BYTES: usize = 384 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
