@@ -86,6 +86,7 @@ fn looking_at_a_lake_that_is_not_there_makes_none() {
             "one\n1\n",
         ),
         (&["tables"], 0, "holds no tables yet"),
+        (&["maintain", "--dry-run"], 0, "0 tables"),
         (&["verify"], 0, "no tables yet"),
         (&["doctor"], 1, "holds no events"),
         (
