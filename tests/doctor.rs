@@ -29,6 +29,13 @@ fn a_lake_without_problems_has_exit_code_0() {
     let printed = desk.run(&["doctor"]);
     assert_eq!(printed.code, Some(0), "{}", printed.stdout);
     tells(&printed, &["days old", "updatedLeadByAgent is unknown"]);
+    // What maintenance commits is no news.
+    let commits = || desk.ok(&["history", "events"]).lines().count();
+    let before = commits();
+    desk.ok(&["maintain"]);
+    assert!(commits() > before, "maintenance had nothing to do");
+    let printed = desk.run(&["doctor"]);
+    assert_eq!(printed.code, Some(0), "{}", printed.stdout);
 }
 
 #[test]
@@ -100,7 +107,9 @@ fn what_is_subscribed_is_held_against_what_arrives_both_ways() {
 
 #[test]
 fn an_empty_lake_says_how_to_fill_it() {
-    let printed = Desk::new().run(&["doctor"]);
+    let desk = Desk::new();
+    fs::create_dir(desk.path("lake")).expect("an empty lake");
+    let printed = desk.run(&["doctor"]);
     assert_eq!(printed.code, Some(1));
     tells(&printed, &["holds no events", "huggy-etl serve"]);
 }

@@ -199,6 +199,7 @@ fn a_maintainer_who_slept_past_his_lease_changes_nothing() {
 #[test]
 fn facts_derived_while_the_lake_is_maintained_are_those_of_a_rebuild() {
     let desk = Desk::new();
+    fs::create_dir(desk.path("lake")).expect("a lake to maintain");
     let path = desk.generate(
         "traffic.ndjson",
         &["--chats", "80", "--days", "2", "--seed", "6"],

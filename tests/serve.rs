@@ -35,6 +35,56 @@ fn the_handshake_is_answered_with_the_bare_token_if_it_is_ours() {
 }
 
 #[test]
+fn refused_deliveries_are_told_in_the_log_together_with_what_to_check() {
+    let desk = Desk::new();
+    let service = desk.serve(&["--token", TOKEN]);
+    for _ in 0..20 {
+        assert_eq!(service.post(handshake("somebody else's")).0, 401);
+    }
+    let told = |log: &str| -> Vec<Value> {
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        lines
+            .filter(|line: &Value| line["message"] == "requests to the webhook were refused")
+            .collect()
+    };
+    assert_eq!(told(&service.log())[0]["requests"], 1);
+    assert_eq!(service.stop(), Some(0));
+    let log = std::fs::read_to_string(desk.path("serve-1.log")).expect("the log");
+    let told = told(&log);
+    let requests = told.iter().filter_map(|line| line["requests"].as_u64());
+    assert_eq!(requests.sum::<u64>(), 20, "{log}");
+    assert!(told.len() <= 3, "{log}");
+    for line in &told {
+        assert_eq!(line["level"], "WARN", "{line}");
+        assert_eq!(line["reason"], "the token is not one of ours", "{line}");
+        let check = line["check"].as_str().unwrap_or_default();
+        assert!(check.contains("`tokens`"), "{line}");
+    }
+    assert!(!log.contains("somebody"), "{log}");
+}
+
+#[test]
+fn what_hinders_a_start_is_said_once() {
+    let desk = Desk::new();
+    let service = desk.serve(&[]);
+    let taken = service.address();
+    for (args, reason) in [
+        (["--listen", taken], "Address already in use"),
+        (["--wal", "/proc/wal"], "/proc/wal"),
+    ] {
+        let free = ["serve", "--admin-listen", "127.0.0.1:0"];
+        let printed = desk.run(&[&free[..], &args].concat());
+        assert_eq!(printed.code, Some(3), "{}", printed.stderr);
+        let reasons = printed.stderr.matches(reason).count();
+        assert_eq!(reasons, 1, "{}", printed.stderr);
+        let errors = printed.stderr.matches("os error").count();
+        assert_eq!(errors, 1, "{}", printed.stderr);
+    }
+}
+
+#[test]
 fn without_a_token_the_answer_says_how_to_configure_one() {
     let service = Desk::new().serve(&[]);
     let (status, body) = service.post(handshake(TOKEN));

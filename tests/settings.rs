@@ -70,6 +70,21 @@ fn mistakes_name_their_source_and_the_nearest_key() {
         &["business_hours.departments.7.mon"],
     );
     check("lake = ", &["huggy-etl.toml"]);
+    check(
+        "listen = \"localhost\"",
+        &["huggy-etl.toml: listen", "127.0.0.1:8080"],
+    );
+    check("admin_listen = \"0.0.0.0:99999\"", &["admin_listen"]);
+    check("webhook_path = \"/hook?a=b\"", &["webhook_path", "query"]);
+    check("tokens = [\" spaced\"]", &["tokens", "spaces at its ends"]);
+    for log in ["loud", "warning", "info,loud", "ingest=loud"] {
+        check(&format!("log = {log:?}"), &["huggy-etl.toml: log = "]);
+    }
+    check("log = \"warning\"", &["off, error, warn, info"]);
+    for log in ["off", "INFO", "debug,ingest=trace"] {
+        desk.write("huggy-etl.toml", format!("log = {log:?}"));
+        assert_eq!(desk.run(&["config"]).code, Some(0), "{log}");
+    }
 }
 
 #[test]

@@ -35,12 +35,24 @@ impl Failure {
     pub fn tell(&self) {
         match self {
             Failure::Work(error) | Failure::Usage(error) | Failure::Environment(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", in_words(error));
             }
             Failure::Interrupted => eprintln!("interrupted"),
             Failure::Told | Failure::ClosedPipe => {}
         }
     }
+}
+
+/// The error and its causes, without those that it has told already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words.push_str(": ");
+            words.push_str(&cause);
+        }
+    }
+    words
 }
 
 impl From<lake::LakeError> for Failure {

@@ -4,6 +4,8 @@
 
 use std::io::IsTerminal;
 
+use anyhow::{Context, bail};
+use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
@@ -23,17 +25,15 @@ const OURS: [&str; 7] = [
     "transform",
 ];
 
+/// The libraries below narrate every commit, and warn where a retry is the plan. The kernel also tells of every error
+/// that it returns, without saying of what; who handles it says that.
+const QUIET: &str = "deltalake_core=error,buoyant_kernel=off,delta_kernel=off,datafusion=error";
+
 pub fn start(config: &Config, service: bool) {
     let level = if service { "info" } else { "warn" };
-    // The libraries below narrate every commit, and warn where a retry is the plan.
-    let default = format!(
-        "{level},deltalake_core=error,buoyant_kernel=error,delta_kernel=error,datafusion=error"
-    );
-    let filter = config.log.as_deref().unwrap_or(&default);
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
-        eprintln!("log = {filter:?} is no log filter ({error}); logging at {level} instead");
-        EnvFilter::new(&default)
-    });
+    let wanted = config.log.as_deref().unwrap_or(level);
+    // Of two directives for one target the later counts. What is wanted was checked when it was read.
+    let filter = EnvFilter::new(format!("{QUIET},{wanted}"));
     let lines = tracing_subscriber::registry()
         .with(filter)
         .with(filter_fn(is_harmless));
@@ -43,6 +43,20 @@ pub fn start(config: &Config, service: bool) {
     match config.log_format {
         LogFormat::Human => lines.with(layer.with_target(false)).init(),
         LogFormat::Json => lines.with(layer.json().flatten_event(true)).init(),
+    }
+}
+
+/// Refuses what is no filter, and what would silence everything: a single word that is no level, which the library takes
+/// for the name of a crate.
+pub fn check(filter: &str) -> anyhow::Result<()> {
+    EnvFilter::try_new(filter).context("it is no filter such as info or debug,ingest=trace")?;
+    let mut words = filter.split(',').map(str::trim);
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    match words.find(|word| !word.contains(['=', '[']) && !is_level(word)) {
+        Some(word) => {
+            bail!("{word:?} is no level; there are off, error, warn, info, debug and trace")
+        }
+        None => Ok(()),
     }
 }
 

@@ -24,7 +24,7 @@ type Seconds = Gauge<f64, AtomicU64>;
 type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// How a request to the webhook ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     Stored,
     Handshake,
@@ -87,6 +87,8 @@ struct Inner {
     transform_seconds: Histogram,
     transform_failures: Counter,
     lake_lag_seconds: Seconds,
+    /// When the last run of the transform began that ended well, in microseconds since 1970; 0 where none runs here.
+    facts_as_of_us: AtomicI64,
     maintenance_seconds: Histogram,
     maintenance_failures: Counter,
     copies_dropped: Counter,
@@ -184,8 +186,9 @@ impl Metrics {
             lake_lag_seconds: gauge(
                 r,
                 "lake_lag_seconds",
-                "How far the facts are behind the events",
+                "Age of what the facts reflect: time since the last transform that ended well began",
             ),
+            facts_as_of_us: AtomicI64::new(0),
             maintenance_seconds: histogram(
                 r,
                 "maintenance_duration_seconds",
@@ -206,10 +209,21 @@ impl Metrics {
         Self(Arc::new(inner))
     }
 
-    /// A background transform ended well; `lake_lag_seconds` is how far the facts are behind the events.
-    pub fn transform_finished(&self, duration: Duration, lake_lag_seconds: f64) {
+    /// The transform runs in the background from now on. How old the facts are already is not known.
+    pub fn transform_starts(&self, now: DateTime<Utc>) {
+        self.set_facts_as_of(now);
+    }
+
+    /// A background transform ended well: what was flushed before it `began` is in the facts.
+    pub fn transform_finished(&self, duration: Duration, began: DateTime<Utc>) {
         self.0.transform_seconds.observe(duration.as_secs_f64());
-        self.0.lake_lag_seconds.set(lake_lag_seconds);
+        self.set_facts_as_of(began);
+    }
+
+    fn set_facts_as_of(&self, instant: DateTime<Utc>) {
+        self.0
+            .facts_as_of_us
+            .store(instant.timestamp_micros(), Ordering::Relaxed);
     }
 
     /// A background transform failed.
@@ -230,13 +244,15 @@ impl Metrics {
 
     /// All metrics as text, in the format of [`CONTENT_TYPE`].
     pub fn render(&self, now: DateTime<Utc>) -> String {
-        let oldest = self.0.oldest_unflushed_us.load(Ordering::Relaxed);
-        let age_us = if oldest == 0 {
-            0
-        } else {
-            (now.timestamp_micros() - oldest).max(0)
+        let age = |since: &AtomicI64| match since.load(Ordering::Relaxed) {
+            0 => 0.0,
+            since => (now.timestamp_micros() - since).max(0) as f64 / 1e6,
         };
-        self.0.unflushed_age_seconds.set(age_us as f64 / 1e6);
+        let inner = &self.0;
+        inner
+            .unflushed_age_seconds
+            .set(age(&inner.oldest_unflushed_us));
+        inner.lake_lag_seconds.set(age(&inner.facts_as_of_us));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.0.registry)
             .expect("writing to a string succeeds");
@@ -286,6 +302,18 @@ impl Metrics {
         self.0
             .wal_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A delivery is in the log and not in the lake; where an older one is known already, nothing changes.
+    pub(crate) fn delivery_waits(&self, received_at: DateTime<Utc>) {
+        let received_at = received_at.timestamp_micros();
+        // Whoever was faster was earlier, or nearly.
+        let _ = self.0.oldest_unflushed_us.compare_exchange(
+            0,
+            received_at,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
     }
 
     pub(crate) fn set_oldest_unflushed(&self, oldest: Option<DateTime<Utc>>) {
@@ -367,7 +395,8 @@ mod tests {
     fn the_unflushed_age_grows_with_the_clock() {
         let metrics = Metrics::new();
         let then = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        metrics.set_oldest_unflushed(Some(then));
+        metrics.delivery_waits(then);
+        metrics.delivery_waits(then + Duration::from_secs(1));
         let text = metrics.render(then + Duration::from_millis(2500));
         assert!(
             text.contains("huggy_etl_unflushed_age_seconds 2.5\n"),
@@ -379,5 +408,25 @@ mod tests {
                 .render(then)
                 .contains("huggy_etl_unflushed_age_seconds 0.0\n")
         );
+    }
+
+    #[test]
+    fn the_lag_of_the_facts_grows_until_a_transform_ends_well() {
+        let metrics = Metrics::new();
+        let at = |seconds: i64| DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap();
+        let lag = |now| {
+            let text = metrics.render(now);
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("huggy_etl_lake_lag_seconds "));
+            line.unwrap().to_owned()
+        };
+        assert_eq!(lag(at(0)), "0.0", "where no transform runs");
+        metrics.transform_starts(at(0));
+        assert_eq!(lag(at(90)), "90.0");
+        metrics.transform_finished(Duration::from_secs(5), at(95));
+        assert_eq!(lag(at(100)), "5.0");
+        metrics.transform_failed();
+        assert_eq!(lag(at(3695)), "3600.0");
     }
 }

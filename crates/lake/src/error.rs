@@ -9,6 +9,10 @@ pub enum LakeError {
     #[error("the lake's location {location:?} cannot be used: {reason}")]
     Location { location: String, reason: String },
 
+    /// A disk's folder that is not there.
+    #[error("the lake {lake} is gone: there is no such folder")]
+    Gone { lake: String },
+
     /// The store refused or did not answer: try again later.
     #[error("the lake's storage failed while {doing}: {source}")]
     Storage {

@@ -121,11 +121,37 @@ impl Lake {
         self.root.as_str()
     }
 
+    /// Whether there is one: on a disk its folder, in a store anything below its prefix.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`].
+    pub async fn exists(&self) -> Result<bool, LakeError> {
+        if let Some(is_there) = self.folder_is_there() {
+            return Ok(is_there);
+        }
+        let mut below = self.store.list(Some(&self.prefix));
+        let first = below.try_next().await;
+        Ok(first
+            .map_err(LakeError::storage("listing the lake"))?
+            .is_some())
+    }
+
+    /// `None` unless it is on a disk.
+    fn folder_is_there(&self) -> Option<bool> {
+        self.disk.as_ref()?;
+        Some(self.root.to_file_path().is_ok_and(|path| path.is_dir()))
+    }
+
     /// Whether the storage answers.
     ///
     /// # Errors
-    /// [`LakeError::Storage`] if it does not.
+    /// [`LakeError::Storage`] if it does not, [`LakeError::Gone`].
     pub async fn ping(&self) -> Result<(), LakeError> {
+        if self.folder_is_there() == Some(false) {
+            return Err(LakeError::Gone {
+                lake: self.url().to_owned(),
+            });
+        }
         self.store
             .list_with_delimiter(Some(&self.prefix))
             .await

@@ -102,7 +102,8 @@ async fn a_lake_that_is_opened_to_read_is_not_made() {
         assert_eq!(lake.tables().await.expect("listing"), [""; 0]);
         let table = lake.existing("facts").await;
         assert!(matches!(table, Err(LakeError::NoSuchTable { .. })));
-        lake.ping().await.expect("what is not there answers");
+        assert!(!lake.exists().await.expect("looking"));
+        assert!(matches!(lake.ping().await, Err(LakeError::Gone { .. })));
     }
     let made = std::fs::read_dir(folder.path()).expect("the folder");
     assert_eq!(made.count(), 0);

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 
 pub async fn run(args: &Doctor, config: &Config) -> Result<(), Failure> {
-    let lake = config.open_lake_to_read()?;
+    let lake = config.existing_lake().await?;
     let diagnosis = examine(&lake, &config.rules, args.days, Utc::now())
         .await
         .map_err(super::transform::failure)?;

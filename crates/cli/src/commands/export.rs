@@ -16,6 +16,7 @@ use crate::exit::Failure;
 pub async fn run(args: &Export, config: &Config) -> Result<(), Failure> {
     let engine = super::engine(config, AsOf::Now)?;
     let mut wanted = wanted(args)?;
+    config.existing_lake().await?;
     if wanted.is_empty() {
         let tables = engine.tables().await.map_err(super::query::failure)?;
         wanted.extend(tables.into_iter().map(|table| Wanted::Table(table.name)));

@@ -11,10 +11,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 
 pub async fn run(args: &Maintain, config: &Config) -> Result<(), Failure> {
-    let lake = match args.dry_run {
-        true => config.open_lake_to_read()?,
-        false => config.open_lake()?,
-    };
+    let lake = config.existing_lake().await?;
     let maintenance = Maintenance {
         is_trial: args.dry_run,
         ..maintenance(config, Effort::Whole, Utc::now())

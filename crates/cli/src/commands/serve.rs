@@ -2,12 +2,11 @@
 
 mod background;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use chrono::Utc;
-use ingest::{DedupLimits, FlushPolicy, HttpLimits, ServeConfig, ServeError, TlsFiles, Token};
+use ingest::{DedupLimits, FlushPolicy, HttpLimits, ServeConfig, ServeError, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -30,7 +29,7 @@ pub async fn run(args: &Serve, config: Config) -> Result<(), Failure> {
         );
     }
     let lake = config.open_lake()?;
-    let serve = serve_config(args, &config).map_err(Failure::Environment)?;
+    let serve = serve_config(args, &config);
     let (stop, stopped) = watch::channel(false);
     let background = background::start(&config, &lake, &serve.metrics, &stopped);
     let shutdown = shutdown_signal().map_err(Failure::Environment)?;
@@ -47,15 +46,14 @@ fn failure(error: ServeError) -> Failure {
     }
 }
 
-fn serve_config(args: &Serve, config: &Config) -> anyhow::Result<ServeConfig> {
-    let token = |token: &String| Token::new(token).map_err(|error| anyhow!("tokens: {error}"));
+fn serve_config(args: &Serve, config: &Config) -> ServeConfig {
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let defaults = ServeConfig::new(&config.wal, config.rules.zone, Utc::now);
-    Ok(ServeConfig {
-        listen: address("listen", &config.listen)?,
-        admin_listen: address("admin_listen", &config.admin_listen)?,
+    ServeConfig {
+        listen: config.listen,
+        admin_listen: config.admin_listen,
         path: config.webhook_path.clone(),
-        tokens: config.tokens.iter().map(token).collect::<Result<_, _>>()?,
+        tokens: config.tokens.clone(),
         pair: args.pair,
         tls: config
             .tls
@@ -85,7 +83,7 @@ fn serve_config(args: &Serve, config: &Config) -> anyhow::Result<ServeConfig> {
         },
         shutdown_grace: config.grace_period,
         ..defaults
-    })
+    }
 }
 
 /// As many as are wanted, if the system gives the handles for them.
@@ -100,11 +98,6 @@ fn connections(wanted: u64) -> u64 {
         );
     }
     wanted.min(possible)
-}
-
-fn address(key: &str, text: &str) -> anyhow::Result<SocketAddr> {
-    text.parse()
-        .with_context(|| format!("{key}: {text:?} is no address such as 127.0.0.1:8080"))
 }
 
 /// Resolves at SIGTERM or SIGINT.

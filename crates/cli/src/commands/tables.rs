@@ -7,6 +7,7 @@ use crate::exit::Failure;
 use ::query::{AsOf, TableInfo};
 
 pub async fn run(config: &Config) -> Result<(), Failure> {
+    config.existing_lake().await?;
     let tables = super::engine(config, AsOf::Now)?
         .tables()
         .await

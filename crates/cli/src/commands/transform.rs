@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 
 pub async fn run(args: &Transform, config: &Config) -> Result<(), Failure> {
-    let lake = config.open_lake()?;
+    let lake = config.existing_lake().await?;
     let mode = if args.full {
         Mode::Full
     } else {

@@ -6,6 +6,7 @@ mod maintenance;
 mod values;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,10 +27,10 @@ pub struct Config {
     /// The providers' variables, such as `AWS_REGION`.
     pub storage_options: Vec<(String, String)>,
     pub wal: PathBuf,
-    pub listen: String,
-    pub admin_listen: String,
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
     pub webhook_path: String,
-    pub tokens: Vec<String>,
+    pub tokens: Vec<ingest::Token>,
     pub flush_interval: Duration,
     pub flush_bytes: u64,
     pub flush_rows: u64,
@@ -79,8 +80,8 @@ impl Config {
             lake: layers.text("lake")?,
             storage_options: provider_variables(environment),
             wal: layers.text("wal")?.into(),
-            listen: layers.text("listen")?,
-            admin_listen: layers.text("admin_listen")?,
+            listen: address(&layers, "listen")?,
+            admin_listen: address(&layers, "admin_listen")?,
             webhook_path: webhook_path(&layers)?,
             tokens: tokens(&layers)?,
             flush_interval: layers.duration("flush_interval")?,
@@ -101,7 +102,7 @@ impl Config {
             dedup_entries: layers.integer("dedup_entries")?,
             tls: tls(&layers)?,
             query_memory_bytes: layers.bytes("query_memory_bytes")?,
-            log: layers.optional_text("log")?,
+            log: log(&layers)?,
             log_format: log_format(&layers)?,
             rules: values::rules(&layers)?,
             layers,
@@ -136,6 +137,18 @@ impl Config {
         Ok(lake::Lake::open(&self.lake, self.storage_options.clone())?)
     }
 
+    /// For commands that are of no use without a lake, and make none.
+    pub async fn existing_lake(&self) -> Result<lake::Lake, Failure> {
+        let lake = self.open_lake_to_read()?;
+        if !lake.exists().await? {
+            return Err(Failure::Environment(anyhow!(
+                "there is no lake at {}; correct its location, or fill it by `huggy-etl serve` or `huggy-etl import`",
+                lake.url()
+            )));
+        }
+        Ok(lake)
+    }
+
     /// For commands that only look: where there is no lake, none is made.
     pub fn open_lake_to_read(&self) -> Result<lake::Lake, lake::LakeError> {
         lake::Lake::open_to_read(&self.lake, self.storage_options.clone())
@@ -159,7 +172,23 @@ fn provider_variables(variables: Vec<(String, String)>) -> Vec<(String, String)>
         .collect()
 }
 
-fn tokens(layers: &Layers) -> anyhow::Result<Vec<String>> {
+fn address(layers: &Layers, key: &str) -> anyhow::Result<SocketAddr> {
+    let text = layers.text(key)?;
+    let expected = "an address such as 127.0.0.1:8080";
+    text.parse()
+        .map_err(|_| layers.misfit(key, &toml::Value::String(text), expected))
+}
+
+fn log(layers: &Layers) -> anyhow::Result<Option<String>> {
+    let filter = layers.optional_text("log")?;
+    if let Some(filter) = &filter {
+        crate::logging::check(filter)
+            .with_context(|| format!("{}: log = {filter:?}", layers.source("log")))?;
+    }
+    Ok(filter)
+}
+
+fn tokens(layers: &Layers) -> anyhow::Result<Vec<ingest::Token>> {
     let mut tokens = layers.list("tokens")?;
     if let Some(path) = layers.optional_text("token_file")? {
         let text = std::fs::read_to_string(&path)
@@ -176,15 +205,20 @@ fn tokens(layers: &Layers) -> anyhow::Result<Vec<String>> {
             "tokens: an empty token would let anybody in; remove it"
         ));
     }
-    Ok(tokens)
+    let token =
+        |token: &String| ingest::Token::new(token).map_err(|error| anyhow!("tokens: {error}"));
+    tokens.iter().map(token).collect()
 }
 
 fn webhook_path(layers: &Layers) -> anyhow::Result<String> {
     let path = layers.text("webhook_path")?;
-    if path.starts_with('/') {
+    if path.starts_with('/') && !path.contains(['?', '#', ' ']) {
         Ok(path)
     } else {
-        Err(anyhow!("webhook_path: {path:?} must begin with a slash"))
+        Err(anyhow!(
+            "{}: webhook_path = {path:?} must begin with a slash, and hold no space and no query",
+            layers.source("webhook_path")
+        ))
     }
 }
 

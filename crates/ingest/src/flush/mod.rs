@@ -65,6 +65,8 @@ pub(crate) struct FlushSettings {
     pub zone: Tz,
     pub metrics: Metrics,
     pub clock: fn() -> DateTime<Utc>,
+    /// What keeps deliveries from the lake at present, if anything does.
+    pub hindrance: watch::Sender<Option<String>>,
 }
 
 /// Why flushing cannot go on: a defect, not an outage. The deliveries stay in the log.
@@ -99,6 +101,7 @@ pub(crate) async fn run(
 ) -> Result<(), FlushStopped> {
     let Opened { wal, reader, old } = opened;
     let mut backoff = Backoff::new(reader.id().as_u64_pair().0);
+    let started = (settings.clock)();
     let pending_since = old.iter().filter_map(WalReader::began).min();
     settings.metrics.set_oldest_unflushed(pending_since);
 
@@ -111,6 +114,11 @@ pub(crate) async fn run(
     };
     for log in old {
         flusher.drain(log).await?;
+    }
+    if pending_since.is_some() {
+        // What may wait still came since.
+        let metrics = &flusher.settings.metrics;
+        metrics.set_oldest_unflushed(Some(started));
     }
     flusher.follow(&wal, reader, stop).await
 }
@@ -128,9 +136,10 @@ async fn prepare(
             Ok((table, dedup)) => {
                 tracing::info!(known_events = dedup.len(), "the events table is open");
                 backoff.reset();
+                settings.hindrance.send_replace(None);
                 return (table, dedup);
             }
-            Err(error) => report_and_wait(&error.into(), &settings.metrics, backoff).await,
+            Err(error) => report_and_wait(&error.into(), settings, backoff).await,
         }
     }
 }
@@ -197,7 +206,7 @@ impl Flusher {
                 let since = *pending_since.get_or_insert_with(|| {
                     self.settings
                         .metrics
-                        .set_oldest_unflushed(Some((self.settings.clock)()));
+                        .delivery_waits((self.settings.clock)());
                     Instant::now()
                 });
                 let due = stopping
@@ -278,7 +287,10 @@ impl Flusher {
             let (returned, batch) = tokio::task::spawn_blocking(build).await?;
             batcher = returned;
             match batch {
-                Ok(batch) => return Ok((batcher, batch)),
+                Ok(batch) => {
+                    self.settings.hindrance.send_replace(None);
+                    return Ok((batcher, batch));
+                }
                 Err(error) => self.wait_after(&error.into()).await,
             }
         }
@@ -294,6 +306,7 @@ impl Flusher {
             }
         };
         self.backoff.reset();
+        self.settings.hindrance.send_replace(None);
         match stored {
             Stored::Whole => {
                 batcher.after = batch.last_offset;
@@ -357,16 +370,17 @@ impl Flusher {
 
     /// Reports a failed attempt, waits, and takes in what the table has become meanwhile.
     async fn wait_after(&mut self, error: &Attempt) {
-        report_and_wait(error, &self.settings.metrics, &mut self.backoff).await;
+        report_and_wait(error, &self.settings, &mut self.backoff).await;
         while let Err(error) = self.table.refresh().await {
-            report_and_wait(&error.into(), &self.settings.metrics, &mut self.backoff).await;
+            report_and_wait(&error.into(), &self.settings, &mut self.backoff).await;
         }
     }
 }
 
-async fn report_and_wait(error: &Attempt, metrics: &Metrics, backoff: &mut Backoff) {
+async fn report_and_wait(error: &Attempt, settings: &FlushSettings, backoff: &mut Backoff) {
     let wait = backoff.wait();
-    metrics.flush_failed();
+    settings.metrics.flush_failed();
+    settings.hindrance.send_replace(Some(error.to_string()));
     tracing::error!(
         %error, retry_in_ms = wait.as_millis() as u64,
         "deliveries could not be brought to the lake; they stay safe in the write-ahead log: check that the lake is \

@@ -30,6 +30,8 @@ pub(super) struct Admin {
     pub clock: fn() -> DateTime<Utc>,
     /// True once the service no longer takes deliveries.
     pub stop: watch::Receiver<bool>,
+    /// What keeps deliveries from the lake at present, if anything does.
+    pub hindrance: watch::Receiver<Option<String>>,
     /// The lake's last answer, and when it came.
     pub lake_check: Mutex<Option<(Instant, Result<(), String>)>>,
 }
@@ -85,7 +87,12 @@ impl Admin {
     }
 
     async fn readiness(&self) -> Response {
-        let (wal, lake) = (self.wal.check(), self.lake_answers().await);
+        let hindrance = self.hindrance.borrow().clone();
+        let lake = match hindrance {
+            Some(error) => Err(format!("deliveries cannot be brought to it: {error}")),
+            None => self.lake_answers().await,
+        };
+        let wal = self.wal.check();
         let stopping = *self.stop.borrow();
         let ready = wal.is_ok() && lake.is_ok() && !stopping;
         let ok = || "ok".to_owned();

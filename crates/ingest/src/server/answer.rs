@@ -100,7 +100,7 @@ impl Refusal {
         )
     }
 
-    fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         match self {
             Refusal::WrongPath { .. } => Outcome::WrongPath,
             Refusal::WrongMethod => Outcome::WrongMethod,
@@ -150,7 +150,7 @@ impl Refusal {
         is_passing.then_some(seconds)
     }
 
-    fn error(&self) -> String {
+    pub fn error(&self) -> String {
         match self {
             Refusal::WrongPath { .. } => "nothing is here".to_owned(),
             Refusal::WrongMethod => "the webhook takes POST and PUT only".to_owned(),
@@ -220,6 +220,31 @@ impl Refusal {
             }
         };
         help.to_owned()
+    }
+
+    /// What those who run the service should look at, in its log.
+    pub fn check(&self) -> &'static str {
+        match self.outcome() {
+            Outcome::Unauthorized => {
+                "whether the settings `tokens` and `token_file`, or what was paired, hold the token that the platform shows"
+            }
+            Outcome::WrongPath | Outcome::WrongMethod => {
+                "whether the address in the platform's webhook settings ends in `webhook_path`; if it does, others ask"
+            }
+            Outcome::Malformed | Outcome::NotADelivery | Outcome::Compressed => {
+                "what else sends to this address, and whether a proxy before it changes bodies"
+            }
+            Outcome::TooLarge => "`max_body_bytes`, if these are deliveries",
+            Outcome::TooSlow => "`body_timeout`, and the network before the service",
+            Outcome::Limited => "the other refusals in this log: one address has too many of them",
+            Outcome::OverCapacity => {
+                "the load of this machine, and the disk of the write-ahead log"
+            }
+            Outcome::WalFull => {
+                "/readyz, whether the lake takes deliveries, and the disk of the write-ahead log"
+            }
+            _ => "/readyz, and the disk of the write-ahead log",
+        }
     }
 
     fn into_response(self) -> Response {

@@ -6,6 +6,7 @@ mod answer;
 mod config;
 mod connections;
 mod envelope;
+mod notices;
 mod refusals;
 mod seats;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use crate::wal::{OpenError, Opened, RealDisk, Wal};
 use admin::Admin;
 pub use config::{HttpLimits, ServeConfig, TlsFiles};
 use connections::Connections;
+use notices::Notices;
 use refusals::Refusals;
 use tls::Tls;
 use webhook::Webhook;
@@ -107,6 +109,7 @@ pub async fn serve(
         stop: stop.accepting.subscribe(),
         grace: config.shutdown_grace,
     };
+    let hindrance = watch::Sender::new(None);
     let webhook = tokio::spawn(serve_webhook(
         &config,
         tokens,
@@ -125,11 +128,12 @@ pub async fn serve(
         &lake,
         &wal,
         &stop,
+        hindrance.subscribe(),
         admin_connections,
         admin_listener,
     ));
     let flusher = tokio::spawn(flush::run(
-        flush_settings(&config, lake),
+        flush_settings(&config, lake, hindrance),
         opened,
         stop.flushing.subscribe(),
     ));
@@ -270,14 +274,18 @@ fn serve_webhook(
         limits: config.http,
         tokens,
         refusals: Refusals::new(config.http.max_refusals_per_minute),
+        notices: Notices::default(),
         wal: wal.clone(),
         metrics: config.metrics.clone(),
         clock: config.clock,
         pending_bytes: AtomicUsize::new(0),
     };
+    let webhook = Arc::new(webhook);
+    let (shared, stop) = (Arc::clone(&webhook), connections.stop.clone());
+    tokio::spawn(async move { shared.notices.follow(stop).await });
     connections.serve(
         listener,
-        TowerToHyperService::new(warp::service(webhook::routes(Arc::new(webhook)))),
+        TowerToHyperService::new(warp::service(webhook::routes(webhook))),
     )
 }
 
@@ -286,6 +294,7 @@ fn serve_admin(
     lake: &Lake,
     wal: &Wal,
     stop: &Stop,
+    hindrance: watch::Receiver<Option<String>>,
     connections: Connections,
     listener: TcpListener,
 ) -> impl Future<Output = ()> + use<> {
@@ -295,6 +304,7 @@ fn serve_admin(
         metrics: config.metrics.clone(),
         clock: config.clock,
         stop: stop.accepting.subscribe(),
+        hindrance,
         lake_check: Mutex::new(None),
     };
     connections.serve(
@@ -303,7 +313,11 @@ fn serve_admin(
     )
 }
 
-fn flush_settings(config: &ServeConfig, lake: Lake) -> FlushSettings {
+fn flush_settings(
+    config: &ServeConfig,
+    lake: Lake,
+    hindrance: watch::Sender<Option<String>>,
+) -> FlushSettings {
     FlushSettings {
         lake,
         policy: config.flush,
@@ -311,5 +325,6 @@ fn flush_settings(config: &ServeConfig, lake: Lake) -> FlushSettings {
         zone: config.zone,
         metrics: config.metrics.clone(),
         clock: config.clock,
+        hindrance,
     }
 }

@@ -457,7 +457,8 @@ async fn a_lake_that_does_not_answer_makes_the_service_unready_but_not_deaf() {
     let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let silent = Lake::open("s3://bucket/lake", options).unwrap();
     let service = Service::start_with(Arc::clone(&dir), silent, |config| {
-        config.shutdown_grace = Duration::from_millis(10)
+        config.shutdown_grace = Duration::from_millis(10);
+        config.clock = Utc::now;
     })
     .await;
     let ready = service.get("/readyz").await;
@@ -469,7 +470,11 @@ async fn a_lake_that_does_not_answer_makes_the_service_unready_but_not_deaf() {
         ready.body
     );
     assert_ne!(readiness["lake"], "ok", "{}", ready.body);
+    let age = "huggy_etl_unflushed_age_seconds 0.0\n";
+    assert!(service.get("/metrics").await.body.contains(age));
     assert_eq!(service.post(&delivery(1, SECRET)).await.status, 200);
+    let metrics = service.get("/metrics").await.body;
+    assert!(!metrics.contains(age), "{metrics}");
     service
         .stop()
         .await
@@ -477,6 +482,36 @@ async fn a_lake_that_does_not_answer_makes_the_service_unready_but_not_deaf() {
 
     let service = Service::start_in(dir, |_| {}).await;
     assert_eq!(service.stored().await, 1);
+}
+
+#[tokio::test]
+async fn a_lake_that_is_gone_makes_the_service_unready_until_it_is_back() {
+    let service = Service::start(|config| config.flush.interval = Duration::ZERO).await;
+    let flushed = |rows: usize| format!("huggy_etl_flushed_rows_total {rows}\n");
+    let until = async |path: &str, words: &str| {
+        while !service.get(path).await.body.contains(words) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert_eq!(service.post(&delivery(1, SECRET)).await.status, 200);
+    until("/metrics", &flushed(1)).await;
+    assert_eq!(service.get("/readyz").await.status, 200);
+
+    let (lake, gone) = (
+        service.dir.path().join("lake"),
+        service.dir.path().join("gone"),
+    );
+    std::fs::rename(&lake, &gone).unwrap();
+    std::fs::write(&lake, "in the way").unwrap();
+    assert_eq!(service.post(&delivery(2, SECRET)).await.status, 200);
+    until("/readyz", "deliveries cannot be brought to it").await;
+    assert_eq!(service.get("/readyz").await.status, 503);
+
+    std::fs::remove_file(&lake).unwrap();
+    std::fs::rename(&gone, &lake).unwrap();
+    until("/metrics", &flushed(2)).await;
+    until("/readyz", "\"ready\":true").await;
+    assert_eq!(service.stored().await, 2);
 }
 
 #[tokio::test]

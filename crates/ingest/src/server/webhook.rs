@@ -16,6 +16,7 @@ use warp::reply::Response;
 use super::answer::{Answer, Refusal};
 use super::config::HttpLimits;
 use super::envelope::{Envelope, peek};
+use super::notices::Notices;
 use super::refusals::{Peer, Refusals};
 use super::seats::Place;
 use crate::metrics::Metrics;
@@ -28,6 +29,7 @@ pub(super) struct Webhook {
     pub limits: HttpLimits,
     pub tokens: Tokens,
     pub refusals: Refusals,
+    pub notices: Notices,
     pub wal: Wal,
     pub metrics: Metrics,
     pub clock: fn() -> DateTime<Utc>,
@@ -54,6 +56,9 @@ pub(super) fn routes(
                     .receive(method, path, announced, place, body)
                     .await
                     .unwrap_or_else(|refusal| Answer::Refused(webhook.limited(refusal, peer)));
+                if let Answer::Refused(refusal) = &answer {
+                    webhook.notices.refused(refusal);
+                }
                 webhook.metrics.request_ended(answer.outcome());
                 answer.into_response()
             }
@@ -191,9 +196,12 @@ impl Webhook {
 
     async fn store(&self, body: Bytes) -> Result<Answer, Refusal> {
         failpoint!("accept");
-        let appended = self.wal.append(body, (self.clock)()).await;
+        let received_at = (self.clock)();
+        let appended = self.wal.append(body, received_at).await;
         failpoint!("accepted");
-        appended.map(|_| Answer::Stored).map_err(Refusal::NotSafe)
+        appended.map_err(Refusal::NotSafe)?;
+        self.metrics.delivery_waits(received_at);
+        Ok(Answer::Stored)
     }
 
     async fn pair(&self, token: Token) -> Result<Answer, Refusal> {

@@ -25,7 +25,7 @@ pub struct Evidence {
     pub arrival: Clock,
     /// Stretches without any delivery, the longest first.
     pub gaps: Vec<(DateTime<Utc>, DateTime<Utc>)>,
-    /// Commits of events that the facts do not reflect; `None` if there are no facts.
+    /// Commits that added events and that the facts do not reflect; `None` if there are no facts.
     pub facts_behind: Option<u64>,
     /// Whether the facts were derived with other rules or settings.
     pub facts_outdated: bool,

@@ -1,5 +1,7 @@
 //! What a run has to do: nothing, everything anew, or to take in the news.
 
+use std::collections::BTreeSet;
+
 use lake::{Changes, Lake, LakeError, Table};
 
 use super::news::News;
@@ -67,7 +69,8 @@ pub(super) async fn standing(
 
 /// How far the facts are behind the events.
 pub(crate) struct Lag {
-    /// Commits of events that they do not reflect; `None` if there are no facts.
+    /// Commits that added events and that they do not reflect, or all since where the log no longer tells them apart;
+    /// `None` if there are no facts.
     pub commits: Option<u64>,
     /// Whether they were derived with other rules or settings.
     pub is_outdated: bool,
@@ -90,9 +93,24 @@ pub(crate) async fn lag(
         Err(error) => return Err(error.into()),
     };
     let position = position(&chats).await?;
+    let commits = match position {
+        Some(position) => Some(commits_since(events, position).await?),
+        None => None,
+    };
     Ok(Lag {
-        commits: position.map(|position| events.version().saturating_sub(position)),
+        commits,
         is_outdated: position.is_some() && !is_of(&chats, settings).await?,
+    })
+}
+
+/// Without those of maintenance, which change no rows.
+async fn commits_since(events: &Table, position: u64) -> Result<u64, TransformError> {
+    Ok(match events.changes_since(position).await? {
+        Changes::Added(files) => {
+            let versions: BTreeSet<u64> = files.iter().map(|file| file.version).collect();
+            versions.len() as u64
+        }
+        Changes::Unknown => events.version().saturating_sub(position),
     })
 }
 

@@ -22,6 +22,7 @@ pub fn start(
     stopped: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let transform = config.transform_every.map(|every| {
+        metrics.transform_starts(Utc::now());
         let (lake, rules, metrics) = (lake.clone(), config.rules.clone(), metrics.clone());
         let failed = metrics.clone();
         let once = move || transform_once(lake.clone(), rules.clone(), metrics.clone());
@@ -94,11 +95,10 @@ fn repeat<F: Future<Output = ()> + Send + 'static>(
 }
 
 async fn transform_once(lake: Lake, rules: transform::Settings, metrics: Metrics) {
-    let began = Instant::now();
+    let (began, as_of) = (Instant::now(), Utc::now());
     match transform::run(&lake, &rules, Mode::Incremental, &holder(), Utc::now).await {
         Ok(report) => {
-            // What was flushed before the run began is in the facts now.
-            metrics.transform_finished(began.elapsed(), began.elapsed().as_secs_f64());
+            metrics.transform_finished(began.elapsed(), as_of);
             if let Some(reason) = report.rebuilt_because {
                 tracing::info!(
                     reason,
