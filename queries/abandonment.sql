@@ -1,12 +1,13 @@
 -- How many customers give up waiting (abandono), and after how long? By day, channel and department.
 -- chart: bar x=day y=sum(abandoned_within_30_seconds),sum(abandoned_within_60_seconds),sum(abandoned_within_180_seconds),sum(abandoned_within_600_seconds),sum(abandoned_after_600_seconds),sum(abandoned_unknown) stacked
 --
--- ended             waits that ended:  ended = answered + abandoned + short_abandoned. A stay that ended
---                   by a move to another department's queue goes on there and is not counted here.
+-- ended             waits that ended:  ended = answered + abandoned + short_abandoned + exit_unknown. A stay
+--                   that ended by a move to another department's queue goes on there and is not counted here.
 -- abandoned         left unanswered after at least the setting short_abandon_seconds, counted over the
 --                   unbroken wait in all departments
 -- abandoned_pct     abandoned of answered and abandoned: short ones are in neither side
--- with_short_pct    abandoned and short_abandoned of all ended, the strictest reading
+-- with_short_pct    abandoned and short_abandoned of those two and answered, the strictest reading
+-- exit_unknown      closed, and no event could tell whether answered or abandoned: in no rate
 -- abandoned_*       how many of abandoned waited so long; they add up to abandoned, with
 -- abandoned_unknown those where no event shows when the wait began
 -- time to abandon   abandoned_avg_seconds, median and p90 (nine in ten left after at most so long): the
@@ -19,30 +20,35 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the queue of the department (departamento) of this id
 WITH waits AS (
     SELECT
+        company_id,
         entered_date AS day,
         channel,
         department_id,
         exit,
         CASE WHEN exit = 'abandoned' THEN wait_seconds END AS abandoned_seconds
     FROM fact_queue_waits
-    WHERE exit <> 'department_changed'
-        AND ($from IS NULL OR entered_date >= $from)
+    WHERE ($from IS NULL OR entered_date >= $from)
         AND ($to IS NULL OR entered_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
+        AND exit IS DISTINCT FROM 'department_changed'
 )
 SELECT
+    company_id,
     day,
     channel,
     department_id,
-    count(*) FILTER (WHERE exit <> 'open') AS ended,
+    count(*) FILTER (WHERE exit IS DISTINCT FROM 'open') AS ended,
     count(*) FILTER (WHERE exit = 'answered') AS answered,
     count(*) FILTER (WHERE exit = 'abandoned') AS abandoned,
     count(*) FILTER (WHERE exit = 'short_abandoned') AS short_abandoned,
+    count(*) FILTER (WHERE exit IS NULL) AS exit_unknown,
     count(*) FILTER (WHERE exit = 'open') AS still_open,
     round(
         100.0 * count(*) FILTER (WHERE exit = 'abandoned')
@@ -50,7 +56,7 @@ SELECT
     ) AS abandoned_pct,
     round(
         100.0 * count(*) FILTER (WHERE exit IN ('abandoned', 'short_abandoned'))
-        / nullif(count(*) FILTER (WHERE exit <> 'open'), 0), 1
+        / nullif(count(*) FILTER (WHERE exit IN ('answered', 'abandoned', 'short_abandoned')), 0), 1
     ) AS with_short_pct,
     count(*) FILTER (WHERE abandoned_seconds <= 30) AS abandoned_within_30_seconds,
     count(*) FILTER (WHERE abandoned_seconds > 30 AND abandoned_seconds <= 60) AS abandoned_within_60_seconds,
@@ -62,5 +68,5 @@ SELECT
     round(median(abandoned_seconds), 1) AS abandoned_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY abandoned_seconds), 1) AS abandoned_p90_seconds
 FROM waits
-GROUP BY day, channel, department_id
-ORDER BY day, channel, department_id;
+GROUP BY company_id, day, channel, department_id
+ORDER BY company_id, day, channel, department_id;

@@ -21,6 +21,7 @@
 -- $as_of TIMESTAMP = NULL  where open intervals end; NULL for the lake's last event
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $agent BIGINT = NULL  only this agent (agente)
 WITH instant AS (
     SELECT coalesce($as_of, max(delivered_at)) AS as_of
@@ -45,6 +46,7 @@ intervals AS (
     WHERE status.started_at < instant.as_of
         AND ($from IS NULL OR status.ended_at IS NULL OR status.ended_at > date_start($from))
         AND ($to IS NULL OR status.started_date <= $to)
+        AND ($company IS NULL OR status.company_id = $company)
         AND ($agent IS NULL OR status.agent_id = $agent)
 ),
 days AS (
@@ -73,6 +75,7 @@ measured AS (
     WHERE started_at < ended_at
 )
 SELECT
+    measured.company_id,
     measured.day,
     measured.agent_id,
     agent.name AS agent_name,
@@ -93,5 +96,5 @@ FROM measured
 LEFT JOIN dim_agents AS agent
     ON agent.agent_id = measured.agent_id
     AND agent.company_id IS NOT DISTINCT FROM measured.company_id
-GROUP BY measured.day, measured.agent_id, agent.name
-ORDER BY measured.day, measured.agent_id;
+GROUP BY measured.company_id, measured.day, measured.agent_id, agent.name
+ORDER BY measured.company_id, measured.day, measured.agent_id;

@@ -23,6 +23,7 @@
 -- $as_of TIMESTAMP = NULL  where open intervals end; NULL for the lake's last event
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only chats of this channel (canal)
 -- $department BIGINT = NULL  only chats of the department (departamento) of this id
 -- $agent BIGINT = NULL  only this agent (agente)
@@ -47,6 +48,7 @@ intervals AS (
         AND segment.started_at < instant.as_of
         AND ($from IS NULL OR segment.ended_at IS NULL OR segment.ended_at > date_start($from))
         AND ($to IS NULL OR segment.started_date <= $to)
+        AND ($company IS NULL OR segment.company_id = $company)
         AND ($channel IS NULL OR segment.channel = $channel)
         AND ($department IS NULL OR segment.department_id = $department)
         AND ($agent IS NULL OR segment.agent_id = $agent)
@@ -66,6 +68,7 @@ intervals AS (
     WHERE status.started_at < instant.as_of
         AND ($from IS NULL OR status.ended_at IS NULL OR status.ended_at > date_start($from))
         AND ($to IS NULL OR status.started_date <= $to)
+        AND ($company IS NULL OR status.company_id = $company)
         AND ($agent IS NULL OR status.agent_id = $agent)
 ),
 days AS (
@@ -146,6 +149,7 @@ measured AS (
     GROUP BY company_id, agent_id, day
 )
 SELECT
+    measured.company_id,
     measured.day,
     measured.agent_id,
     agent.name AS agent_name,
@@ -166,4 +170,4 @@ FROM measured
 LEFT JOIN dim_agents AS agent
     ON agent.agent_id = measured.agent_id
     AND agent.company_id IS NOT DISTINCT FROM measured.company_id
-ORDER BY measured.day, measured.agent_id;
+ORDER BY measured.company_id, measured.day, measured.agent_id;

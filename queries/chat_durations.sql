@@ -6,6 +6,7 @@
 -- sessions      all that began on the day:  sessions = closed + still_open
 -- closed        sessions that ended; only they have a duration
 -- handled       closed sessions in which an agent took part
+-- outcome_unknown  closed sessions whose outcome no subscribed event can tell: in closed, with their duration
 -- duration      from the session's start to its close, bot, queue and agents together
 -- TMA           tempo medio de atendimento: handle_avg_seconds, the time with agents (the sum over all
 --               agents of the session), over handled sessions: one that no agent saw is not a zero
@@ -19,31 +20,37 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH sessions AS (
     SELECT
+        company_id,
         started_date AS day,
         channel,
         department_id,
         outcome,
-        CASE WHEN outcome <> 'open' THEN duration_seconds END AS duration_seconds,
+        closed_at,
+        CASE WHEN closed_at IS NOT NULL THEN duration_seconds END AS duration_seconds,
         CASE WHEN outcome = 'handled' THEN handle_seconds END AS handle_seconds
     FROM fact_chats
     WHERE ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
 )
 SELECT
+    company_id,
     day,
     channel,
     department_id,
     count(*) AS sessions,
-    count(*) FILTER (WHERE outcome <> 'open') AS closed,
-    count(*) FILTER (WHERE outcome = 'open') AS still_open,
+    count(closed_at) AS closed,
+    count(*) FILTER (WHERE closed_at IS NULL) AS still_open,
     count(*) FILTER (WHERE outcome = 'handled') AS handled,
-    count(*) FILTER (WHERE outcome <> 'open' AND duration_seconds IS NULL) AS unknown,
+    count(*) FILTER (WHERE outcome IS NULL) AS outcome_unknown,
+    count(*) FILTER (WHERE closed_at IS NOT NULL AND duration_seconds IS NULL) AS unknown,
     round(avg(duration_seconds), 1) AS duration_avg_seconds,
     round(median(duration_seconds), 1) AS duration_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY duration_seconds), 1) AS duration_p90_seconds,
@@ -51,5 +58,5 @@ SELECT
     round(median(handle_seconds), 1) AS handle_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY handle_seconds), 1) AS handle_p90_seconds
 FROM sessions
-GROUP BY day, channel, department_id
-ORDER BY day, channel, department_id;
+GROUP BY company_id, day, channel, department_id
+ORDER BY company_id, day, channel, department_id;

@@ -1,5 +1,5 @@
 -- How many chats does an agent take per available hour (produtividade)? By agent and day.
--- chart: heatmap x=day y=agent_name value=chats_per_available_hour
+-- chart: heatmap x=day y=agent_name value=mean(chats_per_available_hour,available_hours)
 --
 -- chats             chats the agent took on the day: distinct sessions (atendimentos), however many times
 --                   the session came back to the agent. Of them,
@@ -18,6 +18,7 @@
 -- $as_of TIMESTAMP = NULL  where open intervals end, and what comes later is left out; NULL for the last event
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only chats of this channel (canal)
 -- $department BIGINT = NULL  only chats of the department (departamento) of this id
 -- $agent BIGINT = NULL  only this agent (agente)
@@ -37,6 +38,7 @@ statuses AS (
     WHERE status.started_at < instant.as_of
         AND ($from IS NULL OR status.ended_at IS NULL OR status.ended_at > date_start($from))
         AND ($to IS NULL OR status.started_date <= $to)
+        AND ($company IS NULL OR status.company_id = $company)
         AND ($agent IS NULL OR status.agent_id = $agent)
 ),
 days AS (
@@ -85,6 +87,7 @@ taken AS (
         AND segment.started_at < instant.as_of
         AND ($from IS NULL OR segment.started_date >= $from)
         AND ($to IS NULL OR segment.started_date <= $to)
+        AND ($company IS NULL OR segment.company_id = $company)
         AND ($channel IS NULL OR segment.channel = $channel)
         AND ($department IS NULL OR segment.department_id = $department)
         AND ($agent IS NULL OR segment.agent_id = $agent)
@@ -115,6 +118,7 @@ agent_days AS (
     SELECT company_id, agent_id, day FROM chats
 )
 SELECT
+    agent_day.company_id,
     agent_day.day,
     agent_day.agent_id,
     agent.name AS agent_name,
@@ -136,4 +140,4 @@ LEFT JOIN chats
 LEFT JOIN dim_agents AS agent
     ON agent.agent_id = agent_day.agent_id
     AND agent.company_id IS NOT DISTINCT FROM agent_day.company_id
-ORDER BY agent_day.day, agent_day.agent_id;
+ORDER BY agent_day.company_id, agent_day.day, agent_day.agent_id;

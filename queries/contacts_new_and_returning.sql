@@ -15,6 +15,7 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH first_days AS (
@@ -36,6 +37,7 @@ sessions AS (
         AND first_days.company_id IS NOT DISTINCT FROM chat.company_id
     WHERE ($from IS NULL OR chat.started_date >= $from)
         AND ($to IS NULL OR chat.started_date <= $to)
+        AND ($company IS NULL OR chat.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR chat.department_id = $department)
 )

@@ -19,22 +19,27 @@
 --                   wrote, or nothing was received (worst_seconds the longest)
 --
 -- The period is that of each table's date; for events, of their delivery. Dates are those of the lake's
--- business time zone.
+-- business time zone. $company leaves out events that name no company.
 --
 -- $skew_seconds BIGINT = 5  how far clocks may disagree
 -- $late_seconds BIGINT = 300  how late a delivery may be
 -- $gap_minutes BIGINT = 60  how long there may be no delivery
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 WITH chats AS (
     SELECT *
     FROM fact_chats
-    WHERE ($from IS NULL OR started_date >= $from) AND ($to IS NULL OR started_date <= $to)
+    WHERE ($from IS NULL OR started_date >= $from)
+        AND ($to IS NULL OR started_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
 ),
 waits AS (
     SELECT *
     FROM fact_queue_waits
-    WHERE ($from IS NULL OR entered_date >= $from) AND ($to IS NULL OR entered_date <= $to)
+    WHERE ($from IS NULL OR entered_date >= $from)
+        AND ($to IS NULL OR entered_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
 ),
 delivered AS (
     SELECT occurred_at, occurred_at_source, delivered_at, parse_error
@@ -42,6 +47,7 @@ delivered AS (
     -- event_date is UTC: a day more on either side, for files to be passed over.
     WHERE ($from IS NULL OR (event_date >= $from - 1 AND local_date(delivered_at) >= $from))
         AND ($to IS NULL OR (event_date <= $to + 1 AND local_date(delivered_at) <= $to))
+        AND ($company IS NULL OR company_id = $company)
 ),
 clocks AS (
     SELECT date_part('epoch', delivered_at - occurred_at) AS delay_seconds
@@ -68,7 +74,7 @@ measures AS (
         count(*) FILTER (WHERE closed_at IS NULL),
         NULL
     FROM chats
-    WHERE outcome <> 'open'
+    WHERE state = 'closed'
     UNION ALL
     SELECT
         3, 'queue_entry', count(*),
@@ -83,23 +89,27 @@ measures AS (
         count(*) FILTER (WHERE left_at IS NULL),
         NULL
     FROM waits
-    WHERE exit <> 'open'
+    WHERE exit IS DISTINCT FROM 'open'
     UNION ALL
     SELECT 5, 'segment_end', count(*), count(*) FILTER (WHERE ended_bounded), 0, NULL
     FROM fact_agent_segments
     WHERE end_reason <> 'open'
         AND ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
     UNION ALL
     SELECT 6, 'message_sent', count(*), count(*) FILTER (WHERE sent_at_source <> 'send_at'), 0, NULL
     FROM fact_messages
-    WHERE ($from IS NULL OR sent_date >= $from) AND ($to IS NULL OR sent_date <= $to)
+    WHERE ($from IS NULL OR sent_date >= $from)
+        AND ($to IS NULL OR sent_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
     UNION ALL
     SELECT 7, 'flow_duration', count(*), 0, count(*) FILTER (WHERE duration_seconds IS NULL), NULL
     FROM fact_flow_runs
     WHERE finished_at IS NOT NULL
         AND ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
     UNION ALL
     SELECT 8, 'event_content', count(*), 0, count(parse_error), NULL
     FROM delivered

@@ -10,6 +10,7 @@
 -- and without a time, pct NULL:
 --     time unknown     answered, but no event shows when the waiting for it began
 --     outbound         the company wrote first (ativo): nobody was waiting for it
+--     not known        the messages of agents are not subscribed: it cannot be told whether one wrote
 --     not yet          open and unanswered, a person due
 --     never            closed unanswered, though a person was due: abandoned ones are here
 --     nobody due       a bot alone, or nothing but a start
@@ -21,6 +22,7 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH stretches AS (
@@ -39,12 +41,15 @@ sessions AS (
             WHEN first_response_at IS NOT NULL AND direction = 'outbound' THEN 'outbound'
             WHEN first_response_at IS NOT NULL THEN 'time unknown'
             WHEN queue_episodes = 0 AND agent_segments = 0 THEN 'nobody due'
-            WHEN outcome = 'open' THEN 'not yet'
+            -- A count of 0 was counted; where nothing brings agents' messages there is none.
+            WHEN agent_messages IS NULL THEN 'not known'
+            WHEN closed_at IS NULL THEN 'not yet'
             ELSE 'never'
         END AS response
     FROM fact_chats
     WHERE ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
 ),

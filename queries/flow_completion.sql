@@ -5,12 +5,13 @@
 --
 -- role              entry: before any queue or agent; exit: the last of a closed session, such as a survey
 --                   (pesquisa de satisfacao); mid: any other
--- runs              all:  runs = finished + interrupted + dropped + open
+-- runs              all:  runs = finished + interrupted + dropped + open + outcome_unknown
 -- finished          went to the flow's end, whatever came after
 -- interrupted       a queue or an agent came before the end
 -- dropped           the session closed before the end (abandono no fluxo)
 -- open              not finished and the session not closed: no outcome yet
--- finished_pct      finished of all but open
+-- outcome_unknown   ended somehow: finishedAutomationFlow is not subscribed
+-- finished_pct      finished of finished, interrupted and dropped
 -- sessions          distinct sessions (atendimentos) with such a run
 -- answered          runs whose contact told the flow something that it kept
 -- duration_*        from start to end of finished runs, with p90 (nine in ten took at most so long)
@@ -21,6 +22,7 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH runs AS (
@@ -37,10 +39,12 @@ WITH runs AS (
         AND chat.company_id IS NOT DISTINCT FROM run.company_id
     WHERE ($from IS NULL OR run.started_date >= $from)
         AND ($to IS NULL OR run.started_date <= $to)
+        AND ($company IS NULL OR run.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR chat.department_id = $department)
 )
 SELECT
+    company_id,
     flow_id,
     role,
     count(*) AS runs,
@@ -48,16 +52,17 @@ SELECT
     count(*) FILTER (WHERE ended = 'interrupted') AS interrupted,
     count(*) FILTER (WHERE ended = 'dropped') AS dropped,
     count(*) FILTER (WHERE ended = 'open') AS open,
+    count(*) FILTER (WHERE ended IS NULL) AS outcome_unknown,
     round(
         100.0 * count(*) FILTER (WHERE ended = 'finished')
         / nullif(count(*) FILTER (WHERE ended <> 'open'), 0), 1
     ) AS finished_pct,
-    count(DISTINCT struct(company_id, chat_id, session_no)) AS sessions,
+    count(DISTINCT struct(chat_id, session_no)) AS sessions,
     count(answers) AS answered,
     round(avg(duration_seconds), 1) AS duration_avg_seconds,
     round(median(duration_seconds), 1) AS duration_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY duration_seconds), 1) AS duration_p90_seconds,
     count(*) FILTER (WHERE ended = 'finished' AND duration_seconds IS NULL) AS duration_unknown
 FROM runs
-GROUP BY flow_id, role
-ORDER BY flow_id, role;
+GROUP BY company_id, flow_id, role
+ORDER BY company_id, flow_id, role;

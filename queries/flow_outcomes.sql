@@ -5,12 +5,14 @@
 -- their session, can keep a chat from the agents; a run in the middle or at the end of a session, such
 -- as a satisfaction survey, is counted and has no part in the shares.
 --
+-- entry_runs    entry_runs = entry_ended + entry_open + entry_unknown
 -- entry_ended   entry runs whose outcome is settled; the four shares are of these, and are all of them:
 -- retencao      contained: the run finished and the session closed without queue or agent
 -- transbordo    handed_off: the run finished and the session went on to a queue or an agent
 --               interrupted: a queue or an agent came before the run had finished
 -- abandono      dropped: the session closed before the run had finished
 -- entry_open    entry runs still without an outcome: in no share
+-- entry_unknown entry runs whose outcome no subscribed event can tell: in no share
 -- completed     runs in the middle or at the end of a session that finished
 -- duration      from start to finish, of entry runs that finished; a run whose start and finish came
 --               in one delivery has none, and is in no average
@@ -23,10 +25,12 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH runs AS (
     SELECT
+        run.company_id,
         run.started_date AS day,
         chat.channel,
         chat.department_id,
@@ -43,10 +47,12 @@ WITH runs AS (
         AND chat.company_id IS NOT DISTINCT FROM run.company_id
     WHERE ($from IS NULL OR run.started_date >= $from)
         AND ($to IS NULL OR run.started_date <= $to)
+        AND ($company IS NULL OR run.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR chat.department_id = $department)
 )
 SELECT
+    company_id,
     day,
     channel,
     department_id,
@@ -60,6 +66,7 @@ SELECT
     count(*) FILTER (WHERE is_entry_ended AND outcome = 'interrupted') AS interrupted,
     count(*) FILTER (WHERE is_entry_ended AND outcome = 'dropped') AS dropped,
     count(*) FILTER (WHERE role = 'entry' AND outcome = 'open') AS entry_open,
+    count(*) FILTER (WHERE role = 'entry' AND outcome IS NULL) AS entry_unknown,
     count(*) FILTER (WHERE role <> 'entry' AND outcome = 'completed') AS completed,
     round(
         100.0 * count(*) FILTER (WHERE is_entry_ended AND outcome = 'contained')
@@ -81,5 +88,5 @@ SELECT
     round(median(entry_seconds), 1) AS entry_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY entry_seconds), 1) AS entry_p90_seconds
 FROM runs
-GROUP BY day, channel, department_id
-ORDER BY day, channel, department_id;
+GROUP BY company_id, day, channel, department_id
+ORDER BY company_id, day, channel, department_id;

@@ -20,6 +20,7 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH parts AS (
@@ -40,12 +41,14 @@ WITH parts AS (
         AND chat.company_id IS NOT DISTINCT FROM segment.company_id
     WHERE ($from IS NULL OR chat.started_date >= $from)
         AND ($to IS NULL OR chat.started_date <= $to)
+        AND ($company IS NULL OR chat.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR chat.department_id = $department)
     GROUP BY
         chat.company_id, chat.chat_id, chat.session_no, segment.agent_id, chat.channel, chat.tabulation_name
 )
 SELECT
+    part.company_id,
     part.agent_id,
     agent.name AS agent_name,
     part.channel,
@@ -62,5 +65,5 @@ FROM parts AS part
 LEFT JOIN dim_agents AS agent
     ON agent.agent_id = part.agent_id
     AND agent.company_id IS NOT DISTINCT FROM part.company_id
-GROUP BY part.agent_id, agent.name, part.channel, part.tabulation_name
-ORDER BY part.agent_id, part.channel, part.tabulation_name;
+GROUP BY part.company_id, part.agent_id, agent.name, part.channel, part.tabulation_name
+ORDER BY part.company_id, part.agent_id, part.channel, part.tabulation_name;

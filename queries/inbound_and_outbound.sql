@@ -15,9 +15,11 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 SELECT
+    company_id,
     started_date AS day,
     channel,
     department_id,
@@ -42,7 +44,8 @@ SELECT
 FROM fact_chats
 WHERE ($from IS NULL OR started_date >= $from)
     AND ($to IS NULL OR started_date <= $to)
+    AND ($company IS NULL OR company_id = $company)
     AND ($channel IS NULL OR channel = $channel)
     AND ($department IS NULL OR department_id = $department)
-GROUP BY day, channel, department_id
-ORDER BY day, channel, department_id;
+GROUP BY company_id, day, channel, department_id
+ORDER BY company_id, day, channel, department_id;

@@ -20,6 +20,7 @@
 -- $days BIGINT = 7  how long after the close counts
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH last_event AS (
@@ -32,6 +33,7 @@ closed AS (
     WHERE chat.closed_at IS NOT NULL
         AND ($from IS NULL OR chat.started_date >= $from)
         AND ($to IS NULL OR chat.started_date <= $to)
+        AND ($company IS NULL OR chat.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR chat.department_id = $department)
 ),
@@ -59,6 +61,7 @@ repeated AS (
 ),
 judged AS (
     SELECT
+        closed.company_id,
         closed.channel,
         closed.department_id,
         closed.outcome,
@@ -77,6 +80,7 @@ judged AS (
         AND repeated.company_id IS NOT DISTINCT FROM closed.company_id
 )
 SELECT
+    company_id,
     channel,
     department_id,
     outcome,
@@ -96,5 +100,5 @@ SELECT
     ) AS resolved_pct,
     count(*) FILTER (WHERE is_observed AND contact_id IS NULL) AS contact_unknown
 FROM judged
-GROUP BY channel, department_id, outcome
-ORDER BY channel, department_id, outcome;
+GROUP BY company_id, channel, department_id, outcome
+ORDER BY company_id, channel, department_id, outcome;

@@ -19,6 +19,7 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only replies in the department (departamento) of this id
 WITH turns AS (
@@ -39,10 +40,12 @@ WITH turns AS (
         AND chat.company_id IS NOT DISTINCT FROM reply.company_id
     WHERE ($from IS NULL OR reply.waiting_date >= $from)
         AND ($to IS NULL OR reply.waiting_date <= $to)
+        AND ($company IS NULL OR reply.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR reply.department_id = $department)
 )
 SELECT
+    turn.company_id,
     turn.agent_id,
     agent.name AS agent_name,
     turn.channel,
@@ -52,7 +55,7 @@ SELECT
     count(*) FILTER (WHERE turn.replied_at IS NULL) AS not_replied,
     count(
         DISTINCT CASE
-            WHEN turn.replied_at IS NOT NULL THEN struct(turn.company_id, turn.chat_id, turn.session_no)
+            WHEN turn.replied_at IS NOT NULL THEN struct(turn.chat_id, turn.session_no)
         END
     ) AS sessions,
     round(avg(turn.reply_seconds), 1) AS reply_avg_seconds,
@@ -63,5 +66,5 @@ FROM turns AS turn
 LEFT JOIN dim_agents AS agent
     ON agent.agent_id = turn.agent_id
     AND agent.company_id IS NOT DISTINCT FROM turn.company_id
-GROUP BY turn.agent_id, agent.name, turn.channel
-ORDER BY turn.agent_id, turn.channel;
+GROUP BY turn.company_id, turn.agent_id, agent.name, turn.channel
+ORDER BY turn.company_id, turn.agent_id, turn.channel;

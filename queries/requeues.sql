@@ -21,14 +21,15 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH segments AS (
     SELECT
+        segment.company_id,
         segment.started_date AS day,
         segment.channel,
         segment.department_id,
-        segment.company_id,
         segment.chat_id,
         segment.session_no,
         segment.end_reason,
@@ -48,10 +49,12 @@ WITH segments AS (
         AND wait.company_id IS NOT DISTINCT FROM segment.company_id
     WHERE ($from IS NULL OR segment.started_date >= $from)
         AND ($to IS NULL OR segment.started_date <= $to)
+        AND ($company IS NULL OR segment.company_id = $company)
         AND ($channel IS NULL OR segment.channel = $channel)
         AND ($department IS NULL OR segment.department_id = $department)
 )
 SELECT
+    company_id,
     day,
     channel,
     department_id,
@@ -62,7 +65,7 @@ SELECT
         100.0 * count(*) FILTER (WHERE is_requeued)
         / nullif(count(*) FILTER (WHERE end_reason <> 'open'), 0), 1
     ) AS requeued_pct,
-    count(DISTINCT CASE WHEN is_requeued THEN struct(company_id, chat_id, session_no) END) AS requeued_sessions,
+    count(DISTINCT CASE WHEN is_requeued THEN struct(chat_id, session_no) END) AS requeued_sessions,
     count(*) FILTER (WHERE exit = 'answered') AS answered_again,
     count(*) FILTER (WHERE exit IN ('abandoned', 'short_abandoned')) AS abandoned_again,
     count(*) FILTER (WHERE exit = 'department_changed') AS moved_on,
@@ -72,5 +75,5 @@ SELECT
     round(avg(wait_seconds), 1) AS wait_avg_seconds,
     round(median(wait_seconds), 1) AS wait_median_seconds
 FROM segments
-GROUP BY day, channel, department_id
-ORDER BY day, channel, department_id;
+GROUP BY company_id, day, channel, department_id
+ORDER BY company_id, day, channel, department_id;

@@ -4,12 +4,14 @@
 -- service_level_pct  answered_in_time / (answered_in_time + answered_late + abandoned)
 -- is_met             whether that reaches $percent, before rounding; NULL where nothing is in the formula
 -- waits              those that began in the half-hour, every one once, where it ended:
---     waits = answered_in_time + answered_late + answered_unknown + abandoned + short_abandoned + still_open
+--     waits = answered_in_time + answered_late + answered_unknown + abandoned + short_abandoned + exit_unknown
+--             + still_open
 -- answered_in_time   an agent took the chat after at most $seconds
 -- answered_unknown   answered, but no event shows when the wait began or ended: in no rate
 -- abandono           abandoned: the customer left unanswered, however soon after short_abandon_seconds;
 --                    abandoned_in_time are those of them within $seconds, for formulas that forgive them
 -- short_abandoned    left within seconds (setting short_abandon_seconds): in no rate
+-- exit_unknown       closed, and no event could tell whether answered or abandoned: in no rate
 -- still_open         waiting yet: in no rate, so the last half-hours are early news
 --
 -- A stay that ended by a move to another department's queue is no ended wait: it goes on there, from the
@@ -21,6 +23,7 @@
 -- $percent DOUBLE = 80  the level to reach
 -- $from DATE = NULL  first day on which the wait began
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the queue of the department (departamento) of this id
 WITH waits AS (
@@ -31,11 +34,12 @@ WITH waits AS (
         exit = 'answered' AND wait_seconds > $seconds AS is_late,
         wait_seconds
     FROM fact_queue_waits
-    WHERE exit <> 'department_changed'
-        AND ($from IS NULL OR entered_date >= $from)
+    WHERE ($from IS NULL OR entered_date >= $from)
         AND ($to IS NULL OR entered_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
+        AND exit IS DISTINCT FROM 'department_changed'
 ),
 terms AS (
     SELECT
@@ -47,6 +51,7 @@ terms AS (
         count(*) FILTER (WHERE exit = 'abandoned') AS abandoned,
         count(*) FILTER (WHERE exit = 'abandoned' AND wait_seconds <= $seconds) AS abandoned_in_time,
         count(*) FILTER (WHERE exit = 'short_abandoned') AS short_abandoned,
+        count(*) FILTER (WHERE exit IS NULL) AS exit_unknown,
         count(*) FILTER (WHERE exit = 'open') AS still_open
     FROM waits
     GROUP BY half_hour_local
@@ -60,6 +65,7 @@ SELECT
     abandoned,
     abandoned_in_time,
     short_abandoned,
+    exit_unknown,
     still_open,
     round(
         100.0 * answered_in_time / nullif(answered_in_time + answered_late + abandoned, 0), 1

@@ -5,13 +5,14 @@
 -- counted, never events or messages.
 --
 -- sessions      all that began on the day:  sessions = open + handled + abandoned + short_abandoned
---               + contained + bot_dropped + unanswered
+--               + contained + bot_dropped + unanswered + outcome_unknown
 -- handled       closed, and an agent took part
 -- abandono      abandoned: closed while waiting; short_abandoned: so within seconds (setting
 --               short_abandon_seconds)
 -- retencao      contained: the bot's flow finished and nobody else was needed; bot_dropped: the session
 --               closed before the flow had finished
 -- unanswered    closed with no agent, no queue and no flow
+-- outcome_unknown  closed, and no subscribed event can tell how
 -- reopened      sessions that reopen a chat which had been closed (in the others, too)
 -- contacts      distinct known contacts of the day: who comes on two days counts on both, so days cannot
 --               be added up. contact_unknown are the sessions without one.
@@ -22,6 +23,7 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 SELECT
@@ -35,6 +37,7 @@ SELECT
     count(*) FILTER (WHERE outcome = 'contained') AS contained,
     count(*) FILTER (WHERE outcome = 'bot_dropped') AS bot_dropped,
     count(*) FILTER (WHERE outcome = 'unanswered') AS unanswered,
+    count(*) FILTER (WHERE outcome IS NULL) AS outcome_unknown,
     count(*) FILTER (WHERE session_no > 1) AS reopened,
     count(DISTINCT CASE WHEN contact_id IS NOT NULL THEN struct(company_id, contact_id) END) AS contacts,
     count(*) FILTER (WHERE contact_id IS NULL) AS contact_unknown,
@@ -44,6 +47,7 @@ SELECT
 FROM fact_chats
 WHERE ($from IS NULL OR started_date >= $from)
     AND ($to IS NULL OR started_date <= $to)
+    AND ($company IS NULL OR company_id = $company)
     AND ($channel IS NULL OR channel = $channel)
     AND ($department IS NULL OR department_id = $department)
 GROUP BY day, channel

@@ -8,10 +8,12 @@
 --
 -- Hours are those of the lake's business time zone; weekday is 1 for Monday to 7 for Sunday. All 168
 -- hours are there: 0 is measured, as the period is cut to the days between the first and the last
--- session of the lake. The hour that a change of the clock repeats counts double, the one it skips is 0.
+-- session of the lake, or of $company in it. The hour that a change of the clock repeats counts double,
+-- the one it skips is 0.
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH period AS (
@@ -19,6 +21,7 @@ WITH period AS (
         greatest(min(started_date), $from) AS first_day,
         least(max(started_date), $to) AS last_day
     FROM fact_chats
+    WHERE $company IS NULL OR company_id = $company
 ),
 weekdays AS (
     SELECT date_part('isodow', day) AS weekday, count(*) AS days
@@ -37,6 +40,7 @@ started AS (
     FROM fact_chats
     WHERE ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
     GROUP BY weekday, hour

@@ -2,7 +2,7 @@
 -- chart: bar x=target y=sum(met),sum(late),sum(never) stacked
 --
 -- Counts sessions (atendimentos) in which a person was due: with a stay in the queue or an agent. A bot's
--- own sessions have no such target.
+-- own sessions have no such target, nor has one in which no subscribed event can show a person.
 --
 -- sessions = met + late + never + excluded + unknown + still_open, for each target
 --
@@ -13,8 +13,11 @@
 -- never             it did not happen, and the session is closed: abandoned, or closed unanswered
 -- excluded          short_abandoned (setting short_abandon_seconds); where nobody could wait: sessions
 --                   without a queue for first_wait, begun by the company for first_response
--- unknown           it happened, but no event shows after how long
+-- unknown           it happened, but no event shows after how long; or none could show whether it did
 -- still_open        it has not happened yet: late already or not, the next look will tell
+--
+-- first_wait is judged by how the first wait of the session ended, moves to other departments' queues passed
+-- over, whoever was in the chat before or after it.
 -- missed_pct        late and never, of those and met
 -- worst_seconds     the longest that was met or late
 --
@@ -27,14 +30,33 @@
 -- $resolution_seconds BIGINT = 86400  target of resolution
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
-WITH due AS (
+WITH first_waits AS (
+    SELECT company_id, chat_id, session_no, exit
+    FROM (
+        SELECT
+            company_id,
+            chat_id,
+            session_no,
+            exit,
+            row_number() OVER (PARTITION BY company_id, chat_id, session_no ORDER BY episode_no) AS place
+        FROM fact_queue_waits
+        -- Nobody waits before the session starts.
+        WHERE ($from IS NULL OR entered_date >= $from)
+            AND ($company IS NULL OR company_id = $company)
+            AND exit IS DISTINCT FROM 'department_changed'
+    )
+    WHERE place = 1
+),
+due AS (
     SELECT *
     FROM fact_chats
     WHERE (queue_episodes > 0 OR agent_segments > 0)
         AND ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
 ),
@@ -42,29 +64,35 @@ judged AS (
     SELECT
         'first_wait' AS target,
         $wait_seconds AS target_seconds,
-        channel,
-        department_id,
-        CASE WHEN agent_segments > 0 THEN first_wait_seconds END AS took_seconds,
+        due.company_id,
+        due.channel,
+        due.department_id,
+        due.first_wait_seconds AS took_seconds,
         CASE
-            WHEN queue_episodes = 0 OR outcome = 'short_abandoned' THEN 'excluded'
-            WHEN agent_segments > 0 AND first_wait_seconds IS NOT NULL THEN 'happened'
-            WHEN agent_segments > 0 THEN 'unknown'
-            WHEN outcome = 'open' THEN 'still_open'
-            ELSE 'never'
+            WHEN due.queue_episodes = 0 OR first_wait.exit = 'short_abandoned' THEN 'excluded'
+            WHEN first_wait.exit = 'abandoned' THEN 'never'
+            WHEN first_wait.exit = 'open' THEN 'still_open'
+            WHEN first_wait.exit = 'answered' AND due.first_wait_seconds IS NOT NULL THEN 'happened'
+            ELSE 'unknown'
         END AS judgement
     FROM due
+    LEFT JOIN first_waits AS first_wait
+        ON first_wait.chat_id = due.chat_id
+        AND first_wait.session_no = due.session_no
+        AND first_wait.company_id IS NOT DISTINCT FROM due.company_id
     UNION ALL
     SELECT
         'first_response',
         $response_seconds,
+        company_id,
         channel,
         department_id,
         first_response_seconds,
         CASE
             WHEN first_response_seconds IS NOT NULL THEN 'happened'
             WHEN direction = 'outbound' OR outcome = 'short_abandoned' THEN 'excluded'
-            WHEN first_response_at IS NOT NULL THEN 'unknown'
-            WHEN outcome = 'open' THEN 'still_open'
+            WHEN first_response_at IS NOT NULL OR agent_messages IS NULL THEN 'unknown'
+            WHEN closed_at IS NULL THEN 'still_open'
             ELSE 'never'
         END
     FROM due
@@ -72,11 +100,12 @@ judged AS (
     SELECT
         'resolution',
         $resolution_seconds,
+        company_id,
         channel,
         department_id,
-        CASE WHEN outcome NOT IN ('open', 'short_abandoned') THEN duration_seconds END,
+        duration_seconds,
         CASE
-            WHEN outcome = 'open' THEN 'still_open'
+            WHEN closed_at IS NULL THEN 'still_open'
             WHEN outcome = 'short_abandoned' THEN 'excluded'
             WHEN duration_seconds IS NULL THEN 'unknown'
             ELSE 'happened'
@@ -85,6 +114,7 @@ judged AS (
 ),
 counted AS (
     SELECT
+        company_id,
         target,
         target_seconds,
         channel,
@@ -98,9 +128,10 @@ counted AS (
         count(*) FILTER (WHERE judgement = 'still_open') AS still_open,
         max(took_seconds) FILTER (WHERE judgement = 'happened') AS worst_seconds
     FROM judged
-    GROUP BY target, target_seconds, channel, department_id
+    GROUP BY company_id, target, target_seconds, channel, department_id
 )
 SELECT
+    company_id,
     target,
     target_seconds,
     channel,
@@ -115,4 +146,4 @@ SELECT
     round(100.0 * (late + never) / nullif(met + late + never, 0), 1) AS missed_pct,
     worst_seconds
 FROM counted
-ORDER BY target, channel, department_id;
+ORDER BY company_id, target, channel, department_id;

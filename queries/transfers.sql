@@ -6,7 +6,7 @@
 --                   departments: the chat's department changes, with an agent, in the queue or with a bot
 -- from_*, to_*      who gave and who got; NULL among departments is "none"
 -- transfers         how often, and sessions in how many distinct sessions (atendimentos)
--- pct               transfers of all in this matrix and period: each matrix adds up to 100
+-- pct               transfers of all in this matrix, company and period: each matrix of a company adds up to 100
 -- while_waiting     department changes of a customer in the queue: the wait goes on, in the other queue
 -- before_median_seconds  agents only: time with the giving agent before
 --
@@ -15,6 +15,7 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH handed_over AS (
@@ -36,6 +37,7 @@ WITH handed_over AS (
     WHERE giving.end_reason = 'transferred'
         AND ($from IS NULL OR giving.started_date >= $from)
         AND ($to IS NULL OR giving.started_date <= $to)
+        AND ($company IS NULL OR giving.company_id = $company)
         AND ($channel IS NULL OR giving.channel = $channel)
         AND ($department IS NULL OR giving.department_id = $department)
     UNION ALL
@@ -55,6 +57,7 @@ WITH handed_over AS (
         AND chat.company_id IS NOT DISTINCT FROM change.company_id
     WHERE ($from IS NULL OR change.changed_date >= $from)
         AND ($to IS NULL OR change.changed_date <= $to)
+        AND ($company IS NULL OR change.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND (
             $department IS NULL
@@ -68,14 +71,15 @@ names AS (
     SELECT 'departments', company_id, department_id, name FROM dim_departments
 )
 SELECT
+    handed.company_id,
     handed.between,
     handed.from_id,
     giver.name AS from_name,
     handed.to_id,
     getter.name AS to_name,
     count(*) AS transfers,
-    count(DISTINCT struct(handed.company_id, handed.chat_id, handed.session_no)) AS sessions,
-    round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY handed.between), 1) AS pct,
+    count(DISTINCT struct(handed.chat_id, handed.session_no)) AS sessions,
+    round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY handed.company_id, handed.between), 1) AS pct,
     CASE
         WHEN handed.between = 'departments' THEN count(*) FILTER (WHERE handed.was_waiting)
     END AS while_waiting,
@@ -89,5 +93,5 @@ LEFT JOIN names AS getter
     ON getter.between = handed.between
     AND getter.id = handed.to_id
     AND getter.company_id IS NOT DISTINCT FROM handed.company_id
-GROUP BY handed.between, handed.from_id, giver.name, handed.to_id, getter.name
-ORDER BY handed.between, transfers DESC, handed.from_id, handed.to_id;
+GROUP BY handed.company_id, handed.between, handed.from_id, giver.name, handed.to_id, getter.name
+ORDER BY handed.company_id, handed.between, transfers DESC, handed.from_id, handed.to_id;

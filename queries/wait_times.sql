@@ -3,8 +3,8 @@
 --
 -- A row of fact_queue_waits is a stay in the queue of one department. A customer who is moved to
 -- another department's queue has one row there and one here, but waits once: the wait counts where it
--- ended, or is still open. So  waits = answered + abandoned + short_abandoned + still_open,  and no
--- customer's wait is counted twice when departments are added up.
+-- ended, or is still open. So  waits = answered + abandoned + short_abandoned + exit_unknown + still_open,
+-- and no customer's wait is counted twice when departments are added up.
 --
 -- moved_on      stays that ended by a move to another department's queue: no ended waits, so in no
 --               other column; they have an average of their own, to keep the time spent here visible
@@ -14,6 +14,7 @@
 -- abandono      abandoned: the customer left unanswered; abandoned_pct is its share of the answered and
 --               the abandoned. short_abandoned left within seconds (setting short_abandon_seconds,
 --               counted over the unbroken wait) and is in neither side of that share.
+-- exit_unknown  closed, and no event could tell whether answered or abandoned: counted, but in no rate
 -- unknown       ended waits whose beginning or end no event shows: counted, but in no average
 -- p90           nine in ten waited at most so long
 --
@@ -23,10 +24,12 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH stays AS (
     SELECT
+        company_id,
         entered_date AS day,
         channel,
         department_id,
@@ -38,17 +41,20 @@ WITH stays AS (
     FROM fact_queue_waits
     WHERE ($from IS NULL OR entered_date >= $from)
         AND ($to IS NULL OR entered_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
 )
 SELECT
+    company_id,
     day,
     channel,
     department_id,
-    count(*) FILTER (WHERE exit <> 'department_changed') AS waits,
+    count(*) FILTER (WHERE exit IS DISTINCT FROM 'department_changed') AS waits,
     count(*) FILTER (WHERE exit = 'answered') AS answered,
     count(*) FILTER (WHERE exit = 'abandoned') AS abandoned,
     count(*) FILTER (WHERE exit = 'short_abandoned') AS short_abandoned,
+    count(*) FILTER (WHERE exit IS NULL) AS exit_unknown,
     count(*) FILTER (WHERE exit = 'open') AS still_open,
     count(*) FILTER (
         WHERE exit IN ('answered', 'abandoned', 'short_abandoned') AND wait_seconds IS NULL
@@ -66,5 +72,5 @@ SELECT
     count(*) FILTER (WHERE exit = 'department_changed') AS moved_on,
     round(avg(moved_on_seconds), 1) AS moved_on_avg_seconds
 FROM stays
-GROUP BY day, channel, department_id
-ORDER BY day, channel, department_id;
+GROUP BY company_id, day, channel, department_id
+ORDER BY company_id, day, channel, department_id;

@@ -9,7 +9,7 @@
 -- partly        some of it did: such as a customer who came in the evening and was answered next morning
 -- outside       none of it did
 -- no_time       waits of 0 seconds, which lie on neither side
--- unknown       no event shows when the wait began or ended
+-- unknown       no event shows when the wait began or ended, or how it ended
 -- outside_pct   outside and partly, of those two and inside
 -- abandono      *_abandoned: how many of each left unanswered, short ones included
 -- answered_avg_seconds  mean wait of the answered by the clock on the wall (TME), and
@@ -20,10 +20,12 @@
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
+-- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the queue of the department (departamento) of this id
 WITH waits AS (
     SELECT
+        company_id,
         entered_date AS day,
         channel,
         department_id,
@@ -31,7 +33,7 @@ WITH waits AS (
         exit IN ('abandoned', 'short_abandoned') AS is_abandoned,
         CASE
             WHEN exit = 'open' THEN 'open'
-            WHEN wait_seconds IS NULL THEN 'unknown'
+            WHEN exit IS NULL OR wait_seconds IS NULL THEN 'unknown'
             WHEN wait_business_seconds IS NULL THEN 'no_calendar'
             WHEN wait_seconds = 0 THEN 'no_time'
             WHEN wait_business_seconds = 0 THEN 'outside'
@@ -41,13 +43,15 @@ WITH waits AS (
         wait_seconds,
         wait_business_seconds
     FROM fact_queue_waits
-    WHERE exit <> 'department_changed'
-        AND ($from IS NULL OR entered_date >= $from)
+    WHERE ($from IS NULL OR entered_date >= $from)
         AND ($to IS NULL OR entered_date <= $to)
+        AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)
         AND ($department IS NULL OR department_id = $department)
+        AND exit IS DISTINCT FROM 'department_changed'
 )
 SELECT
+    company_id,
     day,
     channel,
     department_id,
@@ -71,5 +75,5 @@ SELECT
     ) AS answered_avg_seconds,
     round(avg(wait_business_seconds) FILTER (WHERE exit = 'answered'), 1) AS answered_avg_business_seconds
 FROM waits
-GROUP BY day, channel, department_id
-ORDER BY day, channel, department_id;
+GROUP BY company_id, day, channel, department_id
+ORDER BY company_id, day, channel, department_id;

@@ -8,6 +8,7 @@ mod comparison;
 mod disorder;
 mod doctor;
 mod export;
+mod identities;
 mod import;
 mod maintain;
 mod query;

@@ -77,6 +77,13 @@ async fn the_unanswered_are_those_of_the_instant() {
             columns: "chat_id, session_no, agent_id, started_at, ended_at",
             values: "(3, 1, 11, '2024-03-02T13:20:00Z', NULL)",
         },
+        Rows {
+            table: "fact_queue_waits",
+            columns: "chat_id, session_no, entered_at, left_at, exit",
+            values: "(1, 1, '2024-03-02T14:59:00Z', NULL, 'open'),
+                (2, 1, '2024-03-02T13:00:00Z', '2024-03-02T14:00:00Z', 'abandoned'),
+                (3, 1, '2024-03-02T13:10:00Z', '2024-03-02T13:20:00Z', 'answered')",
+        },
     ])
     .await;
     let rows = answer(&lake, "unanswered_now", &[]).await;
@@ -90,10 +97,48 @@ async fn the_unanswered_are_those_of_the_instant() {
     );
     let rows = answer(&lake, "unanswered_now", &[("as_of", "2024-03-02 10:45")]).await;
     assert_eq!(rows.len(), 2);
-    check(&rows[0], json!({"chat_id": 2, "waiting_seconds": 2700}));
+    check(
+        &rows[0],
+        json!({"chat_id": 2, "place": "queue", "waiting_seconds": 2700}),
+    );
     check(
         &rows[1],
         json!({"chat_id": 3, "place": "agent", "agent_id": 11, "waiting_seconds": 900}),
+    );
+}
+
+#[tokio::test]
+async fn whoever_was_seen_to_leave_the_queue_is_not_in_it() {
+    // Seen waiting, then in chat with an agent whom no event names: when it was answered nothing tells.
+    let lake = lake_with(&[
+        LAST_EVENT,
+        Rows {
+            table: "fact_chats",
+            columns: "chat_id, session_no, outcome, last_event_at",
+            values: "(1, 1, 'open', '2024-03-02T14:30:00Z')",
+        },
+        Rows {
+            table: "fact_replies",
+            columns: "chat_id, session_no, waiting_since",
+            values: "(1, 1, '2024-03-02T13:00:00Z')",
+        },
+        Rows {
+            table: "fact_queue_waits",
+            columns: "chat_id, session_no, entered_at, left_at, left_source, exit",
+            values: "(1, 1, '2024-03-02T13:00:00Z', NULL, 'situation_seen', 'answered')",
+        },
+    ])
+    .await;
+    check(
+        &answer(&lake, "unanswered_now", &[]).await[0],
+        json!({"chat_id": 1, "place": null, "agent_id": null, "waiting_seconds": 7200}),
+    );
+    assert_eq!(answer(&lake, "queue_length", &[]).await.len(), 0);
+    // Before the session's last event it may still have waited.
+    let earlier = [("as_of", "2024-03-02T14:29:59Z")];
+    check(
+        &answer(&lake, "queue_length", &earlier).await[0],
+        json!({"waiting": 0, "may_wait": 1}),
     );
 }
 

@@ -6,9 +6,11 @@ use super::*;
 async fn only_closed_sessions_have_durations_and_only_handled_ones_are_handled() {
     let lake = lake_with(&[Rows {
         table: "fact_chats",
-        columns: "started_date, channel, department_id, outcome, duration_seconds, handle_seconds",
-        values: "('2024-03-01', 'whatsapp', 7, 'handled', 100, 60), ('2024-03-01', 'whatsapp', 7, 'contained', 50, 0),
-            ('2024-03-01', 'whatsapp', 7, 'open', NULL, 9), ('2024-03-01', 'whatsapp', NULL, 'handled', NULL, 20)",
+        columns: "started_date, channel, department_id, closed_at, outcome, duration_seconds, handle_seconds",
+        values: "('2024-03-01', 'whatsapp', 7, '2024-03-01T14:00:00Z', 'handled', 100, 60),
+            ('2024-03-01', 'whatsapp', 7, '2024-03-01T14:00:00Z', 'contained', 50, 0),
+            ('2024-03-01', 'whatsapp', 7, NULL, 'open', NULL, 9),
+            ('2024-03-01', 'whatsapp', NULL, '2024-03-01T14:00:00Z', 'handled', NULL, 20)",
     }])
     .await;
     let rows = answer(&lake, "chat_durations", &[]).await;
@@ -132,12 +134,19 @@ async fn direction_and_replies_that_are_not_known_are_in_no_share() {
 async fn first_responses_are_spread_over_stretches_and_every_session_is_somewhere() {
     let lake = lake_with(&[Rows {
         table: "fact_chats",
-        columns: "outcome, direction, queue_episodes, agent_segments, first_response_at, first_response_seconds",
-        values: "('handled', 'inbound', 1, 1, '2024-03-01T13:00:00Z', 0), ('handled', 'inbound', 1, 1, '2024-03-01T13:00:00Z', 15),
-            ('open', 'inbound', 1, 1, '2024-03-01T13:00:00Z', 16), ('handled', 'inbound', 1, 1, '2024-03-01T13:00:00Z', 90000),
-            ('handled', 'inbound', 1, 1, '2024-03-01T13:00:00Z', NULL), ('handled', 'outbound', 0, 1, '2024-03-01T13:00:00Z', NULL),
-            ('open', 'inbound', 1, 0, NULL, NULL), ('abandoned', 'inbound', 1, 0, NULL, NULL),
-            ('handled', 'inbound', 1, 1, NULL, NULL), ('contained', 'inbound', 0, 0, NULL, NULL)",
+        columns: "closed_at, direction, queue_episodes, agent_segments, agent_messages, first_response_at, first_response_seconds",
+        values: "('2024-03-01T14:00:00Z', 'inbound', 1, 1, 1, '2024-03-01T13:00:00Z', 0),
+            ('2024-03-01T14:00:00Z', 'inbound', 1, 1, 1, '2024-03-01T13:00:00Z', 15),
+            (NULL, 'inbound', 1, 1, 1, '2024-03-01T13:00:00Z', 16),
+            ('2024-03-01T14:00:00Z', 'inbound', 1, 1, 1, '2024-03-01T13:00:00Z', 90000),
+            ('2024-03-01T14:00:00Z', 'inbound', 1, 1, 1, '2024-03-01T13:00:00Z', NULL),
+            ('2024-03-01T14:00:00Z', 'outbound', 0, 1, 1, '2024-03-01T13:00:00Z', NULL),
+            (NULL, 'inbound', 1, 0, 0, NULL, NULL),
+            ('2024-03-01T14:00:00Z', 'inbound', 1, 0, 0, NULL, NULL),
+            ('2024-03-01T14:00:00Z', 'inbound', 1, 1, 0, NULL, NULL),
+            ('2024-03-01T14:00:00Z', 'inbound', 0, 0, 0, NULL, NULL),
+            ('2024-03-01T14:00:00Z', 'inbound', 1, NULL, NULL, NULL, NULL),
+            ('2024-03-01T14:00:00Z', 'inbound', 0, NULL, NULL, NULL, NULL)",
     }])
     .await;
     let rows = answer(&lake, "first_response", &[]).await;
@@ -147,6 +156,7 @@ async fn first_responses_are_spread_over_stretches_and_every_session_is_somewher
         json!({"response": "answered", "over_seconds": 86400, "up_to_seconds": null, "sessions": 1, "pct": 25.0, "cumulative_pct": 100.0}),
         json!({"response": "never", "over_seconds": null, "sessions": 2, "pct": null}),
         json!({"response": "nobody due", "sessions": 1}),
+        json!({"response": "not known", "sessions": 2, "pct": null}),
         json!({"response": "not yet", "sessions": 1}),
         json!({"response": "outbound", "sessions": 1}),
         json!({"response": "time unknown", "sessions": 1, "cumulative_pct": null}),
@@ -159,19 +169,27 @@ async fn first_responses_are_spread_over_stretches_and_every_session_is_somewher
 
 #[tokio::test]
 async fn a_target_is_missed_by_the_late_and_by_those_who_never_got_it() {
-    let lake = lake_with(&[Rows {
-        table: "fact_chats",
-        columns: "outcome, direction, queue_episodes, agent_segments, first_wait_seconds, first_response_at,
-            first_response_seconds, duration_seconds",
-        values: "('handled', 'inbound', 1, 1, 60, '2024-03-01T13:00:00Z', 121, 86400),
-            ('handled', 'inbound', 1, 1, 61, '2024-03-01T13:00:00Z', 100, 86401),
-            ('handled', 'inbound', 1, 1, NULL, '2024-03-01T13:00:00Z', NULL, 10),
-            ('abandoned', 'inbound', 1, 0, 30, NULL, NULL, 30),
-            ('short_abandoned', 'inbound', 1, 0, 3, NULL, NULL, 3),
-            ('open', 'inbound', 1, 0, NULL, NULL, NULL, NULL),
-            ('handled', 'outbound', 0, 1, NULL, '2024-03-01T13:00:00Z', NULL, 10),
-            ('contained', 'inbound', 0, 0, NULL, NULL, NULL, 10)",
-    }])
+    let lake = lake_with(&[
+        Rows {
+            table: "fact_chats",
+            columns: "chat_id, session_no, closed_at, outcome, direction, queue_episodes, agent_segments,
+                first_wait_seconds, agent_messages, first_response_at, first_response_seconds, duration_seconds",
+            values: "(1, 1, '2024-03-01T14:00:00Z', 'handled', 'inbound', 1, 1, 60, 1, '2024-03-01T13:00:00Z', 121, 86400),
+                (2, 1, '2024-03-01T14:00:00Z', 'handled', 'inbound', 1, 1, 61, 1, '2024-03-01T13:00:00Z', 100, 86401),
+                (3, 1, '2024-03-01T14:00:00Z', 'handled', 'inbound', 1, 1, NULL, 1, '2024-03-01T13:00:00Z', NULL, 10),
+                (4, 1, '2024-03-01T14:00:00Z', 'abandoned', 'inbound', 1, 0, 30, 0, NULL, NULL, 30),
+                (5, 1, '2024-03-01T14:00:00Z', 'short_abandoned', 'inbound', 1, 0, 3, 0, NULL, NULL, 3),
+                (6, 1, NULL, 'open', 'inbound', 1, 0, NULL, 0, NULL, NULL, NULL),
+                (7, 1, '2024-03-01T14:00:00Z', 'handled', 'outbound', 0, 1, NULL, 1, '2024-03-01T13:00:00Z', NULL, 10),
+                (8, 1, '2024-03-01T14:00:00Z', 'contained', 'inbound', 0, 0, NULL, 0, NULL, NULL, 10)",
+        },
+        Rows {
+            table: "fact_queue_waits",
+            columns: "chat_id, session_no, episode_no, exit",
+            values: "(1, 1, 1, 'answered'), (2, 1, 1, 'answered'), (3, 1, 1, 'answered'), (4, 1, 1, 'abandoned'),
+                (5, 1, 1, 'short_abandoned'), (6, 1, 1, 'open')",
+        },
+    ])
     .await;
     let rows = answer(&lake, "targets_missed", &[]).await;
     assert_eq!(rows.len(), 3);
@@ -196,6 +214,111 @@ async fn a_target_is_missed_by_the_late_and_by_those_who_never_got_it() {
             "excluded": 1, "unknown": 0, "still_open": 1, "missed_pct": 20.0, "worst_seconds": 86401,
         }),
     );
+}
+
+#[tokio::test]
+async fn the_first_wait_is_judged_by_how_it_ended_whoever_was_in_the_chat() {
+    // 1: an agent puts the chat back, the contact gives up. 2: answered by nobody named. 3: put back, still
+    // waiting. 4: moved on, then answered. 5: moved on and gave up. 6: put back at once after an answer.
+    // 7: closed, and agents are not subscribed.
+    let lake = lake_with(&[
+        Rows {
+            table: "fact_chats",
+            columns: "chat_id, session_no, closed_at, outcome, queue_episodes, agent_segments, first_wait_seconds",
+            values: "(1, 1, '2024-03-01T14:00:00Z', 'handled', 1, 1, 30),
+                (2, 1, '2024-03-01T14:00:00Z', 'unanswered', 1, 0, 20), (3, 1, NULL, 'open', 1, 1, NULL),
+                (4, 1, '2024-03-01T14:00:00Z', 'handled', 2, 1, 70),
+                (5, 1, '2024-03-01T14:00:00Z', 'abandoned', 2, 0, 50),
+                (6, 1, '2024-03-01T14:00:00Z', 'handled', 2, 1, 40),
+                (7, 1, '2024-03-01T14:00:00Z', NULL, 1, NULL, NULL)",
+        },
+        Rows {
+            table: "fact_queue_waits",
+            columns: "chat_id, session_no, episode_no, exit",
+            values: "(1, 1, 1, 'abandoned'), (2, 1, 1, 'answered'), (3, 1, 1, 'open'),
+                (4, 1, 1, 'department_changed'), (4, 1, 2, 'answered'),
+                (5, 1, 1, 'department_changed'), (5, 1, 2, 'abandoned'),
+                (6, 1, 1, 'answered'), (6, 1, 2, 'abandoned'), (7, 1, 1, NULL)",
+        },
+    ])
+    .await;
+    let rows = answer(&lake, "targets_missed", &[]).await;
+    check(
+        &rows[1],
+        json!({
+            "target": "first_wait", "sessions": 7, "met": 2, "late": 1, "never": 2, "excluded": 0, "unknown": 1,
+            "still_open": 1, "missed_pct": 60.0, "worst_seconds": 70,
+        }),
+    );
+}
+
+#[tokio::test]
+async fn closed_sessions_whose_outcome_is_not_known_are_closed() {
+    let lake = lake_with(&[
+        Rows {
+            table: "fact_chats",
+            columns: "chat_id, session_no, started_date, channel, state, closed_at, closed_at_source, outcome,
+                queue_episodes, agent_segments, duration_seconds, handle_seconds",
+            values: "(1, 1, '2024-03-01', 'widget', 'closed', '2024-03-01T14:00:00Z', 'closed_at', NULL, 1, 0, 100, 0),
+                (2, 1, '2024-03-01', 'widget', 'closed', '2024-03-01T14:00:00Z', 'time', NULL, 1, 0, 200, 0),
+                (3, 1, '2024-03-01', 'widget', 'closed', '2024-03-01T14:00:00Z', 'closed_at', 'handled', 1, 1, 60, 50),
+                (4, 1, '2024-03-01', 'widget', 'auto', NULL, NULL, 'open', 1, 0, NULL, NULL)",
+        },
+        Rows {
+            table: "fact_flow_runs",
+            columns: "chat_id, session_no, started_date, flow_id, role, outcome, finished_at",
+            values: "(1, 1, '2024-03-01', 3, 'entry', NULL, NULL), (2, 1, '2024-03-01', 3, 'entry', 'dropped', NULL),
+                (3, 1, '2024-03-01', 3, 'entry', NULL, '2024-03-01T13:00:00Z'), (4, 1, '2024-03-01', 3, 'entry', 'open', NULL)",
+        },
+    ])
+    .await;
+    for (query, place, expected) in [
+        (
+            "chat_durations",
+            0,
+            json!({
+                "sessions": 4, "closed": 3, "still_open": 1, "handled": 1, "outcome_unknown": 2, "unknown": 0,
+                "duration_avg_seconds": 120.0, "handle_avg_seconds": 50.0,
+            }),
+        ),
+        (
+            "closing_reasons",
+            0,
+            json!({"closed": 3, "pct": 100.0, "handled": 1, "outcome_unknown": 2}),
+        ),
+        (
+            "data_trust",
+            1,
+            json!({"measure": "session_close", "rows": 3, "sure": 2, "inferred": 1}),
+        ),
+        (
+            "sessions_by_day",
+            0,
+            json!({"sessions": 4, "open": 1, "handled": 1, "outcome_unknown": 2, "unanswered": 0}),
+        ),
+        (
+            "flow_completion",
+            0,
+            json!({"runs": 4, "finished": 1, "dropped": 1, "open": 1, "outcome_unknown": 1, "finished_pct": 50.0}),
+        ),
+        (
+            "flow_outcomes",
+            0,
+            json!({"entry_runs": 4, "entry_ended": 1, "entry_open": 1, "entry_unknown": 2, "dropped_pct": 100.0}),
+        ),
+        (
+            "targets_missed",
+            2,
+            json!({"target": "resolution", "sessions": 4, "met": 3, "still_open": 1, "worst_seconds": 200}),
+        ),
+        (
+            "reopens_and_repeats",
+            1,
+            json!({"outcome": null, "closed": 2}),
+        ),
+    ] {
+        check(&answer(&lake, query, &[]).await[place], expected);
+    }
 }
 
 #[tokio::test]
@@ -244,10 +367,12 @@ async fn an_agents_part_of_a_session_is_one_however_many_segments() {
 async fn closed_sessions_without_a_reason_are_a_reason() {
     let lake = lake_with(&[Rows {
         table: "fact_chats",
-        columns: "chat_id, session_no, channel, outcome, tabulation_id, tabulation_name, handle_seconds, duration_seconds",
-        values: "(1, 1, 'widget', 'handled', 9, 'Venda', 100, 300), (1, 2, 'widget', 'handled', 9, 'Venda', 200, 500),
-            (2, 1, 'widget', 'contained', NULL, NULL, NULL, 30), (3, 1, 'widget', 'open', NULL, NULL, NULL, NULL),
-            (4, 1, 'email', 'handled', 9, 'Venda', 50, 60)",
+        columns: "chat_id, session_no, channel, closed_at, outcome, tabulation_id, tabulation_name, handle_seconds, duration_seconds",
+        values: "(1, 1, 'widget', '2024-03-01T14:00:00Z', 'handled', 9, 'Venda', 100, 300),
+            (1, 2, 'widget', '2024-03-01T14:00:00Z', 'handled', 9, 'Venda', 200, 500),
+            (2, 1, 'widget', '2024-03-01T14:00:00Z', 'contained', NULL, NULL, NULL, 30),
+            (3, 1, 'widget', NULL, 'open', NULL, NULL, NULL, NULL),
+            (4, 1, 'email', '2024-03-01T14:00:00Z', 'handled', 9, 'Venda', 50, 60)",
     }])
     .await;
     let rows = answer(&lake, "closing_reasons", &[]).await;
@@ -293,18 +418,23 @@ async fn coming_back_is_judged_only_when_the_days_are_over() {
     .await;
     // Within 7 days: session 1 of chat 1 was reopened, session 2 repeated in chat 2 exactly 7 days later.
     let rows = answer(&lake, "reopens_and_repeats", &[]).await;
-    assert_eq!(rows.len(), 1);
+    assert_eq!(rows.len(), 2);
     check(
         &rows[0],
         json!({
-            "closed": 7, "observed": 6, "too_recent": 1, "reopened": 1, "repeated": 1, "came_back": 2,
-            "came_back_pct": 33.3, "resolved_pct": 66.7, "contact_unknown": 1,
+            "company_id": 1, "closed": 6, "observed": 5, "too_recent": 1, "reopened": 1, "repeated": 1,
+            "came_back": 2, "came_back_pct": 40.0, "resolved_pct": 60.0, "contact_unknown": 1,
         }),
+    );
+    // Contact 5 of company 2 is somebody else.
+    check(
+        &rows[1],
+        json!({"company_id": 2, "closed": 1, "observed": 1, "came_back": 0}),
     );
     let rows = answer(&lake, "reopens_and_repeats", &[("days", "1")]).await;
     check(
         &rows[0],
-        json!({"observed": 7, "reopened": 1, "repeated": 1, "came_back": 2}),
+        json!({"observed": 6, "reopened": 1, "repeated": 1, "came_back": 2}),
     );
 }
 

@@ -6,7 +6,7 @@ fn chats() -> Rows<'static> {
     Rows {
         table: "fact_chats",
         columns: "company_id, chat_id, session_no, channel, department_id",
-        values: "(1, 1, 1, 'whatsapp', 7), (1, 2, 1, 'whatsapp', 7), (2, 1, 1, 'widget', NULL)",
+        values: "(1, 1, 1, 'whatsapp', 7), (1, 2, 1, 'whatsapp', 7), (1, 3, 1, 'widget', NULL)",
     }
 }
 
@@ -21,7 +21,7 @@ async fn shares_are_of_ended_entry_runs() {
                 (1, 1, 1, '2024-03-01', 'exit', 'completed', '2024-03-01T13:00:00Z', 400),
                 (1, 2, 1, '2024-03-01', 'entry', 'contained', '2024-03-01T13:00:00Z', 20),
                 (1, 2, 1, '2024-03-01', 'entry', 'open', NULL, NULL),
-                (2, 1, 1, '2024-03-01', 'entry', 'dropped', NULL, NULL)",
+                (1, 3, 1, '2024-03-01', 'entry', 'dropped', NULL, NULL)",
         },
     ])
     .await;
@@ -52,8 +52,8 @@ async fn a_flow_is_completed_by_the_runs_that_went_to_its_end() {
                 (1, 1, 1, 3, 'entry', 'contained', '2024-03-01T13:00:00Z', NULL, NULL),
                 (1, 2, 1, 3, 'entry', 'open', '2024-03-01T13:00:00Z', 20, NULL),
                 (1, 2, 1, 3, 'entry', 'open', NULL, NULL, NULL),
-                (2, 1, 1, 3, 'entry', 'dropped', NULL, NULL, NULL),
-                (2, 1, 1, 3, 'entry', 'interrupted', NULL, NULL, NULL)",
+                (1, 3, 1, 3, 'entry', 'dropped', NULL, NULL, NULL),
+                (1, 3, 1, 3, 'entry', 'interrupted', NULL, NULL, NULL)",
         },
     ])
     .await;

@@ -2,6 +2,7 @@
 
 mod agents;
 mod chats;
+mod companies;
 mod flows;
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,14 +16,15 @@ use support::{Rows, TestLake};
 const TABLES: [(&str, &str); 12] = [
     (
         "events",
-        "occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, parse_error TEXT, event_date DATE",
+        "company_id BIGINT, occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, parse_error TEXT,
+        event_date DATE",
     ),
     (
         "fact_chats",
-        "company_id BIGINT, chat_id BIGINT, session_no INT, outcome TEXT, direction TEXT, channel TEXT,
+        "company_id BIGINT, chat_id BIGINT, session_no INT, state TEXT, outcome TEXT, direction TEXT, channel TEXT,
         contact_id BIGINT, contact_name TEXT, department_id BIGINT, agent_id BIGINT, tabulation_id BIGINT,
         tabulation_name TEXT, started_at TIMESTAMP, started_at_source TEXT, first_response_at TIMESTAMP,
-        closed_at TIMESTAMP, closed_at_source TEXT, started_date DATE, first_wait_seconds BIGINT,
+        closed_at TIMESTAMP, closed_at_source TEXT, last_event_at TIMESTAMP, started_date DATE, first_wait_seconds BIGINT,
         first_response_seconds BIGINT, handle_seconds BIGINT, duration_seconds BIGINT, queue_episodes INT,
         agent_segments INT, contact_messages INT, agent_messages INT, bot_messages INT",
     ),
@@ -51,7 +53,7 @@ const TABLES: [(&str, &str); 12] = [
         started_at TIMESTAMP, finished_at TIMESTAMP, outcome TEXT, duration_seconds BIGINT, answers TEXT,
         started_date DATE",
     ),
-    ("fact_messages", "sent_at_source TEXT, sent_date DATE"),
+    ("fact_messages", "company_id BIGINT, sent_at_source TEXT, sent_date DATE"),
     (
         "fact_department_changes",
         "company_id BIGINT, chat_id BIGINT, session_no INT, changed_at TIMESTAMP, from_department_id BIGINT,
@@ -121,6 +123,11 @@ async fn a_lake_without_rows_gives_headers() {
         // Each measure of trust has its row, with a count of 0.
         let expected = if query.name == "data_trust" { 11 } else { 0 };
         assert_eq!(rows, expected, "{}: {text}", query.name);
+        // An id is one thing's within its company only.
+        let mut columns = text.lines().next().unwrap().split(',');
+        if columns.clone().any(|column| column.ends_with("_id")) {
+            assert_eq!(columns.next(), Some("company_id"), "{}", query.name);
+        }
     }
 }
 
@@ -146,6 +153,7 @@ fn every_query_opens_with_its_question_and_uses_what_it_declares() {
             assert!(parameter.default.is_some(), "{name}: {parameter:?}");
         }
         let declares = |name: &str| parameters.iter().any(|parameter| parameter.name == name);
+        assert!(declares("company"), "{name}");
         assert!(
             declares("from") && declares("to") || declares("as_of"),
             "{name}"

@@ -41,6 +41,45 @@ async fn a_wait_counts_once_where_it_ended() {
 }
 
 #[tokio::test]
+async fn a_wait_whose_end_nothing_could_tell_is_counted_and_in_no_rate() {
+    let lake = lake_with(&[Rows {
+        table: "fact_queue_waits",
+        columns: "entered_at, entered_date, left_at, exit, wait_seconds, wait_business_seconds",
+        values:
+            "('2024-03-01T13:00:00Z', '2024-03-01', '2024-03-01T13:00:10Z', 'answered', 10, 10),
+            ('2024-03-01T13:00:00Z', '2024-03-01', NULL, 'open', NULL, NULL),
+            ('2024-03-01T13:00:00Z', '2024-03-01', NULL, NULL, NULL, NULL),
+            ('2024-03-01T13:00:00Z', '2024-03-01', NULL, NULL, NULL, NULL)",
+    }])
+    .await;
+    for (query, expected) in [
+        (
+            "wait_times",
+            json!({"waits": 4, "answered": 1, "still_open": 1, "exit_unknown": 2, "unknown": 0, "abandoned_pct": 0.0}),
+        ),
+        (
+            "abandonment",
+            json!({"ended": 3, "answered": 1, "still_open": 1, "exit_unknown": 2, "with_short_pct": 0.0}),
+        ),
+        (
+            "service_level",
+            json!({"waits": 4, "answered_in_time": 1, "still_open": 1, "exit_unknown": 2, "service_level_pct": 100.0}),
+        ),
+        (
+            "waits_outside_hours",
+            json!({"waits": 3, "inside": 1, "unknown": 2, "still_open": 1, "outside_pct": 0.0}),
+        ),
+    ] {
+        check(&answer(&lake, query, &[]).await[0], expected);
+    }
+    let trust = answer(&lake, "data_trust", &[]).await;
+    check(
+        &trust[3],
+        json!({"measure": "queue_exit", "rows": 3, "sure": 1, "unknown": 2}),
+    );
+}
+
+#[tokio::test]
 async fn parameters_leave_the_days_channels_and_departments_asked_for() {
     let lake = lake_with(&[Rows {
         table: "fact_queue_waits",
