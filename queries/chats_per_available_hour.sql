@@ -103,9 +103,10 @@ chats AS (
         count(*) FILTER (WHERE NOT status.is_available) AS taken_paused,
         count(*) FILTER (WHERE status.is_available IS NULL) AS taken_unknown
     FROM taken
-    -- Statuses of an agent do not overlap, so at most one holds the instant.
-    LEFT JOIN statuses AS status
+    -- Statuses of an agent do not overlap, so at most one holds the instant. Those cut by days are found by it.
+    LEFT JOIN pieces AS status
         ON status.agent_id = taken.agent_id
+        AND status.day = taken.day
         AND status.started_at <= taken.taken_at
         AND status.ended_at > taken.taken_at
         AND status.company_id IS NOT DISTINCT FROM taken.company_id

@@ -24,13 +24,15 @@ WITH first_days AS (
     WHERE contact_id IS NOT NULL
     GROUP BY company_id, contact_id
 ),
-sessions AS (
+-- One row for each contact of a day and channel, and one for all sessions without. An id is one contact's
+-- within its company only.
+contacts AS (
     SELECT
         chat.started_date AS day,
         chat.channel,
-        -- An id is one contact's within its company only.
-        CASE WHEN chat.contact_id IS NOT NULL THEN struct(chat.company_id, chat.contact_id) END AS contact,
-        first_days.first_day = chat.started_date AS is_new
+        chat.contact_id,
+        first_days.first_day = chat.started_date AS is_new,
+        count(*) AS sessions
     FROM fact_chats AS chat
     LEFT JOIN first_days
         ON first_days.contact_id = chat.contact_id
@@ -40,21 +42,19 @@ sessions AS (
         AND ($company IS NULL OR chat.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR chat.department_id = $department)
+    GROUP BY chat.started_date, chat.channel, chat.company_id, chat.contact_id, first_days.first_day
 )
 SELECT
     day,
     channel,
-    count(DISTINCT contact) AS contacts,
-    count(DISTINCT CASE WHEN is_new THEN contact END) AS new,
-    count(DISTINCT CASE WHEN NOT is_new THEN contact END) AS returning,
-    round(
-        100.0 * count(DISTINCT CASE WHEN is_new THEN contact END)
-        / nullif(count(DISTINCT contact), 0), 1
-    ) AS new_pct,
-    count(*) AS sessions,
-    count(*) FILTER (WHERE is_new) AS of_new,
-    count(*) FILTER (WHERE NOT is_new) AS of_returning,
-    count(*) FILTER (WHERE is_new IS NULL) AS contact_unknown
-FROM sessions
+    count(contact_id) AS contacts,
+    count(*) FILTER (WHERE is_new) AS new,
+    count(*) FILTER (WHERE NOT is_new) AS returning,
+    round(100.0 * count(*) FILTER (WHERE is_new) / nullif(count(contact_id), 0), 1) AS new_pct,
+    sum(sessions) AS sessions,
+    coalesce(sum(sessions) FILTER (WHERE is_new), 0) AS of_new,
+    coalesce(sum(sessions) FILTER (WHERE NOT is_new), 0) AS of_returning,
+    coalesce(sum(sessions) FILTER (WHERE is_new IS NULL), 0) AS contact_unknown
+FROM contacts
 GROUP BY day, channel
 ORDER BY day, channel;

@@ -57,7 +57,7 @@ SELECT
         100.0 * count(*) FILTER (WHERE ended = 'finished')
         / nullif(count(*) FILTER (WHERE ended <> 'open'), 0), 1
     ) AS finished_pct,
-    count(DISTINCT struct(chat_id, session_no)) AS sessions,
+    count(DISTINCT concat_ws('/', chat_id, session_no)) AS sessions,
     count(answers) AS answered,
     round(avg(duration_seconds), 1) AS duration_avg_seconds,
     round(median(duration_seconds), 1) AS duration_median_seconds,

@@ -55,7 +55,7 @@ SELECT
     count(*) FILTER (WHERE turn.replied_at IS NULL) AS not_replied,
     count(
         DISTINCT CASE
-            WHEN turn.replied_at IS NOT NULL THEN struct(turn.chat_id, turn.session_no)
+            WHEN turn.replied_at IS NOT NULL THEN concat_ws('/', turn.chat_id, turn.session_no)
         END
     ) AS sessions,
     round(avg(turn.reply_seconds), 1) AS reply_avg_seconds,

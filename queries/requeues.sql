@@ -65,7 +65,7 @@ SELECT
         100.0 * count(*) FILTER (WHERE is_requeued)
         / nullif(count(*) FILTER (WHERE end_reason <> 'open'), 0), 1
     ) AS requeued_pct,
-    count(DISTINCT CASE WHEN is_requeued THEN struct(chat_id, session_no) END) AS requeued_sessions,
+    count(DISTINCT CASE WHEN is_requeued THEN concat_ws('/', chat_id, session_no) END) AS requeued_sessions,
     count(*) FILTER (WHERE exit = 'answered') AS answered_again,
     count(*) FILTER (WHERE exit IN ('abandoned', 'short_abandoned')) AS abandoned_again,
     count(*) FILTER (WHERE exit = 'department_changed') AS moved_on,

@@ -39,7 +39,7 @@ SELECT
     count(*) FILTER (WHERE outcome = 'unanswered') AS unanswered,
     count(*) FILTER (WHERE outcome IS NULL) AS outcome_unknown,
     count(*) FILTER (WHERE session_no > 1) AS reopened,
-    count(DISTINCT CASE WHEN contact_id IS NOT NULL THEN struct(company_id, contact_id) END) AS contacts,
+    count(DISTINCT CASE WHEN contact_id IS NOT NULL THEN concat_ws('/', company_id, contact_id) END) AS contacts,
     count(*) FILTER (WHERE contact_id IS NULL) AS contact_unknown,
     sum(contact_messages) AS contact_messages,
     sum(agent_messages) AS agent_messages,

@@ -78,7 +78,7 @@ SELECT
     handed.to_id,
     getter.name AS to_name,
     count(*) AS transfers,
-    count(DISTINCT struct(handed.chat_id, handed.session_no)) AS sessions,
+    count(DISTINCT concat_ws('/', handed.chat_id, handed.session_no)) AS sessions,
     round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY handed.company_id, handed.between), 1) AS pct,
     CASE
         WHEN handed.between = 'departments' THEN count(*) FILTER (WHERE handed.was_waiting)

@@ -35,7 +35,6 @@ SCANNED = re.compile(r"\b(FROM|JOIN)\s+((?:fact|dim)_\w+|events|coverage)\b(\s+A
 
 # What DuckDB names otherwise.
 DIALECT = [
-    (re.compile(r"\bstruct\("), "row("),
     (re.compile(r"\bdate_bin\("), "time_bucket("),
     (re.compile(r"\bat\b"), '"at"'),
     (re.compile(r"(FROM|JOIN) (generate_series\(.*\)) AS (\w+)"), r"\1 \2 AS \3(value)"),
