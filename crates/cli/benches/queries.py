@@ -70,7 +70,7 @@ class Desk:
         self.etl("maintain")
 
     def ours(self, name):
-        return self.etl("query", name, "--format", "csv")
+        return self.etl("query", str(QUERIES / f"{name}.sql"), "--format", "csv")
 
     def theirs(self, sql):
         return subprocess.run([DUCKDB, "-csv", "-nullvalue", "", "-c", sql], check=True, stdout=subprocess.PIPE).stdout
