@@ -1,5 +1,6 @@
 //! The product as its users meet it: the real binary, on a real disk, over real HTTP.
 
+mod agents;
 mod cases;
 mod charts;
 mod clients;

@@ -142,10 +142,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Any order will do, the same one each time.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -153,7 +153,7 @@ impl Random {
         (self.0 >> 33) as usize % limit.max(1)
     }
 
-    fn shuffle(&mut self, items: &mut [String]) {
+    pub fn shuffle(&mut self, items: &mut [String]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
@@ -226,7 +226,7 @@ fn commits(lake: &Path) -> usize {
 }
 
 /// A full rebuild gives the same rows, and the sums are those of their tables.
-fn check_against_rebuild(desk: &Desk) {
+pub fn check_against_rebuild(desk: &Desk) {
     let incremental = all_rows(desk);
     desk.ok(&["transform", "--full"]);
     let rebuilt = all_rows(desk);

@@ -90,8 +90,9 @@ fn name(path: &Path) -> &str {
 fn a_lake_that_nobody_touched_is_whole() {
     let desk = lake();
     let printed = check_whole(&desk, &[]);
-    let compared = "of 60 chats were derived anew and compared";
-    assert!(printed.stderr.contains(compared), "{}", printed.stderr);
+    for compared in ["of 60 chats and ", " agents were derived anew and compared"] {
+        assert!(printed.stderr.contains(compared), "{}", printed.stderr);
+    }
     assert!(
         printed.stdout.contains("are not part of the table"),
         "{}",
@@ -306,6 +307,42 @@ async fn facts_that_are_not_what_their_events_become_are_named_by_key_and_column
         rewrite.commit(&[], true).await.expect("a commit");
         check_problem(&desk.run(&["verify"]), &words);
         check_problem(&desk.run(&["verify", "--full"]), &words);
+    }
+    desk.ok(&["transform", "--full"]);
+    check_whole(&desk, &["--full"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn intervals_of_agents_that_are_not_what_their_events_become_are_named() {
+    let desk = lake();
+    let (mut table, original) = read(&desk, "fact_agent_status").await;
+    let rows = original[0].num_rows();
+    assert!(rows > 2, "too few intervals");
+    let agent = longs(&original[0], "agent_id")[0].expect("an agent");
+    let durations = longs(&original[0], "duration_seconds");
+    let longer = durations
+        .iter()
+        .enumerate()
+        .map(|(row, seconds)| match row {
+            0 => Some(seconds.unwrap_or_default() + 1),
+            _ => *seconds,
+        });
+    let longer: ArrayRef = Arc::new(longer.collect::<Int64Array>());
+    let longer = with_column(&original[0], "duration_seconds", longer);
+    let key = format!("agent_id {agent}, started_at");
+    let differs = "is not what its events become in duration_seconds";
+    let missing = original[0].slice(1, rows - 1);
+    for (first, words) in [
+        (longer, ["fact_agent_status", &key, differs]),
+        (missing, ["fact_agent_status", &key, "is missing"]),
+    ] {
+        let mut rewrite = table.rewrite(Scope::Everything).expect("a rewrite");
+        rewrite.write(first).await.expect("writing");
+        for rows in &original[1..] {
+            rewrite.write(rows.clone()).await.expect("writing");
+        }
+        rewrite.commit(&[], true).await.expect("a commit");
+        check_problem(&desk.run(&["verify"]), &words);
     }
     desk.ok(&["transform", "--full"]);
     check_whole(&desk, &["--full"]);

@@ -2,7 +2,7 @@
 //!
 //! A change opens an interval and closes the one before; consecutive changes to one state are one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use events::{AgentStatus, EventId};
@@ -49,10 +49,19 @@ impl StatusChange {
 }
 
 /// The intervals, company by company, in order; the last one of each lasts. Two companies may use one id.
+/// What names no company is of the agent id's only one; with two nobody can tell whose it is, and it stays
+/// apart.
 pub fn intervals(agent: &Agent) -> Vec<Interval> {
-    let mut companies: BTreeMap<Option<i64>, Vec<&StatusChange>> = BTreeMap::new();
+    let named = agent.changes.iter().map(|change| change.company_id);
+    let only = only_company(named);
+    let mut companies: BTreeMap<Option<i64>, Vec<StatusChange>> = BTreeMap::new();
     for change in &agent.changes {
-        companies.entry(change.company_id).or_default().push(change);
+        let company_id = change.company_id.or(only);
+        let change = StatusChange {
+            company_id,
+            ..change.clone()
+        };
+        companies.entry(company_id).or_default().push(change);
     }
     let of_company = companies.into_values();
     of_company
@@ -60,29 +69,36 @@ pub fn intervals(agent: &Agent) -> Vec<Interval> {
         .collect()
 }
 
-fn intervals_of(agent_id: i64, mut changes: Vec<&StatusChange>) -> Vec<Interval> {
+/// The one company that is named, if there is just one.
+pub fn only_company(named: impl IntoIterator<Item = Option<i64>>) -> Option<i64> {
+    let companies: BTreeSet<i64> = named.into_iter().flatten().collect();
+    let is_only = companies.len() == 1;
+    companies.into_iter().next().filter(|_| is_only)
+}
+
+fn intervals_of(agent_id: i64, mut changes: Vec<StatusChange>) -> Vec<Interval> {
     changes.sort_by_key(|change| (change.at, change.event_id));
-    let mut opening: Vec<&StatusChange> = Vec::new();
+    let mut opening: Vec<StatusChange> = Vec::new();
     for change in changes {
         opening.pop_if(|last| last.at == change.at);
         if !opening
             .last()
-            .is_some_and(|last| last.is_to_same_state(change))
+            .is_some_and(|last| last.is_to_same_state(&change))
         {
             opening.push(change);
         }
     }
-    let ends = opening
+    let ends: Vec<_> = opening
         .iter()
         .skip(1)
         .map(|next| Some(next.at))
-        .chain([None]);
-    opening
-        .iter()
-        .zip(ends)
+        .chain([None])
+        .collect();
+    let opened = opening.into_iter().zip(ends);
+    opened
         .map(|(opened_by, ended_at)| Interval {
             agent_id,
-            opened_by: (*opened_by).clone(),
+            opened_by,
             ended_at,
         })
         .collect()

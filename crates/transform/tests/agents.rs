@@ -162,3 +162,38 @@ fn two_companies_that_use_one_id_have_intervals_of_their_own() {
         ],
     );
 }
+
+/// The intervals by company, as (company, start, end).
+fn check_companies(changes: &[StatusChange], expected: &[(Option<i64>, i64, Option<i64>)]) {
+    let second = |at: DateTime<Utc>| at.timestamp() - 1_741_600_000;
+    let found = intervals(&Agent {
+        agent_id: 7,
+        changes: changes.to_vec(),
+    });
+    let found: Vec<_> = found
+        .iter()
+        .map(|interval| {
+            let opened_by = &interval.opened_by;
+            let ended = interval.ended_at.map(second);
+            (opened_by.company_id, second(opened_by.at), ended)
+        })
+        .collect();
+    assert_eq!(found, expected, "{changes:?}");
+}
+
+#[test]
+fn a_change_that_names_no_company_is_of_the_only_one_and_stays_apart_from_two() {
+    let of = |company_id, second, event, state| StatusChange {
+        company_id,
+        ..change(second, Some(event), state)
+    };
+    let unnamed = of(None, 0, 1, ONLINE);
+    check_companies(std::slice::from_ref(&unnamed), &[(None, 0, None)]);
+    let one = [unnamed, of(Some(1), 10, 2, PAUSED)];
+    check_companies(&one, &[(Some(1), 0, Some(10)), (Some(1), 10, None)]);
+    let [unnamed, named] = one;
+    check_companies(
+        &[unnamed, named, of(Some(2), 20, 3, OFFLINE)],
+        &[(None, 0, None), (Some(1), 10, None), (Some(2), 20, None)],
+    );
+}

@@ -15,8 +15,8 @@ use crate::args::{Verify, VerifyFormat};
 use crate::config::Config;
 use crate::exit::Failure;
 
-/// Chats whose facts are derived anew unless all are asked for.
-const CHATS_SAMPLED: usize = 1_000;
+/// Chats and agents whose facts are derived anew unless all are asked for.
+const SAMPLED: usize = 1_000;
 /// As many flaws of one table as are told; the others are counted.
 const FLAWS_TOLD: usize = 20;
 
@@ -164,7 +164,7 @@ impl Findings {
         let extent = if full {
             Extent::All
         } else {
-            Extent::Sample(CHATS_SAMPLED)
+            Extent::Sample(SAMPLED)
         };
         match verify_facts(lake, &config.rules, extent).await {
             Ok(check) => {
@@ -246,8 +246,8 @@ impl Findings {
         }
         if let FactsState::Behind(_) = check.state {
             eprintln!(
-                "facts: {} rows of {} chats were derived anew and compared",
-                check.rows, check.chats
+                "facts: {} rows of {} chats and {} agents were derived anew and compared",
+                check.rows, check.chats, check.agents
             );
         }
         let advice = "run `huggy-etl transform --full`, which derives every fact anew";

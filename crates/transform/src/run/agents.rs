@@ -1,18 +1,16 @@
 //! `fact_agent_status`: the touched agents' intervals from the one in which their news begin, or all.
 //!
 //! What was before a row that begins before the earliest new change stays as it is, and so does where
-//! that row begins; from there on rows are derived from events, since intervals forget the changes that
-//! they merged. The rows themselves stand in for events that are gone.
+//! that row begins; from the news on rows are derived from events, since intervals forget the changes that
+//! they merged. The rows themselves stand in for events that are gone. Where an agent's companies become one or
+//! several, all of it is derived anew: what names no company may move.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod known;
 
-use arrow::array::{Array, BooleanArray};
-use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
 use datafusion::prelude::{Expr, col, lit};
-use datafusion::scalar::ScalarValue;
-use events::{AgentStatus, Detail};
+use events::Detail;
 use futures::TryStreamExt;
 use lake::{Rewrite, Scope, Table};
 
@@ -22,20 +20,19 @@ use super::{READ_MEMORY_BYTES, Report, TransformError, date_value};
 use crate::agents::{Agent, StatusChange};
 use crate::chain::StoredEvent;
 use crate::facts::of_agents;
-use crate::read::{COLUMNS, EventRows, any_of, flags, instant, instants, long, longs, text, texts};
+use crate::read::{COLUMNS, EventRows, any_of};
 use crate::settings::Settings;
+pub(super) use known::{KNOWN_COLUMNS, read_known, stand_in};
+use known::{Touched, touched};
 
-const EVENT_TYPE: &str = "agentChangedStatus";
+pub(super) const EVENT_TYPE: &str = "agentChangedStatus";
 /// Changes derived and written at a time; an agent's are never divided.
 const CHANGES_AT_ONCE: usize = 50_000;
-
-/// What was derived earlier, by agent: derived anew from the instant with the agent on.
-type Touched = BTreeMap<i64, (DateTime<Utc>, Vec<StatusChange>)>;
 
 /// The rows that stand in for events.
 enum Known {
     /// Of the touched agents, from where their news begin.
-    OfNews(Touched),
+    OfNews(BTreeMap<i64, Touched>),
     /// Of all agents; only those whose events are gone count.
     OfAll(Box<ByKey<StatusChange>>),
 }
@@ -57,11 +54,11 @@ pub(super) async fn bring_up_to_date(
             )),
         ),
         Some(news) => {
-            let Some(predicate) = of_touched(news) else {
+            let touched = touched(table, news).await?;
+            let Some(predicate) = of_touched(&touched) else {
                 return Ok(());
             };
-            let touched = touched(table, news).await?;
-            let since = touched.iter().map(|(agent, (since, _))| (*agent, *since));
+            let since = touched.iter().map(|(id, agent)| (*id, agent.since));
             let scope = Scope::KeysSince {
                 column: "agent_id",
                 instant: "started_at",
@@ -75,89 +72,19 @@ pub(super) async fn bring_up_to_date(
     Ok(rewrite.commit(txns, true).await?)
 }
 
-/// Events of the touched agents since the news begin; what was before them is in the known rows.
-fn of_touched(news: &News) -> Option<Expr> {
-    let agents = any_of("agent_id", &news.agents.keys().copied().collect())?;
-    let from = news.agents.values().min()?.date_naive();
-    let since = col("event_date").gt_eq(lit(date_value(from)));
-    Some(col("event_type").eq(lit(EVENT_TYPE)).and(since).and(agents))
-}
-
-/// The rows from the one on in which each agent's news begin. Earlier ones ended before.
-async fn touched(table: &Table, news: &News) -> Result<Touched, TransformError> {
-    let agents = news.agents.keys().copied().collect();
-    let (Some(touched), Some(from)) = (any_of("agent_id", &agents), news.agents.values().min())
-    else {
-        return Ok(Touched::new());
-    };
-    let from = ScalarValue::TimestampMicrosecond(Some(from.timestamp_micros()), Some("UTC".into()));
-    let unended = col("ended_at")
-        .is_null()
-        .or(col("ended_at").gt_eq(lit(from)));
-    let mut rows = table
-        .read_sorted(
-            &KNOWN_COLUMNS,
-            Some(touched.and(unended)),
-            &[],
-            READ_MEMORY_BYTES,
-        )
-        .await?;
-    let mut found: BTreeMap<i64, Vec<StatusChange>> = BTreeMap::new();
-    while let Some(batch) = rows.try_next().await? {
-        for (agent, change) in read_known(&batch)? {
-            found.entry(agent).or_default().push(change);
-        }
-    }
-    let known = news.agents.iter().map(|(agent, first_news)| {
-        let mut changes = found.remove(agent).unwrap_or_default();
-        // Not at it: what happens at one instant is decided among all that happens then. Each company's last one before.
-        let mut before: BTreeMap<Option<i64>, DateTime<Utc>> = BTreeMap::new();
-        for change in changes.iter().filter(|change| change.at < *first_news) {
-            let last = before.entry(change.company_id).or_insert(change.at);
-            *last = change.at.max(*last);
-        }
-        let since = before.into_values().min().unwrap_or(*first_news);
-        changes.retain(|change| change.at >= since);
-        (*agent, (since, changes))
+/// Events of the touched agents since the news begin, which is all that the known rows do not tell; or all events.
+fn of_touched(touched: &BTreeMap<i64, Touched>) -> Option<Expr> {
+    let agents = any_of("agent_id", &touched.keys().copied().collect())?;
+    let of_news = touched.values().filter(|agent| !agent.is_whole());
+    let from = of_news.map(|agent| agent.events_from.date_naive()).min();
+    let of_news = from.map(|from| {
+        let since = col("event_date").gt_eq(lit(date_value(from)));
+        since.and(agents)
     });
-    Ok(known.collect())
-}
-
-const KNOWN_COLUMNS: [&str; 8] = [
-    "company_id",
-    "agent_id",
-    "started_at",
-    "is_online",
-    "is_available",
-    "is_active",
-    "status_id",
-    "origin",
-];
-
-fn read_known(batch: &RecordBatch) -> Result<Vec<(i64, StatusChange)>, ArrowError> {
-    let (companies, agents) = (longs(batch, "company_id")?, longs(batch, "agent_id")?);
-    let (started, origins) = (instants(batch, "started_at")?, texts(batch, "origin")?);
-    let statuses = longs(batch, "status_id")?;
-    let (online, available) = (flags(batch, "is_online")?, flags(batch, "is_available")?);
-    let active = flags(batch, "is_active")?;
-    let flag = |values: &BooleanArray, row: usize| values.is_valid(row).then(|| values.value(row));
-    let row = |row: usize| {
-        let status = AgentStatus {
-            is_active: flag(&active, row),
-            is_online: flag(&online, row),
-            is_available: flag(&available, row),
-            status_id: long(&statuses, row),
-            origin: text(&origins, row).map(str::to_owned),
-        };
-        let change = StatusChange {
-            at: instant(started.value(row)),
-            event_id: None,
-            company_id: long(&companies, row),
-            status,
-        };
-        (agents.value(row), change)
-    };
-    Ok((0..batch.num_rows()).map(row).collect())
+    let whole = touched.iter().filter(|(_, agent)| agent.is_whole());
+    let whole = any_of("agent_id", &whole.map(|(id, _)| *id).collect());
+    let wanted = of_news.into_iter().chain(whole).reduce(Expr::or)?;
+    Some(col("event_type").eq(lit(EVENT_TYPE)).and(wanted))
 }
 
 /// Derives agent by agent, from what is known and what follows.
@@ -217,7 +144,7 @@ impl<'a> Deriving<'a, '_> {
         let is_wanted = match &self.known {
             Known::OfNews(touched) => touched
                 .get(&agent_id)
-                .is_some_and(|(since, _)| change.at >= *since),
+                .is_some_and(|agent| change.at >= agent.events_from),
             Known::OfAll(_) => true,
         };
         if let (true, Some(agent)) = (is_wanted, self.agents.last_mut()) {
@@ -230,21 +157,13 @@ impl<'a> Deriving<'a, '_> {
     async fn write(&mut self) -> Result<(), TransformError> {
         let mut agents = std::mem::take(&mut self.agents);
         for agent in &mut agents {
-            match &mut self.known {
-                Known::OfNews(touched) => {
-                    let known = touched.remove(&agent.agent_id);
-                    agent
-                        .changes
-                        .extend(known.into_iter().flat_map(|(_, changes)| changes));
-                }
-                Known::OfAll(_) => {
-                    let told: BTreeSet<_> = agent.changes.iter().map(|change| change.at).collect();
-                    let mut known = self.known_of(Some(agent.agent_id)).await?;
-                    // A row begins with an event: one at whose beginning there is none stands in for it.
-                    known.retain(|change| !told.contains(&change.at));
-                    agent.changes.extend(known);
-                }
-            }
+            let known = match &mut self.known {
+                Known::OfNews(touched) => touched
+                    .remove(&agent.agent_id)
+                    .map_or_else(Vec::new, |touched| touched.known),
+                Known::OfAll(_) => self.known_of(Some(agent.agent_id)).await?,
+            };
+            stand_in(&mut agent.changes, known);
         }
         self.agents.extend(agents);
         self.report.agents += self.agents.len();
@@ -271,15 +190,23 @@ impl<'a> Deriving<'a, '_> {
         Ok(Vec::new())
     }
 
+    /// Those of whom no event is left stay as they are.
     async fn finish(mut self) -> Result<Rewrite<'a>, TransformError> {
         self.write().await?;
+        if let Known::OfNews(touched) = &mut self.known {
+            let rest = std::mem::take(touched).into_iter();
+            self.agents.extend(rest.map(|(agent_id, touched)| Agent {
+                agent_id,
+                changes: touched.known,
+            }));
+        }
         self.known_of(None).await?;
         self.write().await?;
         Ok(self.rewrite)
     }
 }
 
-fn change(stored: StoredEvent) -> Option<(i64, StatusChange)> {
+pub(super) fn change(stored: StoredEvent) -> Option<(i64, StatusChange)> {
     let agent_id = stored.event.agent?.id?;
     let Detail::AgentStatus(status) = stored.event.detail else {
         return None;

@@ -21,6 +21,15 @@ const TOUCHED_AT_MOST: usize = 50_000;
 /// And more events of them, new and old.
 const EVENTS_AT_MOST: usize = 500_000;
 
+/// What is new of an agent's status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AgentNews {
+    /// The earliest new change.
+    pub since: DateTime<Utc>,
+    /// Whom the new changes name; `None` where one names no company.
+    pub companies: BTreeSet<Option<i64>>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// The version of `events` up to which the facts know.
@@ -31,8 +40,8 @@ pub(super) struct News {
     pub chats_from: Option<NaiveDate>,
     /// What is known of those chats.
     pub known: KnownChats,
-    /// Agents whose status changed, with the earliest new change.
-    pub agents: BTreeMap<i64, DateTime<Utc>>,
+    /// Agents whose status changed.
+    pub agents: BTreeMap<i64, AgentNews>,
     pub learned: Learned,
     /// Events that `coverage` has not counted yet; `None` where it must count all.
     pub uncounted: Option<Coverage>,
@@ -102,8 +111,12 @@ impl News {
         self.learned.take(event, at);
         let agent = event.agent.as_ref().and_then(|agent| agent.id);
         if let (Kind::AgentChangedStatus, Some(agent)) = (event.kind, agent) {
-            let earliest = self.agents.entry(agent).or_insert(at);
-            *earliest = at.min(*earliest);
+            let news = self.agents.entry(agent).or_insert_with(|| AgentNews {
+                since: at,
+                companies: BTreeSet::new(),
+            });
+            news.since = at.min(news.since);
+            news.companies.insert(event.company_id);
         }
     }
 

@@ -1,17 +1,21 @@
-//! Whether the facts of chats are what their events become: derived anew from all events of a chat at
+//! Whether facts are what their events become: derived anew from all events of a chat, or of an agent, at
 //! once, and compared row by row. Changes nothing.
 //!
-//! Chats with events that no run has taken in yet are left out. Facts whose events are gone stay as they were derived, and are exempt.
+//! Chats and agents with events that no run has taken in yet are left out. Facts whose events are gone stay as they were
+//! derived, and are exempt.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod agents;
+mod differences;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::Array;
 use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use arrow::row::{RowConverter, SortField};
-use arrow::util::display::array_value_to_string;
-use datafusion::prelude::col;
+use datafusion::prelude::{Expr, col};
 use futures::TryStreamExt;
 use lake::{Changes, Lake, LakeError, Table, without_older};
 
@@ -19,16 +23,17 @@ use super::kept::{KeptSessions, Known, KnownChats, read_known};
 use super::tables::{CHATS, is_of, position};
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::chain::{Chat, derive};
-use crate::facts::{FactTable, of_chats};
+use crate::facts::{FactTable, of_agents, of_chats};
 use crate::read::{COLUMNS, Chains, ORDER, any_of, longs, names, texts};
 use crate::settings::Settings;
+use differences::differences;
 
 /// Chats derived and compared at a time.
 const CHATS_AT_ONCE: usize = 2_000;
 /// More differences than this are only counted.
 const DIFFERENCES_TOLD: usize = 20;
-/// The columns that tell a fact's rows apart, of those that it has.
-const KEY: [&str; 9] = [
+/// The columns that tell the rows of a fact of chats apart, of those that it has.
+const CHAT_KEY: [&str; 9] = [
     "company_id",
     "chat_id",
     "session_no",
@@ -40,10 +45,10 @@ const KEY: [&str; 9] = [
     "changed_at",
 ];
 
-/// Which chats are looked at.
+/// Which chats and agents are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// So many, from all times.
+    /// So many of either, from all times.
     Sample(usize),
     All,
 }
@@ -52,8 +57,9 @@ pub enum Extent {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FactsCheck {
     pub state: FactsState,
-    /// Chats that were derived anew, and the rows they gave.
+    /// Chats and agents that were derived anew, and the rows they gave.
     pub chats: usize,
+    pub agents: usize,
     pub rows: usize,
     /// The first of them.
     pub differences: Vec<FactDifference>,
@@ -80,7 +86,7 @@ pub enum FactsState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactDifference {
     pub table: &'static str,
-    /// Such as `chat_id 7, session_no 1`.
+    /// Such as `company_id 1, chat_id 7, session_no 1`.
     pub key: String,
     pub kind: DifferenceKind,
 }
@@ -93,6 +99,14 @@ pub enum DifferenceKind {
     Surplus,
     /// These columns have other values.
     Columns(Vec<String>),
+}
+
+impl FactsCheck {
+    fn tell(&mut self, differences: Vec<FactDifference>) {
+        self.different += differences.len();
+        let room = DIFFERENCES_TOLD.saturating_sub(self.differences.len());
+        self.differences.extend(differences.into_iter().take(room));
+    }
 }
 
 /// Derives facts anew and compares them.
@@ -126,21 +140,22 @@ pub async fn verify_facts(
         check.state = FactsState::Unfinished;
         return Ok(check);
     };
-    let Some((behind, touched)) = news(&events, reflected).await? else {
+    let Some(news) = Untaken::since(&events, reflected).await? else {
         // The next run derives everything anew.
         check.state = FactsState::Outdated;
         return Ok(check);
     };
-    check.state = FactsState::Behind(behind);
-    let mut ids = chat_ids(&events).await?;
-    ids.retain(|id| !touched.contains(id));
-    let ids = sampled(ids, extent);
+    check.state = FactsState::Behind(news.commits);
+    let ids = ids(&events, "chat_id", col("chat_id").is_not_null()).await?;
+    let ids = sampled(ids, &news.chats, extent);
     for ids in ids.chunks(CHATS_AT_ONCE) {
         let wanted = ids.iter().copied().collect();
         facts
             .compare(&events, &wanted, settings, &mut check)
             .await?;
     }
+    let status = &facts.agent_status;
+    agents::compare(status, &events, &news.agents, settings, extent, &mut check).await?;
     Ok(check)
 }
 
@@ -174,39 +189,50 @@ async fn existing(lake: &Lake, name: &str) -> Result<Option<Table>, LakeError> {
     }
 }
 
-/// How many commits have brought events that the facts do not reflect, and of which chats; `None` where
-/// the log no longer tells.
-async fn news(
-    events: &Table,
-    reflected: u64,
-) -> Result<Option<(u64, BTreeSet<i64>)>, TransformError> {
-    let Changes::Added(files) = events.changes_since(reflected).await? else {
-        return Ok(None);
-    };
-    let commits: BTreeSet<u64> = files.iter().map(|file| file.version).collect();
-    let mut touched = BTreeSet::new();
-    for file in &files {
-        for batch in events.read_file(file, &["chat_id"]).await? {
-            touched.extend(longs(&batch?, "chat_id")?.iter().flatten());
-        }
-    }
-    Ok(Some((commits.len() as u64, touched)))
+/// Events that no run has taken in.
+struct Untaken {
+    commits: u64,
+    chats: BTreeSet<i64>,
+    agents: BTreeSet<i64>,
 }
 
-/// All of them, in order.
-async fn chat_ids(events: &Table) -> Result<Vec<i64>, TransformError> {
-    let of_chats = col("chat_id").is_not_null();
+impl Untaken {
+    /// `None` where the log no longer tells.
+    async fn since(events: &Table, reflected: u64) -> Result<Option<Self>, TransformError> {
+        let Changes::Added(files) = events.changes_since(reflected).await? else {
+            return Ok(None);
+        };
+        let commits: BTreeSet<u64> = files.iter().map(|file| file.version).collect();
+        let (mut chats, mut agents) = (BTreeSet::new(), BTreeSet::new());
+        for file in &files {
+            for batch in events.read_file(file, &["chat_id", "agent_id"]).await? {
+                let batch = batch?;
+                chats.extend(longs(&batch, "chat_id")?.iter().flatten());
+                agents.extend(longs(&batch, "agent_id")?.iter().flatten());
+            }
+        }
+        Ok(Some(Self {
+            commits: commits.len() as u64,
+            chats,
+            agents,
+        }))
+    }
+}
+
+/// All of a column that the events have, in order.
+async fn ids(events: &Table, column: &str, of: Expr) -> Result<Vec<i64>, TransformError> {
     let mut rows = events
-        .read_sorted(&["chat_id"], Some(of_chats), &[], READ_MEMORY_BYTES)
+        .read_sorted(&[column], Some(of), &[], READ_MEMORY_BYTES)
         .await?;
     let mut ids = BTreeSet::new();
     while let Some(batch) = rows.try_next().await? {
-        ids.extend(longs(&batch, "chat_id")?.iter().flatten());
+        ids.extend(longs(&batch, column)?.iter().flatten());
     }
     Ok(ids.into_iter().collect())
 }
 
-fn sampled(ids: Vec<i64>, extent: Extent) -> Vec<i64> {
+fn sampled(mut ids: Vec<i64>, left_out: &BTreeSet<i64>, extent: Extent) -> Vec<i64> {
+    ids.retain(|id| !left_out.contains(id));
     match extent {
         Extent::Sample(most) => {
             let each = ids.len().div_ceil(most.max(1)).max(1);
@@ -217,27 +243,38 @@ fn sampled(ids: Vec<i64>, extent: Extent) -> Vec<i64> {
     }
 }
 
+/// A table, unless it is not there or reflects later events.
+async fn reflecting(
+    lake: &Lake,
+    name: &str,
+    reflected: u64,
+) -> Result<Option<Table>, TransformError> {
+    let Some(table) = existing(lake, name).await? else {
+        return Ok(None);
+    };
+    let is_later = position(&table).await?.is_some_and(|of| of > reflected);
+    Ok((!is_later).then_some(table))
+}
+
 struct Facts {
     facts: Vec<Box<dyn FactTable>>,
     /// In the order of `facts`.
     tables: Vec<Table>,
+    agent_status: Table,
 }
 
 impl Facts {
     /// `None` where the tables do not belong together.
     async fn open(lake: &Lake, reflected: u64) -> Result<Option<Facts>, TransformError> {
+        let Some(agent_status) = reflecting(lake, of_agents().name(), reflected).await? else {
+            return Ok(None);
+        };
         let facts = of_chats();
         let mut tables = Vec::new();
         for fact in &facts {
-            let Some(table) = existing(lake, fact.name()).await? else {
+            let Some(table) = reflecting(lake, fact.name(), reflected).await? else {
                 return Ok(None);
             };
-            if position(&table)
-                .await?
-                .is_some_and(|of_table| of_table > reflected)
-            {
-                return Ok(None);
-            }
             tables.push(table);
         }
         // It is committed last, and opened last: where it stands as before, nothing was between.
@@ -245,7 +282,11 @@ impl Facts {
             Some(chats) => position(chats).await? == Some(reflected),
             None => false,
         };
-        Ok(is_same.then_some(Facts { facts, tables }))
+        Ok(is_same.then_some(Facts {
+            facts,
+            tables,
+            agent_status,
+        }))
     }
 
     fn chats(&self) -> &Table {
@@ -268,12 +309,7 @@ impl Facts {
             let derived = without_older(derived, fact.date_column(), table.kept_from().await?)?;
             check.rows += derived.num_rows();
             let stored = stored(fact.as_ref(), table, wanted, &kept).await?;
-            for difference in differences(fact.name(), &derived, &stored)? {
-                check.different += 1;
-                if check.differences.len() < DIFFERENCES_TOLD {
-                    check.differences.push(difference);
-                }
-            }
+            check.tell(differences(fact.name(), &CHAT_KEY, &derived, &stored)?);
         }
         Ok(())
     }
@@ -332,9 +368,7 @@ async fn stored(
         .await?;
     let mut batches = Vec::new();
     while let Some(batch) = rows.try_next().await? {
-        let columns = batch.columns().iter().zip(schema.fields());
-        let columns = columns.map(|(column, field)| cast(column, field.data_type()));
-        let batch = RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<_>, _>>()?)?;
+        let batch = plain(&batch, &schema)?;
         let (chats, is_kept) = (longs(&batch, "chat_id")?, kept.is_kept(&batch)?);
         let counts = |row: usize| {
             let is_wanted = chats.is_valid(row) && wanted.contains(&chats.value(row));
@@ -346,85 +380,9 @@ async fn stored(
     Ok(concat_batches(&schema, &batches)?)
 }
 
-/// Rows are compared whole, as multisets; those left on both sides are paired by their keys.
-fn differences(
-    table: &'static str,
-    derived: &RecordBatch,
-    stored: &RecordBatch,
-) -> Result<Vec<FactDifference>, ArrowError> {
-    let schema = derived.schema();
-    let fields = schema.fields().iter();
-    let fields = fields.map(|field| SortField::new(field.data_type().clone()));
-    let converter = RowConverter::new(fields.collect())?;
-    let derived_rows = converter.convert_columns(derived.columns())?;
-    let stored_rows = converter.convert_columns(stored.columns())?;
-    let mut unmatched: HashMap<&[u8], Vec<usize>> = HashMap::new();
-    for (number, row) in derived_rows.iter().enumerate() {
-        unmatched.entry(row.data()).or_default().push(number);
-    }
-    let mut surplus = Vec::new();
-    for (number, row) in stored_rows.iter().enumerate() {
-        let found = unmatched.get_mut(row.data()).and_then(Vec::pop);
-        if found.is_none() {
-            surplus.push(number);
-        }
-    }
-    let mut missing: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for number in unmatched.into_values().flatten() {
-        missing
-            .entry(key(derived, number)?)
-            .or_default()
-            .push(number);
-    }
-    let mut found = Vec::new();
-    for number in surplus {
-        let key = key(stored, number)?;
-        let kind = match missing.get_mut(&key).and_then(Vec::pop) {
-            Some(other) => DifferenceKind::Columns(differing(derived, other, stored, number)?),
-            None => DifferenceKind::Surplus,
-        };
-        found.push(FactDifference { table, key, kind });
-    }
-    for (key, numbers) in missing {
-        found.extend(numbers.iter().map(|_| FactDifference {
-            table,
-            key: key.clone(),
-            kind: DifferenceKind::Missing,
-        }));
-    }
-    Ok(found)
-}
-
-fn key(rows: &RecordBatch, row: usize) -> Result<String, ArrowError> {
-    let mut parts = Vec::new();
-    for name in KEY {
-        if let Some(column) = rows
-            .column_by_name(name)
-            .filter(|column| column.is_valid(row))
-        {
-            parts.push(format!("{name} {}", array_value_to_string(column, row)?));
-        }
-    }
-    Ok(parts.join(", "))
-}
-
-fn differing(
-    one: &RecordBatch,
-    one_row: usize,
-    other: &RecordBatch,
-    other_row: usize,
-) -> Result<Vec<String>, ArrowError> {
-    let mut names = Vec::new();
-    for ((field, mine), theirs) in one
-        .schema()
-        .fields()
-        .iter()
-        .zip(one.columns())
-        .zip(other.columns())
-    {
-        if mine.slice(one_row, 1).to_data() != theirs.slice(other_row, 1).to_data() {
-            names.push(field.name().clone());
-        }
-    }
-    Ok(names)
+/// Scans may give views and dictionaries.
+fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>, _>>()?)
 }
