@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Timelike, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
+    Weekday,
+};
 use events::Tz;
 
 /// When the business is open. A weekday not listed is closed.
@@ -84,14 +87,19 @@ impl Calendar {
 
     /// The seconds of `from..to` in which the business is open; 0 where it is closed throughout.
     pub fn business_seconds(&self, from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> i64 {
+        let local_day = |instant: DateTime<Utc>| instant.with_timezone(&zone).date_naive();
+        // A clock put back at midnight returns to the day before.
+        let neighbours = Days::new(1);
+        let mut day = local_day(from)
+            .checked_sub_days(neighbours)
+            .unwrap_or(NaiveDate::MIN);
+        let last = local_day(to)
+            .checked_add_days(neighbours)
+            .unwrap_or(NaiveDate::MAX);
         let mut total = 0;
-        let mut day = from.with_timezone(&zone).date_naive();
-        let last = to.with_timezone(&zone).date_naive();
         while day <= last {
-            for (open, close) in self.of(day) {
-                let open = at(day, *open, zone).max(from);
-                let close = at(day, *close, zone).min(to);
-                total += (close - open).num_seconds().max(0);
+            for opening in self.of(day) {
+                total += open_seconds(day, *opening, (from, to), zone);
             }
             let Some(next) = day.checked_add_days(Days::new(1)) else {
                 break;
@@ -110,14 +118,53 @@ impl Calendar {
     }
 }
 
-/// The instant of a second of a local day; times that daylight saving skips move past the gap.
-fn at(day: NaiveDate, second: u32, zone: Tz) -> DateTime<Utc> {
-    let midnight = day.and_time(NaiveTime::MIN);
-    let local = (midnight + chrono::Duration::seconds(i64::from(second)))
-        .format("%Y-%m-%d %H:%M:%S")
-        .to_string();
-    let near = midnight.and_utc();
-    events::instant(&local, zone, near).unwrap_or(near)
+/// The seconds of `from..to` at which local clocks show a time of the day within the opening: an hour that
+/// daylight saving skips is never shown, one that it repeats is shown twice.
+fn open_seconds(
+    day: NaiveDate,
+    (opens, closes): (u32, u32),
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    zone: Tz,
+) -> i64 {
+    let shown = |second: u32| day.and_time(NaiveTime::MIN).and_utc() + seconds(second);
+    let (opens, closes) = (shown(opens), shown(closes));
+    let open = |offset: TimeDelta, from: DateTime<Utc>, to: DateTime<Utc>| {
+        let part = (closes - offset).min(to) - (opens - offset).max(from);
+        part.num_seconds().max(0)
+    };
+    // No offset is as long as a day: the opening lies between these, whichever of them holds.
+    let (before, after) = (opens - TimeDelta::days(1), closes + TimeDelta::days(1));
+    let (old, new) = (offset(before, zone), offset(after, zone));
+    if old == new {
+        return open(old, from, to);
+    }
+    let change = change_of_offset(before, after, zone);
+    open(old, from, to.min(change)) + open(new, from.max(change), to)
+}
+
+fn seconds(number: u32) -> TimeDelta {
+    TimeDelta::seconds(i64::from(number))
+}
+
+/// What local clocks are ahead of UTC by.
+fn offset(at: DateTime<Utc>, zone: Tz) -> TimeDelta {
+    let ahead = zone.offset_from_utc_datetime(&at.naive_utc()).fix();
+    TimeDelta::seconds(i64::from(ahead.local_minus_utc()))
+}
+
+/// The first second of the new offset, between an instant of the old one and one of the new: no zone changes
+/// twice within days.
+fn change_of_offset(mut old: DateTime<Utc>, mut new: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+    let before = offset(old, zone);
+    while new - old > TimeDelta::seconds(1) {
+        let middle = old + TimeDelta::seconds((new - old).num_seconds() / 2);
+        if offset(middle, zone) == before {
+            old = middle;
+        } else {
+            new = middle;
+        }
+    }
+    new
 }
 
 fn interval(text: &str) -> Result<(u32, u32), CalendarError> {
@@ -267,6 +314,52 @@ mod tests {
             "2018-11-05T12:00:00Z",
             23 * 3600,
         );
+    }
+
+    /// Of openings of a weekday in a zone, in an interval.
+    fn check_openings(zone: Tz, openings: &[(Weekday, &str)], from: &str, to: &str, expected: i64) {
+        let mut calendar = Calendar::default();
+        for (day, opening) in openings {
+            calendar
+                .open(*day, &[(*opening).to_owned()])
+                .expect("an interval");
+        }
+        let (from, to) = (from.parse().expect("instant"), to.parse().expect("instant"));
+        assert_eq!(
+            calendar.business_seconds(from, to, zone),
+            expected,
+            "{openings:?} in {from}..{to}"
+        );
+    }
+
+    #[test]
+    fn an_hour_that_daylight_saving_skips_is_not_open() {
+        // Clocks went forward on 2018-11-04 at 00:00 to 01:00.
+        let check = |openings: &[(Weekday, &str)], expected| {
+            let (from, to) = ("2018-11-04T00:00:00Z", "2018-11-05T02:00:00Z");
+            check_openings(ZONE, openings, from, to, expected);
+        };
+        check(&[(Weekday::Sun, "00:00-00:30")], 0);
+        check(&[(Weekday::Sun, "00:30-01:30")], 1800);
+        check(
+            &[(Weekday::Sat, "23:00-24:00"), (Weekday::Sun, "00:00-00:30")],
+            3600,
+        );
+    }
+
+    #[test]
+    fn an_hour_that_daylight_saving_repeats_is_open_twice() {
+        let sunday = [(Weekday::Sun, "01:00-01:30")];
+        let check = |from, to, expected| {
+            check_openings(Tz::America__New_York, &sunday, from, to, expected);
+        };
+        check("2024-11-03T04:00:00Z", "2024-11-03T08:00:00Z", 3600);
+        check("2024-11-03T05:15:00Z", "2024-11-03T06:10:00Z", 1500);
+        // Clocks went back on 2018-02-18 at 00:00 to 23:00 of the day before.
+        let saturday = [(Weekday::Sat, "23:00-24:00")];
+        let check = |from, to, expected| check_openings(ZONE, &saturday, from, to, expected);
+        check("2018-02-18T00:00:00Z", "2018-02-18T12:00:00Z", 7200);
+        check("2018-02-18T01:30:00Z", "2018-02-18T02:30:00Z", 3600);
     }
 
     #[test]
