@@ -102,10 +102,15 @@ fn facts_whose_events_are_gone_stay_and_late_events_continue_after_them() {
 
 /// A contact's message in the queue, at a minute of a day.
 fn message(day: u32, minute: u32, id: u32, company: Option<u32>) -> String {
+    message_sent(0, day, minute, id, company)
+}
+
+/// Likewise, by a clock that is so many days ahead of its delivery.
+fn message_sent(ahead: i64, day: u32, minute: u32, id: u32, company: Option<u32>) -> String {
     let time = format!("2024-03-{day:02}T12:{minute:02}:00Z");
     let time: chrono::DateTime<chrono::Utc> = time.parse().expect("an instant");
     let mut item = json!({ "id": id, "body": "Olá", "senderType": "widget", "sender": { "id": 1 },
-        "send_at": (time - chrono::Duration::hours(3)).format("%Y-%m-%d %H:%M:%S").to_string(),
+        "send_at": (time + chrono::Duration::hours(24 * ahead - 3)).format("%Y-%m-%d %H:%M:%S").to_string(),
         "chat": { "id": 7, "channel": "widget", "situation": "wait_for_chat" } });
     if let Some(company) = company {
         item["company"] = json!({ "id": company });
@@ -236,4 +241,23 @@ fn only_rows_that_nothing_rests_on_have_an_age() {
         assert_eq!(done.status.code(), Some(3), "{stderr}");
         assert!(stderr.contains(told), "{stderr}");
     }
+}
+
+#[test]
+fn a_send_time_ahead_of_its_delivery_does_not_hide_what_comes_after_its_event_is_gone() {
+    let desk = Desk::new();
+    take_in(
+        &desk,
+        &[message_sent(6, 1, 0, 1, Some(5)), message(1, 1, 2, Some(5))],
+    );
+    remove_before(&desk, "2024-03-03");
+    take_in(
+        &desk,
+        &[message(4, 0, 3, Some(5)), message(4, 1, 4, Some(5))],
+    );
+    let sessions = "SELECT session_no, contact_messages FROM fact_chats ORDER BY session_no";
+    assert_eq!(desk.rows(sessions), json!([[1, 2], [2, 2]]));
+    let incremental = derived(&desk);
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(incremental, derived(&desk));
 }

@@ -48,10 +48,14 @@ fn message(seconds: i64, id: i64, sender_type: &str, situation: &str) -> Event {
 }
 
 fn flow(seconds: i64, event_type: &'static str) -> Event {
+    flow_of(5, seconds, event_type)
+}
+
+fn flow_of(id: i64, seconds: i64, event_type: &'static str) -> Event {
     (
         seconds,
         event_type,
-        json!({ "chatID": CHAT, "flowID": 5, "flowToken": "t", "context": [], "company": { "id": 1 } }),
+        json!({ "chatID": CHAT, "flowID": id, "flowToken": "t", "context": [], "company": { "id": 1 } }),
     )
 }
 
@@ -69,7 +73,7 @@ fn close(seconds: i64) -> Event {
     (seconds, "closedChat", payload)
 }
 
-fn chat(events: &[Event]) -> Chat {
+fn chat(events: &[Event], settings: &Settings) -> Chat {
     let mut input = ChainInput {
         company_id: Some(1),
         chat_id: CHAT,
@@ -84,11 +88,12 @@ fn chat(events: &[Event]) -> Chat {
             &payload.to_string(),
         );
     }
-    derive(input, &Settings::default())
+    derive(input, settings)
 }
 
 fn check(events: &[Event], table: &str, columns: &[&str], expected: Value) {
-    let found = rows(&[chat(events)], &Settings::default(), table, columns);
+    let settings = Settings::default();
+    let found = rows(&[chat(events, &settings)], &settings, table, columns);
     assert_eq!(found, expected, "{table} of {events:?}");
 }
 
@@ -98,7 +103,7 @@ fn check_subscribed(to: &[&str], events: &[Event], table: &str, columns: &[&str]
         subscribed_events: to.iter().map(|event| (*event).to_owned()).collect(),
         ..Settings::default()
     };
-    let found = rows(&[chat(events)], &settings, table, columns);
+    let found = rows(&[chat(events, &settings)], &settings, table, columns);
     assert_eq!(found, expected, "{table} of {events:?} by {to:?}");
 }
 
@@ -883,4 +888,140 @@ fn a_stay_answered_by_nobody_named_is_not_an_agents_who_comes_after_automation()
         &columns,
         answered_by(Value::Null),
     );
+}
+
+/// What the contact is owed after an agent has written and flows have run: the instants from which a turn waits.
+fn check_turns_after_agent(flows_and_words: &[Event], expected: &[&str]) {
+    let agent_in = [
+        chat_event(0, "startedChat", "wait_for_chat", None),
+        chat_event(10, "agentEntered", "in_chat", Some(11)),
+        message(20, 1, "agent", "in_chat"),
+    ];
+    let events = [agent_in.as_slice(), flows_and_words, &[close(300)]].concat();
+    let expected: Vec<Value> = expected.iter().map(|since| json!([since])).collect();
+    let columns = ["waiting_since"];
+    check(&events, "fact_replies", &columns, Value::Array(expected));
+}
+
+#[test]
+fn a_flow_runs_until_its_own_finish_whatever_other_flows_do() {
+    let (start, finish) = ("startedAutomationFlow", "finishedAutomationFlow");
+    let one_after_the_other = [
+        flow_of(7, 30, start),
+        flow_of(7, 60, finish),
+        flow_of(8, 60, start),
+        message(70, 2, "widget", "in_chat"),
+        flow_of(8, 80, finish),
+    ];
+    check_turns_after_agent(&one_after_the_other, &[]);
+    let one_within_the_other = [
+        flow_of(7, 30, start),
+        flow_of(8, 40, start),
+        flow_of(8, 50, finish),
+        message(60, 2, "widget", "in_chat"),
+        flow_of(7, 90, finish),
+        message(100, 3, "widget", "in_chat"),
+    ];
+    check_turns_after_agent(&one_within_the_other, &["2024-03-01T13:01:40Z"]);
+    let another_without_a_start = [
+        flow_of(7, 30, start),
+        flow_of(9, 40, finish),
+        message(60, 2, "widget", "in_chat"),
+        flow_of(7, 90, finish),
+    ];
+    check_turns_after_agent(&another_without_a_start, &[]);
+}
+
+#[test]
+fn an_agent_who_writes_ends_the_turn_only_of_flows_that_never_finish() {
+    let events = [
+        flow_of(7, 30, "startedAutomationFlow"),
+        flow_of(8, 40, "startedAutomationFlow"),
+        message(50, 2, "agent", "in_chat"),
+        message(60, 3, "widget", "in_chat"),
+        flow_of(8, 80, "finishedAutomationFlow"),
+        message(90, 4, "widget", "in_chat"),
+    ];
+    check_turns_after_agent(&events, &["2024-03-01T13:01:30Z"]);
+}
+
+/// An agent has been in, the chat is closed, and a survey that starts then is answered in the next session.
+fn survey_answered_in_the_next_session() -> [Event; 6] {
+    [
+        chat_event(0, "startedChat", "wait_for_chat", None),
+        chat_event(10, "agentEntered", "in_chat", Some(11)),
+        close(100),
+        flow(102, "startedAutomationFlow"),
+        message(120, 1, "widget", "auto"),
+        flow(125, "finishedAutomationFlow"),
+    ]
+}
+
+#[test]
+fn a_survey_answered_after_the_close_is_completed_in_its_own_session() {
+    let events = survey_answered_in_the_next_session();
+    check(&events, "fact_chats", &["session_no"], json!([[1], [2]]));
+    let columns = [
+        "session_no",
+        "role",
+        "outcome",
+        "finished_at",
+        "duration_seconds",
+    ];
+    let completed = json!([[1, "exit", "completed", "2024-03-01T13:02:05Z", 23]]);
+    check(&events, "fact_flow_runs", &columns, completed);
+}
+
+#[test]
+fn the_finish_of_an_earlier_sessions_flow_is_no_entry_into_the_queue() {
+    let survey = survey_answered_in_the_next_session();
+    let left = chat_event(200, "leftQueue", "in_chat", Some(11));
+    let columns = ["session_no", "entered_source"];
+    let waits = json!([[1, "situation_seen"], [2, "bounded"]]);
+    let events = [survey.as_slice(), &[left]].concat();
+    check(&events, "fact_queue_waits", &columns, waits);
+    // Nor where it is overtaken by what shows the queue.
+    let seen = message(124, 2, "widget", "wait_for_chat");
+    let waits = json!([[1, "situation_seen"], [2, "situation_seen"]]);
+    let events = [survey.as_slice(), &[seen]].concat();
+    check(&events, "fact_queue_waits", &columns, waits);
+}
+
+#[test]
+fn without_any_event_that_shows_agents_nothing_is_known_to_have_ended_without_one() {
+    let none = [
+        "startedChat",
+        "receivedMessage",
+        "closedChat",
+        "startedAutomationFlow",
+        "finishedAutomationFlow",
+    ];
+    let with_agents = [none.as_slice(), &["leftQueue"]].concat();
+    let check_run = |events: &[Event], expected: &str| {
+        let columns = ["outcome"];
+        check_subscribed(&none, events, "fact_flow_runs", &columns, json!([[null]]));
+        let expected = json!([[expected]]);
+        check_subscribed(&with_agents, events, "fact_flow_runs", &columns, expected);
+    };
+    let (start, finish) = (
+        flow(0, "startedAutomationFlow"),
+        flow(50, "finishedAutomationFlow"),
+    );
+    check_run(&[start.clone(), finish, close(900)], "contained");
+    check_run(&[start, close(900)], "dropped");
+
+    let waits = [
+        chat_event(0, "startedChat", "wait_for_chat", None),
+        close(900),
+    ];
+    let check_wait = |to: &[&str], stay: Value, session: Value| {
+        let columns = ["exit", "left_at", "left_source", "wait_seconds"];
+        check_subscribed(to, &waits, "fact_queue_waits", &columns, stay);
+        let columns = ["first_wait_seconds", "total_wait_seconds"];
+        check_subscribed(to, &waits, "fact_chats", &columns, session);
+    };
+    let unknown = json!([[null, null, null, null]]);
+    check_wait(&none, unknown, json!([[null, null]]));
+    let abandoned = json!([["abandoned", "2024-03-01T13:15:00Z", "closedChat", 900]]);
+    check_wait(&with_agents, abandoned, json!([[900, 900]]));
 }

@@ -21,7 +21,7 @@ pub struct Kept {
     pub sessions: i32,
     /// Flow runs of those sessions.
     pub runs: i32,
-    /// What occurred up to then is theirs.
+    /// What occurred, and was not delivered before that, up to then is theirs.
     pub until: Option<DateTime<Utc>>,
 }
 

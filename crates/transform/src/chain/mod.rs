@@ -12,8 +12,8 @@ pub use order::{ChainEvent, ChainInput, StoredEvent, join_unnamed};
 pub use session::{Chat, Session};
 pub use turns::Turn;
 pub use walk::{
-    DepartmentChange, EndReason, EnteredSource, Episode, Exit, LeftSource, Position, Run, Segment,
-    State, Step, WorkflowChange,
+    DepartmentChange, EndReason, EnteredSource, Episode, Exit, LeftSource, Place, Position, Run,
+    Segment, State, Step, WorkflowChange,
 };
 
 use crate::settings::Settings;
@@ -22,7 +22,8 @@ use crate::settings::Settings;
 pub fn derive(input: ChainInput, settings: &Settings) -> Chat {
     let kept = input.kept;
     let (mut events, copies) = order::arrange(input.events, settings.zone);
-    events.retain(|event| Some(event.occurred_at) > kept.until);
+    // A send time ahead of its delivery must not take what was delivered since for a part of what is kept.
+    events.retain(|event| Some(event.occurred_at.min(event.delivered_at)) > kept.until);
     let sessions = session::split(events, &copies, kept, settings);
     Chat {
         company_id: input.company_id,

@@ -150,6 +150,7 @@ impl ChainEvent {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Copied {
     pub original: EventId,
+    pub occurred_at: DateTime<Utc>,
     pub delivered_at: DateTime<Utc>,
 }
 
@@ -179,6 +180,7 @@ pub(super) fn arrange(stored: Vec<StoredEvent>, zone: Tz) -> (Vec<ChainEvent>, V
             Some((_, original)) if *original != event.event_id => {
                 copies.push(Copied {
                     original: *original,
+                    occurred_at: event.occurred_at,
                     delivered_at: event.delivered_at,
                 });
                 false

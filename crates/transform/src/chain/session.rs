@@ -6,7 +6,7 @@ use events::{Kind, Role};
 use super::kept::Kept;
 use super::order::{ChainEvent, Copied};
 use super::turns::{Turn, turns};
-use super::walk::{Walked, walk};
+use super::walk::{Finishes, Walked, walk};
 use crate::settings::Settings;
 
 /// What comes this soon after a close is its echo, not a reopening.
@@ -34,6 +34,8 @@ pub struct Session {
     pub event_count: usize,
     /// Of all of them, copies included.
     pub first_delivered_at: Option<DateTime<Utc>>,
+    /// Likewise; what occurred after its own delivery, by clocks that disagree, counts by the delivery.
+    pub last_event_at: Option<DateTime<Utc>>,
     pub walked: Walked,
     pub turns: Vec<Turn>,
 }
@@ -77,11 +79,14 @@ pub(super) fn split(
             part.push(event);
         }
     }
+    let finishes = Finishes::of(parts.iter().map(|(events, _)| events.as_slice()));
     let mut sessions: Vec<Session> = Vec::new();
     for ((events, close), no) in parts.into_iter().zip(kept.sessions + 1..) {
         let last = sessions.last();
         let closed_before = last.map_or(kept.until, Session::closed_at);
-        sessions.push(session(no, events, close, closed_before, copies, settings));
+        let finishes = (sessions.len(), &finishes);
+        let walked = walk(&events, close, closed_before, finishes, settings);
+        sessions.push(session(no, events, close, copies, walked));
     }
     sessions
 }
@@ -90,18 +95,24 @@ fn session(
     no: i32,
     events: Vec<ChainEvent>,
     close: Option<usize>,
-    closed_before: Option<DateTime<Utc>>,
     copies: &[Copied],
-    settings: &Settings,
+    walked: Walked,
 ) -> Session {
     let of_session = |copy: &&Copied| events.iter().any(|event| event.event_id == copy.original);
     let copies: Vec<&Copied> = copies.iter().filter(of_session).collect();
     let event_count = events.len() + copies.len();
-    let delivered = events.iter().map(|event| event.delivered_at);
-    let first_delivered_at = delivered
-        .chain(copies.iter().map(|copy| copy.delivered_at))
-        .min();
-    let walked = walk(&events, close, closed_before, settings);
+    let times = events
+        .iter()
+        .map(|event| (event.occurred_at, event.delivered_at))
+        .chain(
+            copies
+                .iter()
+                .map(|copy| (copy.occurred_at, copy.delivered_at)),
+        );
+    let first_delivered_at = times.clone().map(|(_, delivered_at)| delivered_at).min();
+    let last_event_at = times
+        .map(|(occurred_at, delivered_at)| occurred_at.min(delivered_at))
+        .max();
     let turns = turns(&events, &walked);
     Session {
         no,
@@ -109,6 +120,7 @@ fn session(
         close,
         event_count,
         first_delivered_at,
+        last_event_at,
         walked,
         turns,
     }

@@ -11,7 +11,7 @@ pub(super) use measures::FLOW_FINISHES;
 use super::Fact;
 use super::key::{Key, Keyed};
 use super::waits::{business_seconds, waits};
-use crate::chain::{ChainEvent, Chat, Session};
+use crate::chain::{Chat, Session};
 use crate::columns::Column;
 use crate::settings::Settings;
 
@@ -91,7 +91,7 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
     let response = measures::first_response(session);
     let duration = measures::duration(session, started_at);
     let (closed_at, contact) = (session.closed_at(), latest_contact(session));
-    let extreme = |pick: fn(&ChainEvent) -> DateTime<Utc>| session.events.iter().map(pick);
+    let first_event_at = session.events.iter().map(|event| event.occurred_at).min();
     Row {
         key: Key::new(chat, session.no),
         state: measures::state(session),
@@ -124,12 +124,8 @@ fn row(chat: &Chat, session: &Session, settings: &Settings) -> Row {
         closed_at_source: session
             .close
             .map(|close| session.events[close].occurred_at_source.as_str()),
-        first_event_at: extreme(|event| event.occurred_at)
-            .min()
-            .unwrap_or(started_at),
-        last_event_at: extreme(|event| event.occurred_at)
-            .max()
-            .unwrap_or(started_at),
+        first_event_at: first_event_at.unwrap_or(started_at),
+        last_event_at: session.last_event_at.unwrap_or(started_at),
         first_delivered_at: session.first_delivered_at.unwrap_or(started_at),
         started_date: local_date(started_at, settings.zone),
         first_wait_seconds: first_wait.and_then(|wait| wait.seconds()),

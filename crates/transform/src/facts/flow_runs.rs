@@ -6,9 +6,9 @@ use events::{Flow, Kind, Role, local_date};
 use super::Fact;
 use super::chats::FLOW_FINISHES;
 use super::key::{Key, Keyed, key_columns};
-use crate::chain::{Chat, Run, Session};
+use crate::chain::{Chat, Place, Run, Session};
 use crate::columns::{Column, Value, column};
-use crate::settings::Settings;
+use crate::settings::{AGENTS, Settings};
 
 pub(super) struct FlowRuns;
 
@@ -72,7 +72,7 @@ impl Fact for FlowRuns {
             ),
             column(
                 "outcome",
-                "open, contained (retenção), handed_off (transbordo), interrupted, dropped, completed; NULL if unfinished and finishes are not subscribed",
+                "open, contained (retenção), handed_off (transbordo), interrupted, dropped, completed; NULL where the events that tell are not subscribed",
                 Value::Text(|row| row.outcome),
             ),
             column(
@@ -106,7 +106,8 @@ impl Fact for FlowRuns {
 
 fn row(chat: &Chat, session: &Session, run: &Run, run_no: i32, settings: &Settings) -> Row {
     let start = &session.events[run.start];
-    let finish = run.finish.map(|finish| &session.events[finish]);
+    let event = |place: Place| &chat.sessions[place.session].events[place.index];
+    let finish = run.finish.map(event);
     let answers = |flow: Option<&Flow>| flow.and_then(Flow::answers);
     let duration = |finish: &crate::chain::ChainEvent| {
         let one_dispatch = finish.delivered_at == start.delivered_at;
@@ -121,8 +122,7 @@ fn row(chat: &Chat, session: &Session, run: &Run, run_no: i32, settings: &Settin
         role,
         started_at: start.at,
         finished_at: finish.map(|finish| finish.at),
-        outcome: (run.finish.is_some() || settings.expects(&FLOW_FINISHES))
-            .then(|| outcome(session, run, role)),
+        outcome: known_outcome(session, run, role, settings),
         duration_seconds: finish.and_then(duration),
         answers: finish
             .and_then(|finish| answers(finish.event.flow()))
@@ -159,6 +159,22 @@ fn role(session: &Session, run: &Run) -> &'static str {
     }
 }
 
+/// Without the finish of flows no run is known to be unfinished, and without any event that shows agents none
+/// to have ended without one.
+fn known_outcome(
+    session: &Session,
+    run: &Run,
+    role: &str,
+    settings: &Settings,
+) -> Option<&'static str> {
+    if run.finish.is_none() && !settings.expects(&FLOW_FINISHES) {
+        return None;
+    }
+    let outcome = outcome(session, run, role);
+    let is_without_agent = matches!(outcome, "contained" | "dropped");
+    (!is_without_agent || settings.expects(&AGENTS)).then_some(outcome)
+}
+
 fn outcome(session: &Session, run: &Run, role: &str) -> &'static str {
     let walked = &session.walked;
     let human_after = |step: usize| {
@@ -172,7 +188,7 @@ fn outcome(session: &Session, run: &Run, role: &str) -> &'static str {
                 .any(|segment| segment.started.step > step)
     };
     let closed = session.close.is_some();
-    match run.finished {
+    match run.finish {
         Some(_) if role == "entry" => {
             // Also where the finish is told late: a human was never before an entry run.
             if human_after(run.started.step) {

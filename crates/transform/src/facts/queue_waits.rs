@@ -84,8 +84,8 @@ impl Fact for QueueWaits {
             ),
             column(
                 "exit",
-                "How it ended: answered, abandoned, short_abandoned, department_changed, open",
-                Value::Text(|row| Some(row.episode.exit.as_str())),
+                "How it ended: answered, abandoned, short_abandoned, department_changed, open; NULL if closed, and no event that shows agents is subscribed",
+                Value::Text(|row| row.episode.exit.as_str()),
             ),
             column(
                 "agent_id",

@@ -18,7 +18,8 @@ pub use record::{
 
 use super::order::ChainEvent;
 use crate::settings::Settings;
-use runs::finishes;
+pub(super) use runs::Finishes;
+pub use runs::Place;
 
 /// Dispatch may lag the fact by this much: evidence so close to a flow's finish reads as after it.
 pub(super) const DISPATCH_LAG: Duration = Duration::seconds(2);
@@ -27,20 +28,21 @@ pub(super) const DISPATCH_LAG: Duration = Duration::seconds(2);
 const ECHO: Duration = Duration::seconds(60);
 
 /// Walks the events of one session, in order, up to its close, and takes in what trails it. Before the
-/// session the chat did not wait at `closed_before`.
+/// session the chat did not wait at `closed_before`. `finishes` are the chain's, of which the session is the
+/// one so numbered.
 pub(super) fn walk(
     events: &[ChainEvent],
     close: Option<usize>,
     closed_before: Option<DateTime<Utc>>,
+    (session, finishes): (usize, &Finishes),
     settings: &Settings,
 ) -> Walked {
     let live = close.map_or(events.len(), |close| close + 1);
     let mut walk = Walk {
         events: &events[..live],
         done: vec![false; live],
-        finishes: finishes(events),
         not_waiting_at: closed_before,
-        ..Walk::new(settings)
+        ..Walk::new(session, finishes, settings)
     };
     for index in 0..live {
         if walk.is_done(index) {
@@ -63,8 +65,10 @@ pub(super) struct Walk<'a> {
     out: Walked,
     done: Vec<bool>,
     state: State,
-    /// Starts and finishes of flows that belong together.
-    finishes: Vec<(usize, usize)>,
+    session: usize,
+    finishes: &'a Finishes,
+    /// The starts of the flows that run, as far as neither the queue nor an agent has interrupted them.
+    running: Vec<usize>,
     /// A flow finished with no agent in, and nothing has yet proved that the chat went to the queue.
     pending_finish: Option<PendingFinish>,
     /// The last instant at which the chat was known not to wait.
@@ -94,14 +98,16 @@ struct SeenInChat {
 }
 
 impl<'a> Walk<'a> {
-    fn new(settings: &'a Settings) -> Self {
+    fn new(session: usize, finishes: &'a Finishes, settings: &'a Settings) -> Self {
         Self {
             events: &[],
             settings,
             out: Walked::default(),
             done: Vec::new(),
             state: State::default(),
-            finishes: Vec::new(),
+            session,
+            finishes,
+            running: Vec::new(),
             pending_finish: None,
             not_waiting_at: None,
             wait_began: None,
@@ -132,7 +138,9 @@ impl<'a> Walk<'a> {
         for (offset, other) in self.events[index + 1..].iter().take_while(near).enumerate() {
             match other.kind() {
                 Kind::StartedAutomationFlow => return None,
-                Kind::FinishedAutomationFlow => {
+                Kind::FinishedAutomationFlow
+                    if !self.finishes_earlier_session(index + 1 + offset) =>
+                {
                     return Some(index + 1 + offset).filter(|found| !self.done[*found]);
                 }
                 _ => {}
@@ -223,8 +231,8 @@ impl<'a> Walk<'a> {
         if self.state.agent.is_none() && in_chat {
             let sender = event.event.message().and_then(|message| message.sender.id);
             self.start_segment(sender, position);
-        } else if self.state.agent.is_some() && !self.a_flow_will_finish() {
-            self.state.flow_running = false;
+        } else if self.state.agent.is_some() {
+            self.end_turns_of_unfinished_runs();
         }
     }
 
@@ -251,7 +259,7 @@ impl<'a> Walk<'a> {
             department_id: self.department_id,
         });
         self.name_agent(agent_id);
-        self.state.flow_running = false;
+        self.interrupt_runs();
         self.not_waiting_at = Some(position.at);
     }
 
@@ -286,6 +294,7 @@ impl<'a> Walk<'a> {
         self.abandon(event.occurred_at);
         self.end_segment(event.occurred_at, EndReason::Closed);
         self.state = State::default();
+        self.running.clear();
         self.pending_finish = None;
     }
 

@@ -6,6 +6,7 @@ use events::Kind;
 use super::record::{EndReason, EnteredSource, Episode, Exit, LeftSource, Position};
 use super::{DISPATCH_LAG, ECHO, SeenInChat, Walk};
 use crate::chain::order::ChainEvent;
+use crate::settings::AGENTS;
 
 impl Walk<'_> {
     /// The event shows the chat in the queue.
@@ -102,7 +103,7 @@ impl Walk<'_> {
         self.wait_began = episode.entered_at;
         self.state.in_chat = false;
         self.state.waiting = Some(self.out.episodes.len());
-        self.state.flow_running = false;
+        self.interrupt_runs();
         self.pending_finish = None;
         self.seen_in_chat_at = None;
         self.unnamed_answer = None;
@@ -238,8 +239,14 @@ impl Walk<'_> {
         self.wait_began = began;
     }
 
-    /// The chat was closed while waiting.
+    /// The chat was closed while waiting; where no event shows agents, perhaps after one had come.
     pub(super) fn abandon(&mut self, closed_at: DateTime<Utc>) {
+        if !self.settings.expects(&AGENTS) {
+            if let Some(episode) = self.leave(Exit::Unknown, None, LeftSource::ClosedChat) {
+                episode.left_source = None;
+            }
+            return;
+        }
         let waited = self
             .wait_began
             .map(|began| (closed_at - began).num_seconds().max(0));

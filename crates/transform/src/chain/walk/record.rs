@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::runs::Place;
+
 /// A place in the walk, and its instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -128,16 +130,19 @@ pub enum Exit {
     ShortAbandoned,
     DepartmentChanged,
     Open,
+    /// By the close or before it, and nothing that would show an agent is subscribed.
+    Unknown,
 }
 
 impl Exit {
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> Option<&'static str> {
         match self {
-            Exit::Answered => "answered",
-            Exit::Abandoned => "abandoned",
-            Exit::ShortAbandoned => "short_abandoned",
-            Exit::DepartmentChanged => "department_changed",
-            Exit::Open => "open",
+            Exit::Answered => Some("answered"),
+            Exit::Abandoned => Some("abandoned"),
+            Exit::ShortAbandoned => Some("short_abandoned"),
+            Exit::DepartmentChanged => Some("department_changed"),
+            Exit::Open => Some("open"),
+            Exit::Unknown => None,
         }
     }
 }
@@ -180,13 +185,12 @@ impl EndReason {
     }
 }
 
-/// One run of a flow; `start` and `finish` are indexes of its events.
+/// One run of a flow; `start` is the index of its event, `finish` the place of that event in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     pub started: Position,
     pub start: usize,
-    pub finish: Option<usize>,
-    pub finished: Option<Position>,
+    pub finish: Option<Place>,
     /// Neither agent nor queue came before it.
     pub is_entry: bool,
 }

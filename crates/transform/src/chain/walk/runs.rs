@@ -1,29 +1,51 @@
 //! Runs of flows, also those that trail the close.
 
+use std::collections::HashMap;
+
 use super::record::{Position, Run};
 use super::{PendingFinish, Walk};
 use crate::chain::order::ChainEvent;
 use events::Kind;
 
-/// The starts and finishes that belong together: a finish closes the latest open run of its flow and
-/// token.
-pub(super) fn finishes(events: &[ChainEvent]) -> Vec<(usize, usize)> {
-    let flow = |index: usize| {
-        let flow = events[index].event.flow();
-        flow.map(|flow| (flow.flow_id, flow.flow_token.as_deref()))
-    };
-    let (mut open, mut pairs) = (Vec::new(), Vec::new());
-    for (index, event) in events.iter().enumerate() {
-        match event.kind() {
-            Kind::StartedAutomationFlow => open.push(index),
-            Kind::FinishedAutomationFlow => {
-                let started = open.iter().rposition(|start| flow(*start) == flow(index));
-                pairs.extend(started.map(|started| (open.remove(started), index)));
+/// An event's place in a chain: in which of the sessions derived, and there at which index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    pub session: usize,
+    pub index: usize,
+}
+
+/// The starts and finishes of a whole chain that belong together: a finish closes the latest open run of its
+/// flow and token, also one of an earlier session.
+#[derive(Debug, Default)]
+pub(in crate::chain) struct Finishes {
+    finish_of: HashMap<Place, Place>,
+    start_of: HashMap<Place, Place>,
+}
+
+impl Finishes {
+    /// Of the events of each session, in order.
+    pub fn of<'a>(sessions: impl Iterator<Item = &'a [ChainEvent]>) -> Self {
+        let mut open: Vec<(Place, (Option<i64>, Option<&str>))> = Vec::new();
+        let mut finishes = Self::default();
+        for (session, events) in sessions.enumerate() {
+            for (index, event) in events.iter().enumerate() {
+                let Some(flow) = event.event.flow() else {
+                    continue;
+                };
+                let flow = (flow.flow_id, flow.flow_token.as_deref());
+                let place = Place { session, index };
+                if event.kind() == Kind::StartedAutomationFlow {
+                    open.push((place, flow));
+                } else if let Some(latest) = open.iter().rposition(|(_, started)| *started == flow)
+                {
+                    let (start, _) = open.remove(latest);
+                    finishes.finish_of.insert(start, place);
+                    finishes.start_of.insert(place, start);
+                }
             }
-            _ => {}
         }
+        finishes
     }
-    pairs
 }
 
 impl Walk<'_> {
@@ -33,12 +55,19 @@ impl Walk<'_> {
             self.not_waiting_at = Some(position.at);
         }
         self.open_run(index, position);
+        self.running.push(index);
         self.state.flow_running = true;
     }
 
+    /// The finish of an earlier session's run says nothing of this session.
     pub(super) fn finish_run(&mut self, index: usize, position: Position) {
-        self.close_run(index, position);
-        self.state.flow_running = false;
+        if self.finishes_earlier_session(index) {
+            return;
+        }
+        if let Some(start) = self.finishes.start_of.get(&self.place(index)) {
+            self.running.retain(|running| *running != start.index);
+        }
+        self.state.flow_running = !self.running.is_empty();
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
             if self.state.agent.is_none() {
@@ -50,11 +79,24 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether any run that is open has its finish still to come.
-    pub(super) fn a_flow_will_finish(&self) -> bool {
-        let finishes = |start: usize| self.finishes.iter().any(|(started, _)| *started == start);
-        let mut open = self.out.runs.iter().filter(|run| run.finish.is_none());
-        open.any(|run| finishes(run.start))
+    pub(super) fn finishes_earlier_session(&self, index: usize) -> bool {
+        let start = self.finishes.start_of.get(&self.place(index));
+        start.is_some_and(|start| start.session < self.session)
+    }
+
+    /// An agent writes to the contact: flows of which no finish comes have had their turn.
+    pub(super) fn end_turns_of_unfinished_runs(&mut self) {
+        let finishes = &self.finishes.finish_of;
+        let session = self.session;
+        self.running
+            .retain(|&index| finishes.contains_key(&Place { session, index }));
+        self.state.flow_running = !self.running.is_empty();
+    }
+
+    /// The queue or another agent takes the chat from whichever flows run.
+    pub(super) fn interrupt_runs(&mut self) {
+        self.running.clear();
+        self.state.flow_running = false;
     }
 
     /// An event after the close: it tells of the session and changes no state.
@@ -65,7 +107,6 @@ impl Walk<'_> {
         };
         match event.kind() {
             Kind::StartedAutomationFlow => self.open_run(index, position),
-            Kind::FinishedAutomationFlow => self.close_run(index, position),
             Kind::UpdatedWorkflowStep => self.change_step(event),
             _ => {}
         }
@@ -76,19 +117,15 @@ impl Walk<'_> {
         self.out.runs.push(Run {
             started: position,
             start: index,
-            finish: None,
-            finished: None,
+            finish: self.finishes.finish_of.get(&self.place(index)).copied(),
             is_entry,
         });
     }
 
-    fn close_run(&mut self, index: usize, position: Position) {
-        let pair = self.finishes.iter().find(|(_, finish)| *finish == index);
-        let Some((start, _)) = pair else {
-            return;
-        };
-        if let Some(run) = self.out.runs.iter_mut().find(|run| run.start == *start) {
-            (run.finish, run.finished) = (Some(index), Some(position));
+    fn place(&self, index: usize) -> Place {
+        Place {
+            session: self.session,
+            index,
         }
     }
 }

@@ -146,7 +146,7 @@ fn instants() -> Vec<Column<Row>> {
         ),
         column(
             "last_event_at",
-            "Latest event of the session",
+            "Latest event of the session; a send time ahead of its delivery counts by the delivery",
             Value::Instant(|row| Some(row.last_event_at)),
         ),
         column(

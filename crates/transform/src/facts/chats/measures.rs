@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use events::{Event, Kind, Role, instant};
 
 use crate::chain::{ChainEvent, Episode, Exit, Session};
-use crate::settings::Settings;
+use crate::settings::{AGENTS, Settings};
 
 /// The earliest instant any evidence gives; on a tie the evidence listed first.
 pub(super) fn started(session: &Session, settings: &Settings) -> (DateTime<Utc>, &'static str) {
@@ -233,13 +233,6 @@ pub(super) struct Counts {
 
 const CONTACT_MESSAGES: [&str; 2] = ["receivedMessage", "receivedAllMessage"];
 const AGENT_MESSAGES: [&str; 2] = ["sentAllMessage", "receivedAllMessage"];
-/// One of these must come for an agent to be seen at all.
-const AGENTS: [&str; 4] = [
-    "agentEntered",
-    "leftQueue",
-    "sentAllMessage",
-    "receivedAllMessage",
-];
 pub(in crate::facts) const FLOW_FINISHES: [&str; 1] = ["finishedAutomationFlow"];
 
 /// What is not subscribed is unknown, not zero.
