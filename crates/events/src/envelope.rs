@@ -3,7 +3,6 @@
 //! Splits a body into its items without copying or interpreting them, and tolerates every shape seen
 //! or imaginable. Never looks inside an item.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -21,24 +20,24 @@ pub enum BadDelivery {
     NotAnObject,
 }
 
-/// A delivery's items in order, and its dispatch time.
+/// A delivery's dispatch time, and where its items are.
 pub(crate) struct Envelope<'a> {
     /// `time` as sent, for the content hash.
     pub time_text: &'a str,
     pub time: Option<DateTime<Utc>>,
-    pub items: Vec<Item<'a>>,
+    entries: Vec<(String, &'a RawValue)>,
 }
 
 /// One event of a delivery, unread.
 pub(crate) enum Item<'a> {
     Event {
-        event_type: String,
+        event_type: &'a str,
         payload: &'a str,
     },
     /// A part of the delivery that is no event; kept with the reason.
     Misfit {
-        payload: Cow<'a, str>,
-        reason: String,
+        payload: &'a str,
+        reason: &'static str,
     },
 }
 
@@ -58,66 +57,64 @@ pub(crate) fn split(text: &str) -> Result<Envelope<'_>, BadDelivery> {
     let Entries(entries) =
         serde_json::from_str(raw.get()).map_err(|error| BadDelivery::NotJson(error.to_string()))?;
     let time_text = last(&entries, "time").unwrap_or("");
-    let mut items = Vec::new();
-    let messages = entries.iter().filter(|(name, _)| name == "messages");
-    for (_, messages) in messages.clone() {
-        split_messages(messages.get(), &mut items);
-    }
-    if messages.count() == 0 {
-        let reason = "the delivery has no `messages`".to_owned();
-        items.push(Item::Misfit {
-            payload: without_token(&entries).into(),
-            reason,
-        });
-    }
     Ok(Envelope {
         time_text,
         time: plausible_time(time_text),
-        items,
+        entries,
     })
 }
 
-fn split_messages<'a>(messages: &'a str, items: &mut Vec<Item<'a>>) {
-    if let Ok(Entries(events)) = serde_json::from_str::<Entries<'a>>(messages) {
-        for (event_type, value) in events {
-            split_items(&event_type, value.get(), items);
+impl Envelope<'_> {
+    /// Hands on the items in order, one by one: a body of a few megabytes may hold millions.
+    pub fn each_item(&self, take: &mut dyn FnMut(Item)) {
+        let messages = self.entries.iter().filter(|(name, _)| name == "messages");
+        for (_, messages) in messages.clone() {
+            split_messages(messages.get(), take);
         }
-    } else if let Ok(parts) = serde_json::from_str::<Vec<&'a RawValue>>(messages) {
+        if messages.count() == 0 {
+            take(Item::Misfit {
+                payload: &without_token(&self.entries),
+                reason: "the delivery has no `messages`",
+            });
+        }
+    }
+}
+
+fn split_messages(messages: &str, take: &mut dyn FnMut(Item)) {
+    if let Ok(Entries(events)) = serde_json::from_str::<Entries>(messages) {
+        split_events(&events, take);
+    } else if let Ok(parts) = serde_json::from_str::<Vec<&RawValue>>(messages) {
         // `messages: []` holds nothing; an array of objects holds its objects' events.
         for part in parts {
-            match serde_json::from_str::<Entries<'a>>(part.get()) {
-                Ok(Entries(events)) => {
-                    for (event_type, value) in events {
-                        split_items(&event_type, value.get(), items);
-                    }
-                }
-                Err(_) => items.push(misfit(
-                    part.get(),
-                    "an element of `messages` is no object of events",
-                )),
+            match serde_json::from_str::<Entries>(part.get()) {
+                Ok(Entries(events)) => split_events(&events, take),
+                Err(_) => take(Item::Misfit {
+                    payload: part.get(),
+                    reason: "an element of `messages` is no object of events",
+                }),
             }
         }
     } else if messages != "null" {
-        items.push(misfit(messages, "`messages` is no object of events"));
+        take(Item::Misfit {
+            payload: messages,
+            reason: "`messages` is no object of events",
+        });
     }
 }
 
-/// The array of items; a bare item where the array should be stands for an array of one.
-fn split_items<'a>(event_type: &str, value: &'a str, items: &mut Vec<Item<'a>>) {
-    let event = |payload| Item::Event {
-        event_type: event_type.to_owned(),
-        payload,
-    };
-    match serde_json::from_str::<Vec<&'a RawValue>>(value) {
-        Ok(list) => items.extend(list.into_iter().map(|item| event(item.get()))),
-        Err(_) => items.push(event(value)),
-    }
-}
-
-fn misfit<'a>(payload: &'a str, reason: &str) -> Item<'a> {
-    Item::Misfit {
-        payload: payload.into(),
-        reason: reason.to_owned(),
+/// The arrays of items; a bare item where an array should be stands for an array of one.
+fn split_events(events: &[(String, &RawValue)], take: &mut dyn FnMut(Item)) {
+    for (event_type, value) in events {
+        let mut event = |payload| {
+            take(Item::Event {
+                event_type,
+                payload,
+            });
+        };
+        match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
+            Ok(list) => list.into_iter().for_each(|item| event(item.get())),
+            Err(_) => event(value.get()),
+        }
     }
 }
 

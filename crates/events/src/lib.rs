@@ -23,5 +23,5 @@ pub use kinds::{
 };
 #[cfg(any(test, fuzzing))]
 pub use row::check_item;
-pub use row::{EventId, EventRow, TimeSource, occurred, read_delivery};
+pub use row::{EventId, EventRow, TimeSource, each_event, occurred, read_delivery};
 pub use table::{PARTITION_COLUMN, TABLE, TABLE_DESCRIPTION, schema, to_batch};

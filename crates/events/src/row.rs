@@ -146,6 +146,21 @@ pub fn read_delivery(
     received_at: DateTime<Utc>,
     zone: Tz,
 ) -> Result<Vec<EventRow>, BadDelivery> {
+    let mut rows = Vec::new();
+    each_event(body, received_at, zone, |row| rows.push(row))?;
+    Ok(rows)
+}
+
+/// As [`read_delivery`], one row at a time, so that a delivery of very many items need not be held as rows at once.
+///
+/// # Errors
+/// Those of [`read_delivery`], before any row.
+pub fn each_event(
+    body: &[u8],
+    received_at: DateTime<Utc>,
+    zone: Tz,
+    mut take: impl FnMut(EventRow),
+) -> Result<(), BadDelivery> {
     let text: Cow<str> = String::from_utf8_lossy(body);
     let envelope = split(&text)?;
     let delivery = Delivery {
@@ -155,12 +170,12 @@ pub fn read_delivery(
         received_at,
         zone,
     };
-    let rows = envelope
-        .items
-        .into_iter()
-        .zip(0..)
-        .map(|(item, index)| delivery.row(item, index));
-    Ok(rows.collect())
+    let mut index = 0;
+    envelope.each_item(&mut |item| {
+        take(delivery.row(item, index));
+        index += 1;
+    });
+    Ok(())
 }
 
 struct Delivery<'a> {
@@ -177,14 +192,14 @@ impl Delivery<'_> {
             Item::Event {
                 event_type,
                 payload,
-            } => (Some(event_type), Cow::Borrowed(payload), None),
+            } => (Some(event_type), payload, None),
             Item::Misfit { payload, reason } => (None, payload, Some(reason)),
         };
-        let name = event_type.as_deref().unwrap_or_default();
+        let name = event_type.unwrap_or_default();
         let event = match reason {
-            None => parse_item(name, &payload),
+            None => parse_item(name, payload),
             Some(reason) => Event {
-                problems: vec![reason],
+                problems: vec![reason.to_owned()],
                 ..parse_item(name, "{}")
             },
         };
@@ -193,14 +208,14 @@ impl Delivery<'_> {
             self.time_text.as_bytes(),
             payload.as_bytes(),
         ]);
-        self.fill(event_id, event, event_type, &payload, chain_index)
+        self.fill(event_id, event, event_type, payload, chain_index)
     }
 
     fn fill(
         &self,
         event_id: EventId,
         mut event: Event,
-        event_type: Option<String>,
+        event_type: Option<&str>,
         payload: &str,
         chain_index: i32,
     ) -> EventRow {
@@ -219,7 +234,7 @@ impl Delivery<'_> {
             event_id,
             delivery_id: self.id,
             chain_index,
-            event_type,
+            event_type: event_type.map(str::to_owned),
             occurred_at,
             occurred_at_source: source,
             delivered_at,

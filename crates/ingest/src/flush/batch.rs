@@ -1,5 +1,6 @@
 //! Frames to rows to Arrow: the part of a flush that only computes. Blocks; runs off the async threads.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ use crate::wal::{Frame, Replayed, WalReader};
 /// Bodies read from the log at a time while a batch fills.
 const STEP_BYTES: u64 = 4 << 20;
 
+/// Rows that become Arrow at a time. As rows they take several times the room, and one body may hold millions.
+pub(super) const ROWS_AT_ONCE: usize = 100_000;
+
 /// Deliveries that are to be committed together.
 pub(super) struct Batch {
     /// The offset before the first frame looked at.
@@ -27,8 +31,8 @@ pub(super) struct Batch {
     /// Time spent on reading and building it.
     pub build_time: Duration,
     pub newest_received_at: DateTime<Utc>,
-    /// `None` when every event was a copy, or there was none.
-    pub rows: Option<RecordBatch>,
+    /// Each sorted; none when every event was a copy, or there was none.
+    pub rows: Vec<RecordBatch>,
     pub ids: Vec<(DateTime<Utc>, EventId)>,
     pub counts: BatchCounts,
 }
@@ -40,8 +44,47 @@ pub(super) struct Batcher {
     pub after: u64,
     pub dedup: Arc<Mutex<Dedup>>,
     pub policy: FlushPolicy,
+    /// [`ROWS_AT_ONCE`].
+    pub rows_at_once: usize,
     pub zone: Tz,
     pub metrics: Metrics,
+}
+
+/// The events of a batch in the making, each once.
+#[derive(Default)]
+struct Gathered {
+    /// Not Arrow yet.
+    rows: Vec<EventRow>,
+    batches: Vec<RecordBatch>,
+    ids: Vec<(DateTime<Utc>, EventId)>,
+    seen: HashSet<EventId>,
+    counts: BatchCounts,
+}
+
+impl Gathered {
+    fn take(&mut self, row: EventRow, dedup: &Dedup, rows_at_once: usize) {
+        if dedup.knows(&row.event_id) || !self.seen.insert(row.event_id) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        self.counts.parse_errors += u64::from(row.parse_error.is_some());
+        match self.counts.rows.get_mut(&row.event_type) {
+            Some(count) => *count += 1,
+            None => drop(self.counts.rows.insert(row.event_type.clone(), 1)),
+        }
+        self.ids.push((row.received_at, row.event_id));
+        self.rows.push(row);
+        if self.rows.len() >= rows_at_once {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.rows.is_empty() {
+            self.batches.push(sorted_batch(&mut self.rows));
+            self.rows.clear();
+        }
+    }
 }
 
 impl Batcher {
@@ -61,9 +104,9 @@ impl Batcher {
     fn fill(&mut self) -> io::Result<Option<Batch>> {
         let started = Instant::now();
         let after = self.after;
-        let mut rows = Vec::new();
+        let mut gathered = Gathered::default();
         let (mut bytes, mut last) = (0, None);
-        while bytes < self.policy.max_bytes && rows.len() < self.policy.max_rows {
+        while bytes < self.policy.max_bytes && gathered.ids.len() < self.policy.max_rows {
             let Replayed {
                 frames,
                 damage,
@@ -99,66 +142,34 @@ impl Batcher {
             for frame in frames.into_iter().filter(|frame| frame.offset > after) {
                 bytes += frame.body.len() as u64;
                 last = Some((frame.offset, frame.received_at));
-                self.read_frame(&frame, &mut rows)?;
+                self.read_frame(&frame, &mut gathered)?;
             }
         }
         let Some((last_offset, newest_received_at)) = last else {
             return Ok(None);
         };
-        let batch = self.batch(rows, last_offset, newest_received_at);
+        gathered.close();
         Ok(Some(Batch {
+            after: self.after,
+            last_offset,
+            newest_received_at,
+            rows: gathered.batches,
+            ids: gathered.ids,
+            counts: gathered.counts,
             build_time: started.elapsed(),
-            ..batch
         }))
     }
 
-    fn read_frame(&self, frame: &Frame, rows: &mut Vec<EventRow>) -> io::Result<()> {
-        match events::read_delivery(&frame.body, frame.received_at, self.zone) {
-            Ok(delivery) => rows.extend(delivery),
-            Err(error) => {
-                let kept_in = self.log.set_aside(frame)?;
-                tracing::error!(
-                    wal = %self.log.id(), offset = frame.offset, kept_in = %kept_in.display(), %error,
-                    "an accepted delivery cannot be read; it was set aside: please report this"
-                );
-            }
+    fn read_frame(&self, frame: &Frame, gathered: &mut Gathered) -> io::Result<()> {
+        let dedup = self.dedup.lock().unwrap_or_else(PoisonError::into_inner);
+        let take = |row| gathered.take(row, &dedup, self.rows_at_once);
+        if let Err(error) = events::each_event(&frame.body, frame.received_at, self.zone, take) {
+            let kept_in = self.log.set_aside(frame)?;
+            tracing::error!(
+                wal = %self.log.id(), offset = frame.offset, kept_in = %kept_in.display(), %error,
+                "an accepted delivery cannot be read; it was set aside: please report this"
+            );
         }
         Ok(())
-    }
-
-    fn batch(
-        &self,
-        mut rows: Vec<EventRow>,
-        last_offset: u64,
-        newest_received_at: DateTime<Utc>,
-    ) -> Batch {
-        let duplicates = self
-            .dedup
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drop_copies(&mut rows);
-        let mut counts = BatchCounts {
-            duplicates,
-            ..BatchCounts::default()
-        };
-        for row in &rows {
-            counts.parse_errors += u64::from(row.parse_error.is_some());
-            match counts.rows.get_mut(&row.event_type) {
-                Some(count) => *count += 1,
-                None => drop(counts.rows.insert(row.event_type.clone(), 1)),
-            }
-        }
-        Batch {
-            after: self.after,
-            last_offset,
-            build_time: Duration::ZERO,
-            newest_received_at,
-            ids: rows
-                .iter()
-                .map(|row| (row.received_at, row.event_id))
-                .collect(),
-            rows: (!rows.is_empty()).then(|| sorted_batch(&mut rows)),
-            counts,
-        }
     }
 }

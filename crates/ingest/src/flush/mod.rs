@@ -23,7 +23,7 @@ use crate::dedup::{Dedup, DedupLimits};
 use crate::metrics::Metrics;
 use crate::wal::{Opened, Wal, WalReader};
 pub(crate) use backoff::Backoff;
-use batch::{Batch, Batcher};
+use batch::{Batch, Batcher, ROWS_AT_ONCE};
 
 /// When a batch is due, and how large it may be.
 #[derive(Debug, Clone, Copy)]
@@ -262,6 +262,7 @@ impl Flusher {
             after: 0,
             dedup: Arc::clone(&self.dedup),
             policy: self.settings.policy.bounded(),
+            rows_at_once: ROWS_AT_ONCE,
             zone: self.settings.zone,
             metrics: self.settings.metrics.clone(),
         }
@@ -330,9 +331,9 @@ impl Flusher {
     /// stands against the very version that was asked.
     async fn store(&mut self, wal: Uuid, batch: &Batch) -> Result<Stored, LakeError> {
         // A batch without new events is not worth a commit: reading it again finds the same copies.
-        let Some(rows) = &batch.rows else {
+        if batch.rows.is_empty() {
             return Ok(Stored::Whole);
-        };
+        }
         let committed = self.committed(wal).await?;
         if committed >= batch.last_offset {
             return Ok(Stored::Whole);
@@ -347,12 +348,12 @@ impl Flusher {
         let version = i64::try_from(batch.last_offset).unwrap_or(i64::MAX);
         let appended = self
             .table
-            .append(vec![rows.clone()], Some((&app_id, version)))
+            .append(batch.rows.clone(), Some((&app_id, version)))
             .await?;
         failpoint!("flushed");
         self.settings.metrics.commit_took(started.elapsed());
         tracing::debug!(
-            rows = rows.num_rows(),
+            rows = batch.ids.len(),
             bytes = appended.bytes,
             version = appended.version,
             "flushed"

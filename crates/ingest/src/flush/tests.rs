@@ -343,6 +343,47 @@ async fn ids_read_back_from_the_table_are_the_ids_of_the_rows() {
     assert_eq!(event_ids(batches[0].column(0)), [Some(row.event_id)]);
 }
 
+#[tokio::test]
+async fn a_delivery_of_very_many_items_becomes_rows_little_by_little_and_one_batch() {
+    let world = World::new();
+    let opened = world.open_wal();
+    let items: Vec<String> = (0..35).chain(0..35).map(payload).collect();
+    let body = format!(
+        "{{\"time\":1700000000,\"messages\":{{\"startedChat\":[{}]}}}}",
+        items.join(",")
+    );
+    opened.wal.append(Bytes::from(body), now()).await.unwrap();
+    opened.wal.append(delivery(3), now()).await.unwrap();
+    let mut batcher = Batcher {
+        log: opened.reader,
+        after: 0,
+        dedup: Arc::new(Mutex::new(Dedup::new(DedupLimits::default()))),
+        policy: NEVER,
+        rows_at_once: 10,
+        zone: Tz::UTC,
+        metrics: Metrics::new(),
+    };
+    let batch = batcher.next().unwrap().unwrap();
+    let rows: Vec<usize> = batch.rows.iter().map(|rows| rows.num_rows()).collect();
+    assert_eq!(rows, [10, 10, 10, 5]);
+    assert_eq!((batch.last_offset, batch.ids.len()), (2, 35));
+    assert_eq!(batch.counts.duplicates, 36);
+    assert_eq!(batch.counts.rows[&Some("startedChat".to_owned())], 35);
+    assert!(batcher.next().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_time_long_before_all_events_does_not_keep_the_window_from_being_rebuilt() {
+    let world = World::new();
+    let start = world.start(NEVER);
+    start.accept([1]).await;
+    start.finish().await;
+    let long_ago = DateTime::from_timestamp_micros(-70_000_000_000_000_000).unwrap();
+    let limits = DedupLimits::default();
+    let rebuilt = window::rebuild(&world.lake(), limits, long_ago, now()).await;
+    assert_eq!(rebuilt.unwrap().1.len(), 1);
+}
+
 fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

@@ -25,7 +25,9 @@ pub(super) async fn rebuild(
     let window = TimeDelta::from_std(limits.window).unwrap_or(TimeDelta::MAX);
     let from = oldest
         .checked_sub_signed(window)
-        .unwrap_or(DateTime::UNIX_EPOCH);
+        .unwrap_or(DateTime::UNIX_EPOCH)
+        // Nothing was received before, and SQL knows no years before 0.
+        .max(DateTime::UNIX_EPOCH);
     let from = from.to_rfc3339_opts(SecondsFormat::Micros, true);
     // Of the column's own type, so that file statistics can answer.
     let predicate =

@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use events::{EventRow, Tz, envelope_time, read_delivery};
+use events::{EventRow, Tz, each_event, envelope_time};
 use serde_json::value::RawValue;
 
 use super::Fallback;
 
-/// The rows of a line: a bare delivery, or `{"received_at": RFC 3339, "body": delivery}`.
-pub(super) fn rows(line: &[u8], fallback: Fallback, zone: Tz) -> Result<Vec<EventRow>, String> {
+/// Hands on the rows of a line: a bare delivery, or `{"received_at": RFC 3339, "body": delivery}`. Of one that is none,
+/// none.
+pub(super) fn each_row(
+    line: &[u8],
+    fallback: Fallback,
+    zone: Tz,
+    take: impl FnMut(EventRow),
+) -> Result<(), String> {
     let line = std::str::from_utf8(line)
         .map_err(|error| format!("not UTF-8 at byte {}", error.valid_up_to() + 1))?;
     let top = object(line)?;
@@ -35,7 +41,7 @@ pub(super) fn rows(line: &[u8], fallback: Fallback, zone: Tz) -> Result<Vec<Even
         .or_else(|| envelope_time(body.as_bytes()))
         .or(fallback)
         .ok_or("neither `time` nor `received_at` says when it came")?;
-    read_delivery(body.as_bytes(), received_at, zone).map_err(|error| error.to_string())
+    each_event(body.as_bytes(), received_at, zone, take).map_err(|error| error.to_string())
 }
 
 fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
@@ -57,6 +63,12 @@ fn instant(text: &RawValue) -> Result<DateTime<Utc>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rows(line: &[u8], fallback: Fallback, zone: Tz) -> Result<Vec<EventRow>, String> {
+        let mut rows = Vec::new();
+        each_row(line, fallback, zone, |row| rows.push(row))?;
+        Ok(rows)
+    }
 
     const DELIVERY: &str = r#"{"time":1700000000,"messages":{"startedChat":[{"chat":{"id":1}}]}}"#;
 

@@ -99,7 +99,10 @@ impl Reader {
             let end = next_line(&mut source.lines, limit, &mut text).map_err(failed(number - 1))?;
             let reason = match end {
                 LineEnd::EndOfInput => break,
-                LineEnd::Complete => self.take_line(&text, number, source.fallback),
+                LineEnd::Complete => match self.take_line(&text, number, source.fallback) {
+                    Ok(reason) => reason,
+                    Err(Gone) => return Ok(Err(Gone)),
+                },
                 LineEnd::TooLong => {
                     self.counts.lines += 1;
                     Some(format!("longer than {limit} bytes"))
@@ -138,25 +141,36 @@ impl Reader {
         }))
     }
 
-    /// Takes the line's rows into the batch, or tells why not. Blank lines are nothing.
-    fn take_line(&mut self, text: &[u8], number: u64, fallback: Fallback) -> Option<String> {
+    /// Takes the line's rows into the batch, or tells why not. Blank lines are nothing; a line of very many rows is
+    /// handed over in parts.
+    fn take_line(
+        &mut self,
+        text: &[u8],
+        number: u64,
+        fallback: Fallback,
+    ) -> Result<Option<String>, Gone> {
         let text = text
             .strip_prefix(BYTE_ORDER_MARK)
             .filter(|_| number == 1)
             .unwrap_or(text)
             .trim_ascii();
         if text.is_empty() {
-            return None;
+            return Ok(None);
         }
         self.counts.lines += 1;
-        match line::rows(text, fallback, self.settings.zone) {
-            Ok(rows) => {
-                self.batch.extend(rows);
-                self.batch_bytes += text.len();
-                None
+        self.batch_bytes += text.len();
+        let ImportSettings {
+            zone, batch_events, ..
+        } = self.settings;
+        let mut handed_over = Ok(());
+        let read = line::each_row(text, fallback, zone, |row| {
+            self.batch.push(row);
+            if self.batch.len() >= batch_events {
+                handed_over = self.hand_over();
             }
-            Err(reason) => Some(reason),
-        }
+        });
+        handed_over?;
+        Ok(read.err())
     }
 
     fn hand_over(&mut self) -> Result<(), Gone> {

@@ -114,7 +114,9 @@ impl Refusal {
             | Refusal::NoTokenConfigured
             | Refusal::NotPairable => Outcome::Unauthorized,
             Refusal::TooManyRefused { .. } => Outcome::Limited,
-            Refusal::OverCapacity | Refusal::NotSafe(AppendError::Busy) => Outcome::OverCapacity,
+            Refusal::OverCapacity | Refusal::NotSafe(AppendError::Busy | AppendError::NoHandle) => {
+                Outcome::OverCapacity
+            }
             Refusal::NotSafe(AppendError::Full | AppendError::NoSpace) => Outcome::WalFull,
             Refusal::PairingFailed
             | Refusal::NotSafe(AppendError::Failed | AppendError::Closed) => Outcome::WalFailed,
@@ -143,7 +145,9 @@ impl Refusal {
         );
         let seconds = match self {
             Refusal::TooManyRefused { wait } => wait.as_secs() + 1,
-            Refusal::OverCapacity | Refusal::NotSafe(AppendError::Busy) => 1,
+            Refusal::OverCapacity | Refusal::NotSafe(AppendError::Busy | AppendError::NoHandle) => {
+                1
+            }
             Refusal::NotSafe(AppendError::Full | AppendError::NoSpace) => 30,
             _ => 5,
         };

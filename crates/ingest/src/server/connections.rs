@@ -51,6 +51,16 @@ enum Admission {
     TurnedAway(OwnedSemaphorePermit),
 }
 
+impl Admission {
+    /// Resolves when the seat has gone to somebody else.
+    async fn leave(&self) {
+        match self {
+            Admission::Served(seat) => seat.place.leave().await,
+            Admission::TurnedAway(_) => std::future::pending().await,
+        }
+    }
+}
+
 impl Connections {
     /// Serves until the stop, then until the last connection has ended.
     pub async fn serve<S>(mut self, listener: TcpListener, service: S)
@@ -114,8 +124,18 @@ impl Connections {
         let Some(tls) = self.tls.clone() else {
             return self.admitted(stream, admission, service).await;
         };
-        match tokio::time::timeout(self.limits.header_timeout, tls.acceptor().accept(stream)).await
-        {
+        let patience = match &admission {
+            Admission::Served(_) => self.limits.header_timeout,
+            Admission::TurnedAway(_) => TURNED_AWAY_TIMEOUT.min(self.limits.header_timeout),
+        };
+        let handshake = tokio::time::timeout(patience, tls.acceptor().accept(stream));
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = admission.leave() => {
+                return tracing::debug!("a connection without a TLS handshake made room");
+            }
+        };
+        match shaken {
             Ok(Ok(stream)) => self.admitted(stream, admission, service).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),

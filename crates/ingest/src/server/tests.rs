@@ -647,6 +647,38 @@ async fn with_a_certificate_the_webhook_speaks_tls() {
 }
 
 #[tokio::test]
+async fn connections_that_begin_no_tls_handshake_make_room() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let issued = issue();
+    let files = TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
+    std::fs::write(&files.key, issued.signing_key.serialize_pem()).unwrap();
+    let service = Service::start_in(dir, |config| {
+        config.tls = Some(files);
+        config.http.max_connections = 1;
+        config.http.header_timeout = Duration::from_secs(600);
+    })
+    .await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(service.webhook).await.unwrap());
+    }
+    let mut kept = trusting(&issued, service.webhook).await.unwrap();
+    kept.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = [0; 12];
+    kept.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
+    for silent in &mut silent {
+        let closed = tokio::time::timeout(Duration::from_secs(20), silent.read(&mut answer)).await;
+        let read = closed.expect("a silent connection is kept beyond the limit");
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_none_is_refused_by_name() {
     let dir = TempDir::new().unwrap();
     let files = TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"));

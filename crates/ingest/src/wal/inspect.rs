@@ -154,7 +154,7 @@ fn read_all(id: Uuid, segments: &Arc<Segments>, flushed: Option<u64>) -> io::Res
             .collect(),
         damage: Vec::new(),
     };
-    let mut reader = WalReader::new(Arc::clone(segments), None);
+    let mut reader = WalReader::new(Arc::clone(segments));
     loop {
         let Replayed { frames, damage, .. } = reader.read(READ_BYTES, usize::MAX)?;
         if frames.is_empty() && damage.is_empty() {

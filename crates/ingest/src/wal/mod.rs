@@ -28,9 +28,10 @@
 //!   answers. Files and directories are synced when created and removed.
 //! - A segment that reached [`Limits::segment_bytes`], or of which nothing is needed, takes no more frames. Segments
 //!   are removed whole, oldest first, once every offset in them is released.
-//! - A write that fails for want of space is cut off the segment and answered [`AppendError::NoSpace`]. Any other
-//!   failed write, and any failed sync, ends the log: every append fails from then on, because the page cache no longer
-//!   says what the disk holds. What was acknowledged before is read back at the next start.
+//! - A write that fails for want of space is cut off the segment and answered [`AppendError::NoSpace`]; a segment that
+//!   cannot be created for want of file handles is tried again ([`AppendError::NoHandle`]). Any other failed write, and
+//!   any failed sync, ends the log: every append fails from then on, because the page cache no longer says what the disk
+//!   holds. What was acknowledged before is read back at the next start.
 //! - Reading looks for a frame at every byte until it finds one whose checksum holds and whose offset is higher than
 //!   the last. Bytes that are no frame are copied aside and reported. So is an unfinished frame at the very end of the
 //!   last segment, but not as damage: any crash in the middle of a write leaves one, and nobody was told it is safe.
@@ -67,8 +68,9 @@ pub use replay::{Damage, Replayed, WalReader};
 use segment::{Root, Segments};
 use writer::{Append, Request, Writer};
 
-/// How long a full disk is remembered, so that the service reports itself unready but tries again without traffic.
-const NO_SPACE_MEMORY: Duration = Duration::from_secs(10);
+/// How long a refusal of the system is remembered, so that the service reports itself unready but tries again without
+/// traffic.
+const REFUSAL_MEMORY: Duration = Duration::from_secs(10);
 
 /// How much a WAL may hold.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +113,8 @@ pub enum AppendError {
     Full,
     #[error("the disk of the write-ahead log is full")]
     NoSpace,
+    #[error("the system gives no file handle for the write-ahead log")]
+    NoHandle,
     #[error("the delivery is too large for one frame")]
     TooLarge,
     #[error("the write-ahead log failed and the service must be restarted")]
@@ -149,7 +153,8 @@ struct Shared {
     failed: watch::Sender<bool>,
     /// True once the writer is gone and holds nothing of the log.
     closed: watch::Receiver<bool>,
-    no_space_since: Mutex<Option<Instant>>,
+    /// What the system last refused, if nothing was written since.
+    refused: Mutex<Option<(AppendError, Instant)>>,
 }
 
 impl Wal {
@@ -196,7 +201,7 @@ impl Wal {
             failure: OnceLock::new(),
             failed: watch::Sender::new(false),
             closed,
-            no_space_since: Mutex::new(None),
+            refused: Mutex::new(None),
         });
         let writer = Writer::new(Arc::clone(&shared), requests);
         let thread = move || {
@@ -209,7 +214,7 @@ impl Wal {
             .map_err(io)?;
         Ok(Opened {
             wal: Self { shared, queue },
-            reader: WalReader::new(segments, None),
+            reader: WalReader::new(segments),
             old,
         })
     }
@@ -268,9 +273,9 @@ impl Wal {
 
     /// Whether an append would be expected to succeed.
     pub fn check(&self) -> Result<(), AppendError> {
-        let no_space = self
+        let refused = *self
             .shared
-            .no_space_since
+            .refused
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if self.shared.failure.get().is_some() {
@@ -279,10 +284,11 @@ impl Wal {
             Err(AppendError::Closed)
         } else if self.bytes() >= self.shared.limits.max_bytes {
             Err(AppendError::Full)
-        } else if no_space.is_some_and(|since| since.elapsed() < NO_SPACE_MEMORY) {
-            Err(AppendError::NoSpace)
         } else {
-            Ok(())
+            match refused {
+                Some((error, since)) if since.elapsed() < REFUSAL_MEMORY => Err(error),
+                _ => Ok(()),
+            }
         }
     }
 
@@ -309,12 +315,9 @@ impl Shared {
         self.failed.send_replace(true);
     }
 
-    fn set_no_space(&self, no_space: bool) {
-        let mut since = self
-            .no_space_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *since = no_space.then(Instant::now);
+    fn set_refused(&self, error: Option<AppendError>) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused = error.map(|error| (error, Instant::now()));
     }
 }
 
@@ -327,9 +330,10 @@ fn old_logs(root: &Arc<Root>) -> io::Result<Vec<WalReader>> {
         };
         let segments = Segments::found(id, Arc::clone(root))?;
         match segments.all().first() {
-            Some(first) => {
-                let began = first_received_at(&segments, first.first)?;
-                logs.push(WalReader::new(Arc::new(segments), began));
+            Some(_) => {
+                let mut log = WalReader::new(Arc::new(segments));
+                log.find_beginning()?;
+                logs.push(log);
             }
             None => {
                 // Nothing in it is a delivery; it need not keep the service from starting.
@@ -341,16 +345,4 @@ fn old_logs(root: &Arc<Root>) -> io::Result<Vec<WalReader>> {
     }
     logs.sort_by_key(WalReader::began);
     Ok(logs)
-}
-
-/// Only orders logs, so it is not worth a checksum: one that begins with damage comes first.
-fn first_received_at(segments: &Segments, first: u64) -> io::Result<Option<DateTime<Utc>>> {
-    let mut bytes = [0; HEADER_BYTES];
-    segments
-        .root
-        .disk
-        .open(&segments.path(first))?
-        .read_at(0, &mut bytes)?;
-    Ok(frame::header(&bytes)
-        .and_then(|header| DateTime::from_timestamp_micros(header.received_at_us)))
 }

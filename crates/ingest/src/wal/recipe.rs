@@ -135,7 +135,7 @@ impl Log {
             _lock: None,
         };
         let segments = Segments::found(ID, Arc::new(root)).expect("memory does not fail");
-        let mut reader = WalReader::new(Arc::new(segments), None);
+        let mut reader = WalReader::new(Arc::new(segments));
         let (mut read, mut damaged_bytes) = (Vec::new(), 0);
         loop {
             let replayed = reader.read(1 << 20, 3).expect("memory does not fail");

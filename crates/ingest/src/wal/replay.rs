@@ -64,10 +64,10 @@ enum Found {
 }
 
 impl WalReader {
-    pub(super) fn new(segments: Arc<Segments>, began: Option<DateTime<Utc>>) -> Self {
+    pub(super) fn new(segments: Arc<Segments>) -> Self {
         Self {
             segments,
-            began,
+            began: None,
             position: Position::default(),
             open: None,
         }
@@ -78,9 +78,24 @@ impl WalReader {
         self.segments.id
     }
 
-    /// When the first delivery of an earlier start's log came, if its first frame tells.
+    /// When the first delivery of an earlier start's log came; `None` where it holds no valid frame.
     pub fn began(&self) -> Option<DateTime<Utc>> {
         self.began
+    }
+
+    /// Finds out when it began, by the first frame whose checksum holds: a damaged one may tell any time. Copies nothing
+    /// aside. Blocks on the disk.
+    pub(super) fn find_beginning(&mut self) -> io::Result<()> {
+        for segment in self.segments.all() {
+            self.enter(segment)?;
+            let first = self.next_frame(0)?;
+            if let Found::Frame(frame) = self.frame_at(first)? {
+                self.began = Some(frame.received_at);
+                break;
+            }
+        }
+        self.rewind();
+        Ok(())
     }
 
     /// The frames that follow the last one read, until their bodies exceed `max_bytes` or they are `max_frames`; at

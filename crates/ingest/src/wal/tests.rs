@@ -152,6 +152,26 @@ async fn old_logs_come_in_the_order_of_their_first_delivery() {
 }
 
 #[tokio::test]
+async fn when_a_log_began_is_told_by_the_first_frame_that_is_whole() {
+    let dir = TempDir::new().unwrap();
+    let path = leave_behind(dir.path(), 3, Limits::default())
+        .await
+        .remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    // The highest byte of received_at.
+    bytes[HEADER_BYTES - 1] ^= 0x80;
+    fs::write(&path, bytes).unwrap();
+    let mut old = open_in(dir.path(), SMALL).old.remove(0);
+    assert_eq!(old.began(), Some(at(2)));
+    assert!(
+        !dir.path().join("damaged").exists(),
+        "reading it is to tell"
+    );
+    let replayed = read_all(&mut old);
+    assert_eq!((offsets(&replayed), replayed.damage.len()), (vec![2, 3], 1));
+}
+
+#[tokio::test]
 async fn a_second_process_is_refused_and_told_who_has_the_log() {
     let dir = TempDir::new().unwrap();
     let opened = open_in(dir.path(), SMALL);
@@ -412,6 +432,8 @@ struct FaultyDisk(Arc<Faults>);
 struct Faults {
     /// Writes still to succeed before `write_error` strikes, once.
     write_error: Mutex<Option<io::ErrorKind>>,
+    /// Of the system, at the next creation of a file, once.
+    create_error: Mutex<Option<i32>>,
     sync_error: Mutex<bool>,
     truncate_error: Mutex<bool>,
     writes: AtomicUsize,
@@ -424,6 +446,11 @@ impl Disk for FaultyDisk {
         RealDisk.create_dir(path)
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        if let Some(code) = self.0.create_error.lock().unwrap().take() {
+            // As where it is there, and its folder could not be opened.
+            fs::write(path, "")?;
+            return Err(io::Error::from_raw_os_error(code));
+        }
         Ok(Box::new(FaultyFile(
             RealDisk.create(path)?,
             Arc::clone(&self.0),
@@ -501,6 +528,21 @@ async fn a_full_disk_refuses_the_delivery_and_leaves_no_half_frame() {
         (vec![1, 2, 3], 0)
     );
     assert_intact(&replayed);
+}
+
+#[tokio::test]
+async fn a_want_of_file_handles_refuses_the_delivery_and_passes() {
+    for code in [23, 24] {
+        let dir = TempDir::new().unwrap();
+        let (mut opened, disk) = open_faulty(dir.path());
+        *disk.0.create_error.lock().unwrap() = Some(code);
+        let append = || opened.wal.append(Bytes::from(body(1)), at(1));
+        assert_eq!(append().await, Err(AppendError::NoHandle));
+        assert_eq!(opened.wal.check(), Err(AppendError::NoHandle));
+        assert_eq!(append().await, Ok(1));
+        assert_eq!(opened.wal.check(), Ok(()));
+        assert_eq!(offsets(&read_all(&mut opened.reader)), [1]);
+    }
 }
 
 async fn check_failure_is_final(prepare: impl Fn(&Faults), reason: &str) {

@@ -31,8 +31,8 @@ pub(super) struct Append {
 
 /// Why a group is not safe.
 enum WriteError {
-    /// The disk has no room; the segment is as it was before.
-    NoSpace,
+    /// The system has no room, or no file handle; the segment is as it was before.
+    Refused(AppendError),
     /// The segment can no longer be trusted.
     Fatal(String),
 }
@@ -124,7 +124,7 @@ impl Writer {
             Ok(bytes) => {
                 self.next_offset += group.len() as u64;
                 self.shared.segments.grew_to(bytes);
-                self.shared.set_no_space(false);
+                self.shared.set_refused(None);
                 self.shared.written.fetch_add(size, Ordering::Release);
                 self.shared
                     .durable
@@ -133,9 +133,9 @@ impl Writer {
                     let _ = append.answer.send(Ok(offset));
                 }
             }
-            Err(WriteError::NoSpace) => {
-                self.shared.set_no_space(true);
-                refuse(group, AppendError::NoSpace);
+            Err(WriteError::Refused(error)) => {
+                self.shared.set_refused(Some(error));
+                refuse(group, error);
             }
             Err(WriteError::Fatal(reason)) => {
                 self.shared.fail(reason);
@@ -162,7 +162,7 @@ impl Writer {
                     ))
                 })?;
                 self.segment = Some(segment);
-                return Err(WriteError::NoSpace);
+                return Err(WriteError::Refused(AppendError::NoSpace));
             }
             Err(error) => {
                 return Err(WriteError::Fatal(format!(
@@ -213,7 +213,9 @@ impl Writer {
                 self.shared.segments.add(self.next_offset);
                 Ok(OpenSegment { file, bytes: 0 })
             }
-            Err(error) if is_no_space(&error) => Err(WriteError::NoSpace),
+            Err(error) if is_no_space(&error) => Err(WriteError::Refused(AppendError::NoSpace)),
+            // Nothing was written, and connections that end give theirs back.
+            Err(error) if is_no_handle(&error) => Err(WriteError::Refused(AppendError::NoHandle)),
             Err(error) => Err(WriteError::Fatal(format!(
                 "creating {} failed: {error}",
                 path.display()
@@ -226,6 +228,11 @@ fn refuse(group: &mut Vec<Append>, error: AppendError) {
     for append in group.drain(..) {
         let _ = append.answer.send(Err(error));
     }
+}
+
+/// The process, or the system, has as many files open as it may: `EMFILE`, `ENFILE`.
+fn is_no_handle(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 pub(super) fn is_no_space(error: &io::Error) -> bool {
