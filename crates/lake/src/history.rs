@@ -110,6 +110,19 @@ impl Table {
         })
     }
 
+    /// Tells the commit of this version from all others of that number: those of a table that was made anew, or
+    /// restored and then gone on with.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`].
+    pub async fn commit_id(&self) -> Result<String, LakeError> {
+        let snapshot = self.inner.snapshot();
+        let snapshot = snapshot.map_err(LakeError::delta(&self.name))?.snapshot();
+        let time = self.commit_time(self.version()).await?;
+        let millis = time.map(|time| time.timestamp_millis()).unwrap_or_default();
+        Ok(format!("{} {millis}", snapshot.metadata().id()))
+    }
+
     async fn load(&mut self, version: u64) -> Result<(), LakeError> {
         if version != self.version() {
             let loaded = self.inner.load_version(version).await;

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use chrono::{DateTime, Utc};
-use lake::{Folder, Scope};
+use lake::{Folder, Lake, Scope};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use query::{ExportError, Exported, Partition, Snapshot, Wanted};
 use support::{Column, TestLake, days, instants, longs, texts};
@@ -223,6 +223,32 @@ async fn a_commit_that_changes_no_row_rewrites_nothing() {
     let rewrite = chats.rewrite(Scope::Keys { column, keys }).unwrap();
     rewrite.commit(&[("anybody", 1)], true).await.unwrap();
     assert_eq!(counts(&lake).await, (3, 0, 0));
+}
+
+#[tokio::test]
+async fn a_lake_that_was_made_anew_is_exported_anew_though_its_versions_are_the_same() {
+    let mut lake = lake_with_chats().await;
+    export(&lake, None).await.unwrap();
+    let root = lake.folder.path().join("lake");
+    fs::remove_dir_all(&root).unwrap();
+    lake.lake = Lake::open(root.to_str().unwrap(), []).unwrap();
+    let dates = [Some(FIRST), Some(FIRST)];
+    lake.add("fact_chats", None, chats([7, 8], dates)).await;
+    assert_eq!(counts(&lake).await, (1, 1, 2));
+    check_chats(&lake, &[(DAYS[0], &[7, 8])]);
+    assert_eq!(counts(&lake).await, (1, 0, 0));
+}
+
+#[tokio::test]
+async fn files_of_others_beside_the_objects_stay() {
+    let lake = lake_with_chats().await;
+    export(&lake, None).await.unwrap();
+    let mine = out(&lake).join("fact_chats/metadata.parquet");
+    fs::write(&mine, "mine").unwrap();
+    let rows = chats([9], [Some(FIRST + 1)]);
+    lake.add("fact_chats", None, rows).await;
+    assert_eq!(counts(&lake).await.2, 0);
+    assert!(mine.exists());
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ pub(super) struct Manifest {
     /// Whose rows: the lake's URL, and the versions of the tables they were read at.
     pub lake: String,
     pub versions: BTreeMap<String, u64>,
+    /// What tells these versions from those of other tables that had the same names.
+    #[serde(default)]
+    pub commits: BTreeMap<String, String>,
     /// What else the objects depend on: columns, SQL, the way they are written.
     pub made_of: String,
     /// `day`, `month` or `none`.
@@ -94,7 +97,10 @@ impl Manifest {
 
     /// Whether it says what an export of `other` would: the same versions of the same tables, written alike.
     pub fn is_of(&self, other: &Manifest) -> bool {
-        self.lake == other.lake && self.versions == other.versions && self.made_of == other.made_of
+        self.lake == other.lake
+            && self.versions == other.versions
+            && self.commits == other.commits
+            && self.made_of == other.made_of
     }
 
     /// Whether these are its objects, all and as they were written.

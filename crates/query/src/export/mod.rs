@@ -187,7 +187,7 @@ impl Round<'_> {
     /// The objects in the store that are an export's.
     async fn stored(&self) -> Result<Vec<Stored>, ExportError> {
         let mut stored = self.folder.list(&self.source.manifest.name).await?;
-        stored.retain(|stored| stored.name.ends_with(OBJECT));
+        stored.retain(|stored| stored.name.rsplit('/').next() == Some(OBJECT));
         Ok(stored)
     }
 
@@ -225,6 +225,7 @@ impl Round<'_> {
                 }
                 let claim = Manifest {
                     versions: BTreeMap::new(),
+                    commits: BTreeMap::new(),
                     made_of: String::new(),
                     ..mine.clone()
                 };

@@ -85,6 +85,11 @@ impl Source {
                 .collect(),
             Wanted::Query { .. } => Vec::new(),
         };
+        let mut commits = BTreeMap::new();
+        for table in &tables {
+            let commit = table.commit_id().await.map_err(QueryError::from)?;
+            commits.insert(table.name().to_owned(), commit);
+        }
         let manifest = Manifest {
             name: wanted.name().to_owned(),
             lake: engine.lake().url().to_owned(),
@@ -92,6 +97,7 @@ impl Source {
                 .iter()
                 .map(|table| (table.name().to_owned(), table.version()))
                 .collect(),
+            commits,
             made_of: made_of(&schema, sql.as_deref()),
             partition: division.partition().to_string(),
             exported_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
