@@ -145,11 +145,36 @@ fn a_lake_stays_whole_when_it_is_maintained_and_old_events_are_removed() {
 #[test]
 fn a_lake_without_tables_is_whole_and_one_that_cannot_be_used_is_told() {
     let desk = Desk::new();
+    fs::create_dir(desk.path("lake")).expect("a folder");
     check_whole(&desk, &[]);
     let desk = Desk::new();
     desk.write("lake", "no folder");
     let printed = desk.run(&["verify"]);
     assert_eq!(printed.code, Some(3), "{}", printed.stderr);
+    let printed = desk.run_on("mistyped", &["verify"]);
+    assert_eq!(printed.code, Some(3), "{}", printed.stderr);
+    assert!(!desk.path("mistyped").exists(), "verify creates nothing");
+}
+
+#[test]
+fn tables_and_logs_that_are_gone_are_named() {
+    let desk = lake();
+    let away = desk.path("away");
+    for (gone, words) in [
+        ("events", ["events", "it is gone"]),
+        ("events/_delta_log", ["events", "no log"]),
+        ("fact_messages", ["fact_messages", "it is gone"]),
+        ("dim_contacts/_delta_log", ["dim_contacts", "no log"]),
+        ("fact_chats/_delta_log", ["fact_chats", "no log"]),
+    ] {
+        let path = desk.path(&format!("lake/{gone}"));
+        fs::rename(&path, &away).expect("taking it away");
+        for args in [&["verify"][..], &["verify", "--full"]] {
+            check_problem(&desk.run(args), &words);
+        }
+        fs::rename(&away, &path).expect("bringing it back");
+    }
+    check_whole(&desk, &[]);
 }
 
 #[test]

@@ -181,6 +181,32 @@ impl Lake {
         Ok(names)
     }
 
+    /// The names of folders that hold a table's files but no log, so that nothing reads them; sorted.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`].
+    pub async fn folders_without_log(&self) -> Result<Vec<String>, LakeError> {
+        let doing = || LakeError::storage("listing the lake's folders");
+        let listing = self.store.list_with_delimiter(Some(&self.prefix)).await;
+        let tables = self.tables().await?;
+        let mut names = Vec::new();
+        for folder in listing.map_err(doing())?.common_prefixes {
+            let name = folder.filename().unwrap_or_default().to_owned();
+            if name.starts_with('_') || tables.contains(&name) {
+                continue;
+            }
+            let mut objects = self.store.list(Some(&folder));
+            while let Some(object) = objects.try_next().await.map_err(doing())? {
+                if object.location.extension() == Some("parquet") {
+                    names.push(name);
+                    break;
+                }
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// The table of that specification, created if it does not exist.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ::transform::{
     DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, TransformError, derived_tables,
-    repeated_events, verify_facts,
+    missing_tables, repeated_events, verify_facts,
 };
 use anyhow::anyhow;
 use lake::{Depth, Flaw, Lake, LakeError, TableCheck};
@@ -43,7 +43,7 @@ struct Finding {
 }
 
 pub async fn run(args: &Verify, config: &Config) -> Result<(), Failure> {
-    let lake = config.open_lake_to_read()?;
+    let lake = config.existing_lake().await?;
     let mut findings = Findings::default();
     let tables = lake.tables().await?;
     if tables.is_empty() {
@@ -53,11 +53,12 @@ pub async fn run(args: &Verify, config: &Config) -> Result<(), Failure> {
     for table in &tables {
         findings.table(&lake, table, args.full).await?;
     }
+    let is_complete = findings.absent(&lake, config).await?;
     // Of what does not open the rows cannot be looked at.
-    if findings.problems() == 0 || args.full {
+    if findings.problems() == 0 || (args.full && is_complete) {
         findings.rows(&lake, config, args.full).await?;
     } else {
-        let what = "repeated events and facts were not looked at, since files are damaged";
+        let what = "repeated events and facts were not looked at, since files are damaged or gone";
         findings.note("lake", what.to_owned(), "mend the files, then verify again");
     }
     if let Some(wal) = wal(args, config) {
@@ -109,11 +110,7 @@ impl Findings {
 
     /// Log and files of one table.
     async fn table(&mut self, lake: &Lake, name: &str, full: bool) -> Result<(), Failure> {
-        let advice = if derived_tables().contains(&name) {
-            REBUILD
-        } else {
-            RESTORE
-        };
+        let advice = mending(name);
         let flaws = lake.verify_log(name).await?;
         if !flaws.is_empty() {
             self.flaws(name, &flaws, advice);
@@ -143,6 +140,32 @@ impl Findings {
             Err(error) => self.problem(name, format!("it cannot be opened: {error}"), advice),
         }
         Ok(())
+    }
+
+    /// Tables that are gone, or their logs; whether none is.
+    async fn absent(&mut self, lake: &Lake, config: &Config) -> Result<bool, Failure> {
+        let before = self.problems();
+        let without_log = lake.folders_without_log().await?;
+        for name in &without_log {
+            let what = "its folder holds files but no log, so that nothing reads them".to_owned();
+            self.problem(name, what, mending(name));
+        }
+        let missing = match missing_tables(lake, &config.rules).await {
+            Ok(missing) => missing,
+            // A table that does not open has been told.
+            Err(_) if before > 0 => Vec::new(),
+            Err(error) => {
+                self.unread("facts", error, REBUILD)?;
+                Vec::new()
+            }
+        };
+        for name in missing {
+            if !without_log.iter().any(|folder| folder == name) {
+                let what = "it is gone, while the facts say that it was there".to_owned();
+                self.problem(name, what, mending(name));
+            }
+        }
+        Ok(self.problems() == before)
     }
 
     fn flaws(&mut self, table: &str, flaws: &[Flaw], advice: &'static str) {
@@ -319,6 +342,14 @@ impl Findings {
             }
         }
         Ok(())
+    }
+}
+
+fn mending(table: &str) -> &'static str {
+    if derived_tables().contains(&table) {
+        REBUILD
+    } else {
+        RESTORE
     }
 }
 

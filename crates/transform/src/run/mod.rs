@@ -38,7 +38,8 @@ use runs::Runs;
 pub use tables::{CONSUMER, aging_tables, derived_specs, derived_tables};
 use tables::{REBUILDING, Tables, open_chats, position, txns};
 pub use verify::{
-    DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, repeated_events, verify_facts,
+    DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, missing_tables,
+    repeated_events, verify_facts,
 };
 
 const LEASE: &str = "transform";

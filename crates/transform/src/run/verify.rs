@@ -20,7 +20,7 @@ use futures::TryStreamExt;
 use lake::{Changes, Lake, LakeError, Table, without_older};
 
 use super::kept::{KeptSessions, Known, KnownChats, read_known};
-use super::tables::{CHATS, is_of, position};
+use super::tables::{CHATS, derived_tables, is_of, position};
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::chain::{Chat, derive};
 use crate::facts::{FactTable, of_agents, of_chats};
@@ -125,6 +125,8 @@ pub async fn verify_facts(
     ) else {
         return Ok(check);
     };
+    // As the transform reads them.
+    let events = events.without_expired().await?;
     let Some(reflected) = position(&chats).await? else {
         return Ok(check);
     };
@@ -157,6 +159,33 @@ pub async fn verify_facts(
     let status = &facts.agent_status;
     agents::compare(status, &events, &news.agents, settings, extent, &mut check).await?;
     Ok(check)
+}
+
+/// The tables that must be there, because facts were derived, and are not.
+///
+/// # Errors
+/// As the tables give them when they are opened.
+pub async fn missing_tables(
+    lake: &Lake,
+    settings: &Settings,
+) -> Result<Vec<&'static str>, TransformError> {
+    let Some(chats) = existing(lake, CHATS).await? else {
+        return Ok(Vec::new());
+    };
+    if position(&chats).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    // Under other rules there may have been other tables, and the next run makes all anew.
+    let derived = if is_of(&chats, settings).await? {
+        derived_tables()
+    } else {
+        Vec::new()
+    };
+    let tables = lake.tables().await?;
+    let all = std::iter::once(events::TABLE).chain(derived);
+    Ok(all
+        .filter(|name| !tables.iter().any(|table| table == name))
+        .collect())
 }
 
 /// How many rows of `events` repeat an event that is stored already, and the id of one.
