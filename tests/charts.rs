@@ -112,6 +112,17 @@ fn what_is_not_said_is_inferred_and_what_cannot_be_drawn_is_explained() {
         " 1m 29s\n",
     );
     check(WAITS, "heatmap", "e-mail │");
+    // Nothing is as long as nothing, and the fifth sign is no first one again.
+    check(
+        "SELECT * FROM (VALUES ('a', 'x', 0), ('b', 'y', 0)) AS t(name, kind, n)",
+        "bar x=name y=n by=kind stacked",
+        "a │ 0\n",
+    );
+    check(
+        "SELECT 'a' AS name, chr(CAST(111 + value AS BIGINT)) AS kind, value AS n FROM range(1, 6)",
+        "bar x=name y=n by=kind",
+        "# t",
+    );
     let error = |sql: &str, args: &[&str], code: i32, expected: &str| {
         let printed = desk.run(&[&["query", "-c", sql], args].concat());
         assert_eq!(printed.code, Some(code), "{args:?}: {}", printed.stderr);
@@ -156,8 +167,8 @@ fn what_is_not_said_is_inferred_and_what_cannot_be_drawn_is_explained() {
     error(
         "SELECT 1 AS n WHERE false",
         &["--chart"],
-        1,
-        "the result has no rows",
+        0,
+        "no chart is drawn: the result has no rows",
     );
     error(WAITS, &["--chart", "-o", "x.csv"], 2, ".svg, .html or .txt");
     error(WAITS, &["--chart", "--format", "csv"], 2, "--format csv");

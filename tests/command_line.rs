@@ -179,9 +179,12 @@ fn every_command_has_a_manual_page_that_renders_without_a_warning() {
     assert_eq!(pages.len(), commands(&desk).len() + 1);
     let query = fs::read_to_string(desk.path("man/huggy-etl-query.1")).expect("a command's page");
     assert!(query.contains("huggy\\-etl query wait_times"), "{query}");
-    let printed = desk.run(&["man", "--dir", "nowhere"]);
+    desk.ok(&["man", "--dir", "made/for_it"]);
+    assert!(desk.path("made/for_it/huggy-etl.1").is_file());
+    desk.write("in_the_way", "");
+    let printed = desk.run(&["man", "--dir", "in_the_way/man"]);
     assert_eq!(printed.code, Some(1));
-    assert!(printed.stderr.contains("nowhere"), "{}", printed.stderr);
+    assert!(printed.stderr.contains("in_the_way"), "{}", printed.stderr);
     if !has("groff") {
         return;
     }

@@ -24,6 +24,19 @@ fn exports_say_what_they_did_and_refuse_what_would_do_harm() {
     let printed = run(&["--to", "out", "fact_chats"]);
     assert!(printed.stderr.contains("; 0 written"), "{}", printed.stderr);
 
+    // What cannot all be exported is not begun.
+    let mixed = [
+        "--to",
+        "out",
+        "--partition",
+        "month",
+        "fact_replies",
+        "fact_chats",
+    ];
+    let printed = run(&mixed);
+    assert_eq!(printed.code, Some(2), "{}", printed.stderr);
+    assert!(!desk.path("out/fact_replies").exists());
+
     let query = [
         "--to",
         "out",
@@ -44,7 +57,10 @@ fn exports_say_what_they_did_and_refuse_what_would_do_harm() {
         "--param",
         "a=1",
     ];
-    assert_eq!(run(&sql).code, Some(0));
+    let printed = run(&sql);
+    assert_eq!(printed.code, Some(0));
+    let told = "mine: 1 row in 1 object, ";
+    assert!(printed.stderr.contains(told), "{}", printed.stderr);
     assert!(desk.path("out/mine/data.parquet").is_file());
 
     let printed = run(&["--to", "snapshots", "--snapshot"]);

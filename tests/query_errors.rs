@@ -37,6 +37,20 @@ fn the_line_at_fault_is_shown_with_a_caret() {
         &["-c", "SELECT seconds FROM targets.csv"],
         &["-c", "SELECT second FROM 'targets.csv'"],
         &["-c", "SELECT 1 / 0"],
+        &["-c", "SELECT 8 / 2, 5 % n FROM (VALUES (0)) t(n)"],
+        &[
+            "-c",
+            "SELECT chat_id FROM fact_chats\nWHERE started_date > '2025-03-32'",
+        ],
+        &["-c", "SELECT outcome FROM fact_chats WHERE chat_id = 'abc'"],
+        &[
+            "-c",
+            "SELECT chat_id FROM fact_chats WHERE started_at > '2025-03-10 25:00'",
+        ],
+        &[
+            "-c",
+            "SELECT company_id FROM fact_chats a JOIN fact_replies b ON a.chat_id = b.chat_id",
+        ],
     ] {
         let printed = desk.run(&[&["query"], args].concat());
         assert_eq!(
@@ -62,6 +76,10 @@ fn exit_codes_tell_what_failed() {
         (&["query", "no_such_query"], 2),
         (&["query", "no_such_file.sql"], 2),
         (&["query", "-c", "SELECT $x"], 2),
+        (&["query", "-"], 2),
+        (&["query", "-c", "SELECT 1; SELECT 2", "-o", "two.csv"], 2),
+        (&["query", "-c", "SELECT 1; SELECT 2", "-o", "two.json"], 2),
+        (&["wal", "inspect"], 3),
         (&["query", "-c", "SELECT 1", "--param", "x=1"], 2),
         (&["query", "-c", "SELECT 1", "--at", "soon"], 2),
         (&["query", "-c", "SELECT 1", "--memory", "lots"], 3),
@@ -70,6 +88,12 @@ fn exit_codes_tell_what_failed() {
         assert_eq!(printed.code, Some(code), "{args:?}: {}", printed.stderr);
         assert_eq!(printed.stderr.is_empty(), code == 0, "{args:?}");
     }
+    let told = |args: &[&str]| desk.run(args).stderr;
+    let inspected = told(&["wal", "inspect"]);
+    assert!(inspected.contains("nothing to inspect"), "{inspected}");
+    let unwritten = told(&["query", "-c", "SELECT 1", "-o", "no/such/folder.csv"]);
+    let expected = "error: writing no/such/folder.csv: there is no folder no/such\n";
+    assert_eq!(unwritten, expected);
     for lake in ["not_a_folder", "ftp://nowhere/lake"] {
         let printed = desk.run_on(lake, &["query", "-c", "SELECT 1"]);
         assert_eq!(printed.code, Some(3), "{lake}: {}", printed.stderr);

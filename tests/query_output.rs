@@ -59,25 +59,25 @@ fn the_ending_of_a_file_names_its_format_and_files_are_read_back() {
 #[test]
 fn a_file_is_whole_or_not_there() {
     let desk = Desk::new();
-    desk.write("kept.csv", "as before");
+    desk.write("kept.ndjson", "as before");
     let failing = "SELECT 1 AS a; SELECT CAST(value AS TEXT)::INT + CAST('x' AS INT) FROM generate_series(1, 9)";
-    let printed = desk.run(&["query", "-c", failing, "-o", "kept.csv"]);
+    let printed = desk.run(&["query", "-c", failing, "-o", "kept.ndjson"]);
     assert_eq!(printed.code, Some(1), "{}", printed.stderr);
     assert_eq!(
-        fs::read_to_string(desk.path("kept.csv")).expect("the file"),
+        fs::read_to_string(desk.path("kept.ndjson")).expect("the file"),
         "as before"
     );
-    assert_eq!(desk.names(), ["kept.csv"]);
+    assert_eq!(desk.names(), ["kept.ndjson"]);
     desk.ok(&[
         "query",
         "-c",
         "SELECT 1 AS a; SELECT 2 AS b",
         "-o",
-        "kept.csv",
+        "kept.ndjson",
     ]);
     assert_eq!(
-        fs::read_to_string(desk.path("kept.csv")).expect("the file"),
-        "a\n1\n\nb\n2\n"
+        fs::read_to_string(desk.path("kept.ndjson")).expect("the file"),
+        "{\"a\":1}\n{\"b\":2}\n"
     );
 }
 

@@ -120,7 +120,7 @@ fn ctrl_c_stops_the_query_or_the_line_and_not_the_shell() {
     let text = shell.wait_for("1 row");
     assert!(text.contains("| chats |"), "{text}");
     shell.wait_for_prompt();
-    shell.enter(".quit");
+    shell.enter("exit");
     wait("the shell to end", || !shell.is_there());
 }
 
@@ -172,7 +172,7 @@ fn a_script_prints_data_only_and_stops_at_its_first_error() {
     assert!(
         printed
             .stdout
-            .starts_with("a,b\n1,x;y\n\nc\n2\nday,channel,"),
+            .starts_with("a,b\n1,x;y\n\nc\n2\ncompany_id,day,channel,"),
         "{}",
         printed.stdout
     );
@@ -213,6 +213,25 @@ fn views_and_tables_last_as_long_as_the_session() {
     );
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
     assert_eq!(printed.stdout, "some\ntrue\nseconds\n60\n");
+    let printed = script(
+        &desk,
+        "CREATE VIEW closed AS SELECT outcome FROM fact_chats;\n.tables\n.tables closed\n.describe closed\n\
+         .format csv\nDESCRIBE closed;\n.param n=7\n.param\nSELECT $n + 1 AS eight;\nSELECT 1 AS one;\nexit\nSELECT 2;",
+    );
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    for part in [
+        "of this session: closed\n",
+        "outcome  TEXT",
+        "column,type,description\noutcome,TEXT,",
+        "$n = 7\neight\n8\none\n1\n",
+    ] {
+        assert!(
+            printed.stdout.contains(part),
+            "{part:?}: {}",
+            printed.stdout
+        );
+    }
+    assert!(printed.stdout.ends_with("one\n1\n"), "{}", printed.stdout);
     let printed = script(&desk, "SELECT * FROM closed;");
     assert_eq!(printed.code, Some(1), "{}", printed.stderr);
 }

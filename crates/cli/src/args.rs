@@ -169,11 +169,11 @@ pub struct Maintain {
 
 Examples:
   huggy-etl queries
-  huggy-etl query wait_times --param from=2024-03-01 --param to=2024-03-31 --human
-  huggy-etl query service_level --param seconds=60 --param channel=whatsapp -o march.parquet
+  huggy-etl query wait_times --param from=2025-03-10 --param to=2025-03-16 --human
+  huggy-etl query service_level --param seconds=60 --param channel=whatsapp-enterprise -o march.parquet
   huggy-etl query reports/my_own.sql --format csv > report.csv
   huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1'
-  huggy-etl query -c 'SELECT * FROM fact_chats WHERE chat_id = $chat' --param chat=9001
+  huggy-etl query -c 'SELECT * FROM fact_chats WHERE chat_id = $chat' --param chat=21000000
   huggy-etl query -c \"SELECT * FROM fact_chats c JOIN 'targets.csv' t ON t.department_id = c.department_id\"
   huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at '2024-03-01 18:00'
   huggy-etl query --keep-going --timing < all.sql"
@@ -240,7 +240,7 @@ pub struct Query {
 #[command(after_help = "Examples:
   huggy-etl shell
   huggy-etl shell --at '2024-03-01 18:00'
-  echo '.run wait_times from=2024-03-01' | huggy-etl shell")]
+  echo '.run wait_times from=2025-03-10' | huggy-etl shell")]
 pub struct Shell {
     /// Read the lake as it was: at an instant or, in statements that name one table, at a version of it
     #[arg(long, value_name = "VERSION|TIMESTAMP")]
@@ -251,7 +251,7 @@ pub struct Shell {
 #[command(after_help = "Examples:
   huggy-etl export --to s3://my-bucket/parquet
   huggy-etl export --to ./parquet fact_chats fact_messages --partition month
-  huggy-etl export --to ./parquet --query sessions_by_day --query wait_times --param from=2024-03-01
+  huggy-etl export --to ./parquet --query sessions_by_day --query wait_times --param from=2025-03-10
   huggy-etl export --to ./parquet -c 'SELECT * FROM fact_chats WHERE channel = $c' --param c=widget --name widget_chats
   huggy-etl export --to ./handed_over --snapshot")]
 pub struct Export {

@@ -69,7 +69,7 @@ fn purpose(statement: &Statement, own: &mut HashSet<String>) -> Option<Purpose> 
 }
 
 /// The name as the session will know it.
-fn own_name(name: &ObjectName) -> Option<String> {
+pub(crate) fn own_name(name: &ObjectName) -> Option<String> {
     let ident = name.0.last()?.as_ident()?;
     Some(match ident.quote_style {
         Some(_) => ident.value.clone(),

@@ -1,6 +1,7 @@
 //! The answer to one statement: its columns, and its rows as they are computed.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -8,6 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use crate::error::QueryError;
+use crate::mistake::located;
 use crate::output::{Format, ResultSummary, Style, write_result};
 use crate::stats::Watch;
 
@@ -15,11 +17,13 @@ use crate::stats::Watch;
 pub struct Answer {
     rows: SendableRecordBatchStream,
     watch: Watch,
+    /// Of the script that it answers, for mistakes that show while rows are computed.
+    sql: Arc<str>,
 }
 
 impl Answer {
-    pub(crate) fn new(rows: SendableRecordBatchStream, watch: Watch) -> Self {
-        Self { rows, watch }
+    pub(crate) fn new(rows: SendableRecordBatchStream, watch: Watch, sql: Arc<str>) -> Self {
+        Self { rows, watch, sql }
     }
 
     pub fn schema(&self) -> SchemaRef {
@@ -36,7 +40,8 @@ impl Answer {
     /// # Errors
     /// [`QueryError::Sql`], [`QueryError::Memory`], [`QueryError::Failed`]: after one there is no more.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
-        Some(self.rows.next().await?.map_err(QueryError::from))
+        let rows = self.rows.next().await?;
+        Some(rows.map_err(|error| located(error.into(), &self.sql)))
     }
 
     /// Writes the rows as they come.
@@ -49,6 +54,7 @@ impl Answer {
         style: &Style,
         out: &mut W,
     ) -> Result<ResultSummary, QueryError> {
-        write_result(self.rows, format, style, out).await
+        let written = write_result(self.rows, format, style, out).await;
+        written.map_err(|error| located(error, &self.sql))
     }
 }

@@ -79,6 +79,11 @@ impl LakeSchema {
         self.own().keys().cloned().collect()
     }
 
+    /// What statements have made under that name.
+    pub fn own_table(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.own().get(name).cloned()
+    }
+
     /// Of the names, those that are opened tables of the lake, as often as they occur.
     pub async fn opened(&self, names: &[String]) -> Vec<Table> {
         let opened = self.opened.lock().await;

@@ -1,6 +1,11 @@
 //! What the lake says about itself: its tables, and their columns with types and descriptions.
 
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
 use lake::{Lake, LakeError};
 
@@ -63,16 +68,34 @@ pub(crate) async fn describe_table(
         table => table?,
     };
     let (schema, description) = table.describe()?;
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| column_info(field))
-        .collect();
-    Ok(Some(TableDescription {
+    Ok(Some(described(name, &schema, description)))
+}
+
+pub(crate) fn described(
+    name: &str,
+    schema: &Schema,
+    description: Option<String>,
+) -> TableDescription {
+    let fields = schema.fields().iter();
+    TableDescription {
         name: name.to_owned(),
         description,
-        columns,
-    }))
+        columns: fields.map(|field| column_info(field)).collect(),
+    }
+}
+
+/// As the answer to a statement.
+pub(crate) fn description_rows(table: &TableDescription) -> Result<RecordBatch, ArrowError> {
+    let columns = || table.columns.iter();
+    let names: StringArray = columns().map(|column| Some(&column.name)).collect();
+    let types: StringArray = columns().map(|column| Some(&column.sql_type)).collect();
+    let descriptions = columns().map(|column| column.description.as_ref());
+    let descriptions: StringArray = descriptions.collect();
+    RecordBatch::try_from_iter_with_nullable([
+        ("column", Arc::new(names) as ArrayRef, false),
+        ("type", Arc::new(types) as ArrayRef, false),
+        ("description", Arc::new(descriptions) as ArrayRef, true),
+    ])
 }
 
 fn column_info(field: &Field) -> ColumnInfo {
@@ -110,8 +133,6 @@ fn sql_type(data_type: &DataType) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]

@@ -24,6 +24,7 @@ mod json;
 mod local;
 mod memory;
 mod mistake;
+mod naming;
 mod output;
 mod parameters;
 mod saved;

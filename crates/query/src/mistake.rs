@@ -45,19 +45,37 @@ impl Mistake {
             Mistake::UnknownTable { name } => match unknown_table(&name, context.engine).await {
                 QueryError::Sql(mistake) => QueryError::Sql(SqlMistake {
                     place: table_place(context.statement, &name)
-                        .or_else(|| file_place(context.sql, &name)),
+                        .or_else(|| text_place(context.sql, &name)),
                     ..mistake
                 }),
                 error => error,
             },
             Mistake::Known(QueryError::Sql(mistake)) if mistake.place.is_none() => {
                 let place = misfit_function(&mistake.message)
-                    .and_then(|name| function_place(context.statement, name))
-                    .or_else(|| file_place(context.sql, misfit_file(&mistake.message)?));
-                QueryError::Sql(SqlMistake { place, ..mistake })
+                    .and_then(|name| function_place(context.statement, name));
+                located(
+                    QueryError::Sql(SqlMistake { place, ..mistake }),
+                    context.sql,
+                )
             }
             Mistake::Known(error) => error,
         }
+    }
+}
+
+/// With the place of what the mistake names, if that is all that is missing.
+pub(crate) fn located(error: QueryError, sql: &str) -> QueryError {
+    match error {
+        QueryError::Sql(mistake) if mistake.place.is_none() => {
+            let quoted = misfit_value(&mistake.message).or_else(|| misfit_file(&mistake.message));
+            let place = match quoted {
+                Some(text) => text_place(sql, text),
+                None if mistake.message == DIVISION_BY_ZERO => division_place(sql),
+                None => None,
+            };
+            QueryError::Sql(SqlMistake { place, ..mistake })
+        }
+        error => error,
     }
 }
 
@@ -140,15 +158,39 @@ fn table_place(statement: &Statement, name: &str) -> Option<Place> {
     found
 }
 
-/// Where the file is named, of which the statement's parser keeps no place.
-fn file_place(sql: &str, name: &str) -> Option<Place> {
+/// Where a text in quotes stands, of which the statement's parser keeps no place.
+fn text_place(sql: &str, wanted: &str) -> Option<Place> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql)
         .tokenize_with_location()
         .ok()?;
     let named = tokens
         .iter()
-        .find(|token| matches!(&token.token, Token::SingleQuotedString(text) if text == name))?;
+        .find(|token| matches!(&token.token, Token::SingleQuotedString(text) if text == wanted))?;
     Span::try_from_sqlparser_span(named.span).and_then(place_of)
+}
+
+/// The division by a plain 0, else the only one.
+fn division_place(sql: &str) -> Option<Place> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize_with_location()
+        .ok()?;
+    let tokens: Vec<_> = tokens
+        .iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_)))
+        .collect();
+    let divides = |token: &Token| matches!(token, Token::Div | Token::Mod);
+    let is_zero = |token: &Token| matches!(token, Token::Number(number, _) if number == "0");
+    let by_zero = tokens
+        .windows(2)
+        .find(|two| divides(&two[0].token) && is_zero(&two[1].token))
+        .map(|two| two[0]);
+    let mut divisions = tokens.iter().copied().filter(|token| divides(&token.token));
+    let found = match (by_zero, divisions.next(), divisions.next()) {
+        (Some(found), ..) => found,
+        (None, Some(only), None) => only,
+        _ => return None,
+    };
+    Span::try_from_sqlparser_span(found.span).and_then(place_of)
 }
 
 /// The file that the message begins with.
@@ -245,6 +287,12 @@ fn classify(error: &DataFusionError, place: Option<Place>) -> Mistake {
                 field,
                 valid_fields,
             } => wrong(&unknown_column(field, valid_fields)),
+            SchemaError::AmbiguousReference { field } => {
+                let name = &field.name;
+                wrong(&format!(
+                    "column {name} is one of several tables; write TABLE.{name}"
+                ))
+            }
             error => wrong(error),
         },
         DataFusionError::NotImplemented(message) => {
@@ -257,12 +305,55 @@ fn classify(error: &DataFusionError, place: Option<Place>) -> Mistake {
             ArrowError::IoError(..) | ArrowError::ExternalError(_) => {
                 QueryError::Failed(error.to_string())
             }
-            error => wrong(&error),
+            error => wrong(&arrow_words(error)),
         },
         DataFusionError::ResourcesExhausted(message) => QueryError::Memory(message.clone()),
         DataFusionError::Internal(message) => QueryError::Failed(message.clone()),
         error => QueryError::Failed(error.strip_backtrace()),
     })
+}
+
+const DIVISION_BY_ZERO: &str =
+    "division by zero; x / NULLIF(y, 0) is NULL where y is 0, and not an error";
+
+/// What a value is not, and how it would be.
+fn arrow_words(error: &ArrowError) -> String {
+    const MISCAST: &str = "Cannot cast string '";
+    const MISREAD: &str = "Error parsing timestamp from '";
+    let misfit = match error {
+        ArrowError::DivideByZero => return DIVISION_BY_ZERO.to_owned(),
+        ArrowError::CastError(message) => message
+            .strip_prefix(MISCAST)
+            .and_then(|rest| rest.rsplit_once("' to value of "))
+            .map(|(value, wanted)| (value, wanted.trim_end_matches(" type"))),
+        ArrowError::ParseError(message) => message
+            .strip_prefix(MISREAD)
+            .and_then(|rest| rest.rsplit_once("': "))
+            .map(|(value, _)| (value, "Timestamp(")),
+        _ => None,
+    };
+    let Some((value, wanted)) = misfit else {
+        return in_sql(&error.to_string());
+    };
+    let wanted = match wanted.starts_with("Timestamp(") {
+        true => "TIMESTAMP".to_owned(),
+        false => in_sql(wanted),
+    };
+    let advice = match wanted.as_str() {
+        "DATE" => "; write one like '2024-03-01'",
+        "TIMESTAMP" => "; write one like '2024-03-01 15:00:00'",
+        "BIGINT" | "INT" | "SMALLINT" | "UNSIGNED BIGINT" => "; write a whole number",
+        "DOUBLE" | "REAL" => "; write a number like 1.5",
+        "BOOLEAN" => "; write true or false",
+        _ => "",
+    };
+    format!("'{value}' is no {wanted}{advice}")
+}
+
+/// The value of such words.
+fn misfit_value(message: &str) -> Option<&str> {
+    let (value, _) = message.strip_prefix('\'')?.split_once("' is no ")?;
+    Some(value)
 }
 
 /// The table's name in DataFusion's sentence about it, which is all it gives.

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
+use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -15,13 +16,16 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use lake::Table;
 
-use crate::admission::{Purpose, admit, verify};
+use crate::admission::{Purpose, admit, own_name, verify};
 use crate::answer::Answer;
 use crate::catalog::{CATALOG, LakeCatalog, LakeSchema};
+use crate::describe::{TableDescription, described, description_rows};
 use crate::engine::Engine;
 use crate::error::QueryError;
+use crate::files::is_file;
 use crate::memory::PeakPool;
 use crate::mistake::{Mistake, MistakeContext};
+use crate::naming;
 use crate::parameters::{Bindings, Script};
 use crate::stats::Watch;
 use crate::syntax::parse;
@@ -99,6 +103,28 @@ impl Session {
         }
     }
 
+    /// What a table holds, one of the lake's, a file, or one that statements have made.
+    ///
+    /// # Errors
+    /// [`QueryError::Sql`] if there is no such table, [`QueryError::Lake`].
+    pub async fn describe(&self, name: &str) -> Result<TableDescription, QueryError> {
+        let provider = match self.schema.own_table(name) {
+            None if is_file(name) => self.schema.table(name).await?,
+            own => own,
+        };
+        match provider {
+            Some(provider) => Ok(described(name, &provider.schema(), None)),
+            None => self.engine.describe(name).await,
+        }
+    }
+
+    /// The names of the tables and views that statements have made, sorted.
+    pub fn own_tables(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.schema.own_names().into_iter().collect();
+        names.sort();
+        names
+    }
+
     /// Forgets at which versions tables were opened: what follows sees what was committed meanwhile.
     pub async fn refresh(&self) {
         self.schema.forget().await;
@@ -161,10 +187,16 @@ impl Session {
         Ok(Answer::new(
             rows,
             Watch::new(physical, tables, self.pool.clone()),
+            prepared.sql.clone(),
         ))
     }
 
     async fn plan(&self, prepared: &Prepared) -> Result<DataFrame, Mistake> {
+        if let Some(table) = described_table(&prepared.statement) {
+            let table = self.describe(&table).await?;
+            let rows = description_rows(&table).map_err(DataFusionError::from)?;
+            return Ok(self.context.read_batch(rows)?);
+        }
         let state = self.context.state();
         let mut statement = prepared.statement.clone();
         let references = state.resolve_table_references(&statement)?;
@@ -174,6 +206,8 @@ impl Session {
         {
             self.schema.list().await?;
         }
+        // As it is written, before the types of parameters become part of it.
+        naming::complete(&mut statement);
         prepared.bindings.declare_types(&mut statement);
         forget_temporary(&mut statement);
         let plan = state.statement_to_plan(statement).await?;
@@ -192,6 +226,17 @@ impl Session {
             Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(self.schema.opened(&names).await)
+    }
+}
+
+/// The table that `DESCRIBE` names.
+fn described_table(statement: &Statement) -> Option<String> {
+    match statement {
+        Statement::Statement(statement) => match statement.as_ref() {
+            ast::Statement::ExplainTable { table_name, .. } => own_name(table_name),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

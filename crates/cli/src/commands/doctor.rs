@@ -16,7 +16,7 @@ pub async fn run(args: &Doctor, config: &Config) -> Result<(), Failure> {
         .await
         .map_err(super::transform::failure)?;
     eprintln!(
-        "looked at {} events of the last {} days",
+        "looked at {} events, of the {} days up to the latest one",
         diagnosis.events, args.days
     );
     let mut out = std::io::stdout().lock();

@@ -35,6 +35,11 @@ pub async fn run(args: &Export, config: &Config) -> Result<(), Failure> {
         eprintln!("the snapshot is complete: {url}");
         return Ok(());
     }
+    // Better nothing than half of it.
+    for wanted in &wanted {
+        let fits = engine.export_fits(&folder, wanted, args.partition, Utc::now());
+        fits.await.map_err(failure)?;
+    }
     for wanted in &wanted {
         let done = engine.export(&folder, wanted, args.partition, Utc::now());
         tell(&done.await.map_err(failure)?);
@@ -99,8 +104,10 @@ fn tell(done: &Exported) {
         0 => String::new(),
         removed => format!(", {removed} removed"),
     };
+    let s = |count: usize| if count == 1 { "" } else { "s" };
+    let (of_rows, of_objects) = (s(usize::try_from(*rows).unwrap_or(2)), s(*objects));
     eprintln!(
-        "{name}: {rows} rows in {objects} objects, {bytes} bytes; {written} written{removed}"
+        "{name}: {rows} row{of_rows} in {objects} object{of_objects}, {bytes} bytes; {written} written{removed}"
     );
 }
 

@@ -51,7 +51,9 @@ pub fn run(args: &Man) -> Result<(), Failure> {
         io::stdout().lock().write_all(&page)?;
         return Ok(());
     };
-    write_all(&program, folder)
+    std::fs::create_dir_all(folder)
+        .map_err(anyhow::Error::from)
+        .and_then(|()| write_all(&program, folder))
         .with_context(|| format!("writing the manual pages to {}", folder.display()))
         .map_err(Failure::Work)
 }

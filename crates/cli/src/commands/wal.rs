@@ -15,6 +15,13 @@ use crate::exit::Failure;
 
 pub async fn inspect(args: &WalInspect, config: &Config) -> Result<(), Failure> {
     let dir = args.dir.as_deref().unwrap_or(&config.wal);
+    if !dir.exists() {
+        return Err(Failure::Environment(anyhow!(
+            "there is no write-ahead log at {}: no service ran here, so there is nothing to inspect; \
+             the setting `wal`, or `wal inspect DIR`, says where another one is",
+            dir.display()
+        )));
+    }
     let inspection = read(dir, config).await?;
     let mut out = std::io::stdout().lock();
     print(&mut out, dir, &inspection)?;

@@ -7,7 +7,7 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     (
         ".tables",
         "[PART]",
-        "the lake's tables, or those whose name has that part",
+        "the lake's tables and the session's own, or those whose name has that part",
     ),
     (
         ".schema",
@@ -25,6 +25,11 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
         "the saved queries with their parameters, or the text of one",
     ),
     (".run", "NAME [PARAMETER=VALUE]...", "run a saved query"),
+    (
+        ".param",
+        "[PARAMETER=VALUE]...",
+        "values of parameters in statements, as in WHERE channel = $channel; without any, those that are set",
+    ),
     (".format", "[FORMAT]", "show or set the format of results"),
     (
         ".chart",
@@ -65,6 +70,8 @@ pub enum Command {
         name: String,
         values: Vec<(String, String)>,
     },
+    /// None to show those that are set.
+    Param(Vec<(String, String)>),
     Format(Option<Format>),
     /// Nothing for none at all.
     Chart(Option<ChartSpec>),
@@ -89,12 +96,18 @@ pub fn parse(line: &str) -> Result<Command, String> {
         rest.trim_end_matches(';').trim(),
     );
     let one = || (!rest.is_empty()).then(|| rest.to_owned());
-    Ok(match name {
+    Ok(match name.to_ascii_lowercase().as_str() {
         ".tables" => Command::Tables(one()),
         ".schema" => Command::Schema(one()),
         ".describe" => Command::Describe(one().ok_or("name a table: .describe TABLE")?),
         ".queries" => Command::Queries(one()),
         ".run" => run(rest)?,
+        ".param" => Command::Param(
+            words(rest)?
+                .into_iter()
+                .map(value)
+                .collect::<Result<_, _>>()?,
+        ),
         ".format" if rest.is_empty() => Command::Format(None),
         ".format" => Command::Format(Some(rest.parse().map_err(|error| format!("{error}"))?)),
         ".chart" => Command::Chart(chart(rest)?),
@@ -103,7 +116,7 @@ pub fn parse(line: &str) -> Result<Command, String> {
         ".timing" => Command::Timing(switch(rest)?),
         ".explain" => Command::Explain(one()),
         ".help" => Command::Help,
-        ".quit" | ".exit" => Command::Quit,
+        ".quit" | ".exit" | "quit" | "exit" => Command::Quit,
         unknown => {
             let names = COMMANDS.iter().map(|(name, ..)| *name);
             let advice =
@@ -118,16 +131,19 @@ fn run(rest: &str) -> Result<Command, String> {
     let name = words
         .next()
         .ok_or("name a saved query: .run NAME [PARAMETER=VALUE]...; .queries lists them")?;
-    let values = words.map(|word| match word.split_once('=') {
+    Ok(Command::Run {
+        name,
+        values: words.map(value).collect::<Result<_, _>>()?,
+    })
+}
+
+fn value(word: String) -> Result<(String, String), String> {
+    match word.split_once('=') {
         Some((name, value)) if !name.is_empty() => {
             Ok((name.trim_start_matches('$').to_owned(), value.to_owned()))
         }
         _ => Err(format!("write {word} as PARAMETER=VALUE")),
-    });
-    Ok(Command::Run {
-        name,
-        values: values.collect::<Result<_, _>>()?,
-    })
+    }
 }
 
 /// One that says nothing is the query's own, else what fits its columns.
@@ -204,6 +220,8 @@ mod tests {
         let check = |line: &str, expected: Command| assert_eq!(parse(line), Ok(expected), "{line}");
         check(".tables", Command::Tables(None));
         check(".tables;", Command::Tables(None));
+        check("exit", Command::Quit);
+        check("quit ;", Command::Quit);
         check(
             " .describe fact_chats ;",
             Command::Describe("fact_chats".into()),
@@ -232,6 +250,13 @@ mod tests {
                     ("channel".into(), "whatsapp".into()),
                 ],
             },
+        );
+        check(
+            ".param channel=whatsapp $day='2024-03-01'",
+            Command::Param(vec![
+                ("channel".into(), "whatsapp".into()),
+                ("day".into(), "2024-03-01".into()),
+            ]),
         );
         check(
             ".explain SELECT 1;",

@@ -1,5 +1,6 @@
 //! What is typed, done: statements by the engine, commands by what they name.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use anyhow::anyhow;
 
 use super::command::{self, Command};
 use super::names::Names;
-use super::scan::{is_command, statements};
+use super::scan::{Kind, is_command, statements, tokens};
 use super::work::Threads;
 use crate::commands::query::Drawing;
 use crate::commands::{describe, queries, query, tables};
@@ -37,6 +38,8 @@ pub struct Runner {
     null: Option<String>,
     human: bool,
     timing: bool,
+    /// Values of parameters, by name.
+    values: BTreeMap<String, String>,
     last: Option<Work>,
     threads: Threads,
 }
@@ -76,6 +79,7 @@ impl Runner {
             null: None,
             human: false,
             timing: false,
+            values: BTreeMap::new(),
             last: None,
             threads: Threads::new()?,
         })
@@ -105,8 +109,8 @@ impl Runner {
         let Some(last) = found.last() else {
             return Ok(Next::Continue);
         };
-        self.last = Some(Work::typed(last));
-        self.work(Work::typed(input)).await?;
+        self.last = Some(self.typed(last));
+        self.work(self.typed(input)).await?;
         for statement in found {
             self.names.learn_from(statement);
         }
@@ -118,11 +122,23 @@ impl Runner {
             Command::Tables(part) => {
                 let mut tables = self.engine.tables().await.map_err(query::failure)?;
                 tables.retain(|table| part.as_ref().is_none_or(|part| table.name.contains(part)));
-                self.print(|out| tables::write(&tables, out))?;
+                let mut own = self.session.own_tables();
+                own.retain(|name| part.as_ref().is_none_or(|part| name.contains(part)));
+                self.print(|out| {
+                    tables::write(&tables, out)?;
+                    match own.is_empty() {
+                        true => Ok(()),
+                        false => writeln!(out, "\nof this session: {}", own.join(", ")),
+                    }
+                })?;
             }
             Command::Schema(table) => self.schema(table).await?,
             Command::Describe(table) => {
-                let table = self.engine.describe(&table).await.map_err(query::failure)?;
+                let table = self
+                    .session
+                    .describe(&table)
+                    .await
+                    .map_err(query::failure)?;
                 self.print(|out| describe::write(&table, out))?;
             }
             Command::Queries(name) => {
@@ -140,6 +156,14 @@ impl Runner {
                 self.last = Some(work.clone());
                 self.work(work).await?;
             }
+            Command::Param(values) if values.is_empty() => {
+                let lines = self.values.iter();
+                let lines: String = lines
+                    .map(|(name, value)| format!("${name} = {value}\n"))
+                    .collect();
+                self.show(lines.as_bytes())?;
+            }
+            Command::Param(values) => self.values.extend(values),
             Command::Format(None) => println!("{}", self.format),
             Command::Format(Some(format)) if format.is_binary() => {
                 return Err(Failure::Usage(anyhow!(
@@ -154,7 +178,7 @@ impl Runner {
             Command::Explain(sql) => {
                 let work = sql
                     .as_deref()
-                    .map(Work::typed)
+                    .map(|sql| self.typed(sql))
                     .or_else(|| self.last.clone());
                 let nothing = || Failure::Usage(anyhow!("there is no statement yet: .explain SQL"));
                 self.work(work.ok_or_else(nothing)?.explained()).await?;
@@ -163,6 +187,24 @@ impl Runner {
             Command::Quit => return Ok(Next::Quit),
         }
         Ok(Next::Continue)
+    }
+
+    /// With those values that it has a parameter for.
+    fn typed(&self, sql: &str) -> Work {
+        let parameters: Vec<&str> = tokens(sql)
+            .iter()
+            .filter(|token| token.kind == Kind::Parameter)
+            .map(|token| &token.text(sql)[1..])
+            .collect();
+        let values = self.values.iter();
+        let values = values.filter(|(name, _)| parameters.contains(&name.as_str()));
+        Work {
+            sql: sql.to_owned(),
+            values: values
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            undeclared: Undeclared::TypedByUse,
+        }
     }
 
     async fn schema(&self, table: Option<String>) -> Result<(), Failure> {
@@ -175,7 +217,7 @@ impl Runner {
         };
         let mut text = String::new();
         for name in names {
-            let table = self.engine.describe(&name).await.map_err(query::failure)?;
+            let table = self.session.describe(&name).await.map_err(query::failure)?;
             let columns = table.columns.iter();
             let columns: Vec<String> = columns
                 .map(|column| format!("  {} {}", column.name, column.sql_type))
@@ -273,14 +315,6 @@ impl Runner {
 }
 
 impl Work {
-    fn typed(sql: &str) -> Work {
-        Work {
-            sql: sql.to_owned(),
-            values: Vec::new(),
-            undeclared: Undeclared::TypedByUse,
-        }
-    }
-
     /// How it would be run. The comments stay first: they declare its parameters.
     fn explained(self) -> Work {
         let is_comment = |line: &&str| line.trim().is_empty() || line.trim().starts_with("--");

@@ -133,8 +133,14 @@ pub fn is_complete(input: &str) -> bool {
     last.is_none_or(|kind| kind == Kind::Semicolon)
 }
 
+/// What begins with a dot, and the words by which other shells are left.
 pub fn is_command(input: &str) -> bool {
-    input.trim_start().starts_with('.')
+    let input = input.trim();
+    let word = input.trim_end_matches(';').trim_end();
+    input.starts_with('.')
+        || ["exit", "quit"]
+            .iter()
+            .any(|quit| word.eq_ignore_ascii_case(quit))
 }
 
 /// The statements without their semicolons, and whether the last one has its own.

@@ -36,9 +36,11 @@ pub(super) fn figure(
         notes: Vec::new(),
     };
     if result.rows.num_rows() == 0 {
-        return Err(QueryError::Failed(
-            "no chart can be drawn: the result has no rows".to_owned(),
-        ));
+        return Ok(Figure {
+            title: title.to_owned(),
+            body: Body::Nothing,
+            notes: vec!["the result has no rows".to_owned()],
+        });
     }
     result.figure(spec, title)
 }

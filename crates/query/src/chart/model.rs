@@ -91,6 +91,8 @@ pub(super) enum Body {
         bins: Vec<Bin>,
         x: Measure,
     },
+    /// There is nothing to draw.
+    Nothing,
 }
 
 /// What can be drawn.

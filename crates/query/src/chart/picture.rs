@@ -197,6 +197,7 @@ fn draw(canvas: &Canvas, figure: &Figure, (width, height): (u32, u32)) -> Drawn 
             },
         ),
         Body::Histogram { bins, x } => canvas.histogram(plot, bins, x),
+        Body::Nothing => Ok(()),
     }
 }
 
@@ -204,7 +205,7 @@ fn draw(canvas: &Canvas, figure: &Figure, (width, height): (u32, u32)) -> Drawn 
 fn legend(body: &Body) -> Vec<&str> {
     let series = match body {
         Body::Lines { series, .. } | Body::Bars { series, .. } => series.as_slice(),
-        Body::Heat { .. } | Body::Histogram { .. } => &[],
+        Body::Heat { .. } | Body::Histogram { .. } | Body::Nothing => &[],
     };
     if series.len() < 2 {
         return Vec::new();

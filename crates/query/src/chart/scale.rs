@@ -60,6 +60,15 @@ impl Axis {
             0.5
         }
     }
+
+    /// As [`share`](Self::share), for bars: where all are 0, none reaches anywhere.
+    pub fn reach(&self, value: f64) -> f64 {
+        if self.high > self.low {
+            self.share(value)
+        } else {
+            0.0
+        }
+    }
 }
 
 /// An axis over the values that begins and ends with a tick; about as many ticks as wanted.

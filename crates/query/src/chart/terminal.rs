@@ -24,8 +24,8 @@ const LEAST_WIDTH: u16 = 40;
 const LINE_PLOT_HEIGHT: u16 = 16;
 const LONGEST_LABEL: usize = 28;
 const COLORS: [u8; 8] = [32, 214, 36, 175, 117, 166, 245, 227];
-const SHADES: [char; 4] = ['█', '▒', '▓', '░'];
-const DOTS: [char; 4] = ['•', '×', '+', '°'];
+const SHADES: [char; 8] = ['█', '▒', '▓', '░', '#', '=', 'o', '~'];
+const DOTS: [char; 8] = ['•', '×', '+', '°', 'o', '#', '=', '~'];
 /// Parts of a full block, by eighths.
 const PARTS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 /// From little to much. Nothing at all is a gap.
@@ -67,6 +67,7 @@ pub(super) fn text(figure: &Figure, sheet: Sheet) -> String {
             value,
         } => page.heat((columns, column_name), (rows, row_name), cells, value),
         Body::Histogram { bins, x } => page.histogram(bins, x),
+        Body::Nothing => {}
     }
     for note in &figure.notes {
         page.paragraph(note);
@@ -225,7 +226,7 @@ impl Page {
         let (mut total, mut drawn) = (0.0, 0);
         for (number, value) in values.iter().enumerate() {
             total += value.unwrap_or_default();
-            let end = (scale.share(total) * room as f64).round() as usize;
+            let end = (scale.reach(total) * room as f64).round() as usize;
             let cells = self
                 .sign(&SHADES, number)
                 .to_string()
@@ -442,8 +443,8 @@ fn bar(
         return;
     };
     // Without negative values, the bars start at the left.
-    let zero = scale.share(0.0).max(0.0) * room as f64;
-    let end = scale.share(value) * room as f64;
+    let zero = scale.reach(0.0).max(0.0) * room as f64;
+    let end = scale.reach(value) * room as f64;
     let (from, to) = (zero.min(end), zero.max(end));
     let mut cells = " ".repeat(from.round() as usize);
     let length = to - from.round();

@@ -80,6 +80,27 @@ impl Manifest {
         }
     }
 
+    /// # Errors
+    /// [`ExportError::Refused`] if `wanted` has other partitions.
+    pub fn must_be_divided_like(
+        &self,
+        wanted: &Manifest,
+        folder: &Folder,
+    ) -> Result<(), ExportError> {
+        if self.partition == wanted.partition {
+            return Ok(());
+        }
+        Err(ExportError::Refused(format!(
+            "{}{} is exported with --partition {}, so that {} would put every row there twice for a time; \
+             use another folder, or remove this one and _manifests/{}.json",
+            folder.url(),
+            self.name,
+            self.partition,
+            wanted.partition,
+            self.name
+        )))
+    }
+
     /// Whether it holds rows of the same lake that `other` is too old for.
     pub fn is_newer_than(&self, other: &Manifest) -> bool {
         let older = |table: &String, version: &u64| {

@@ -139,6 +139,26 @@ impl Engine {
         }
         Err(ExportError::Contended(wanted.name().to_owned()))
     }
+
+    /// Whether what is wanted can go there, as far as it can be known before. Writes nothing.
+    ///
+    /// # Errors
+    /// Those of [`export`](Self::export) that come before the first object.
+    pub async fn export_fits(
+        &self,
+        folder: &Folder,
+        wanted: &Wanted,
+        partition: Option<Partition>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ExportError> {
+        wanted.check(folder, self)?;
+        let session = self.session();
+        let source = Source::open(self, &session, wanted, partition, now).await?;
+        match Manifest::read(folder, wanted.name()).await? {
+            Some(known) => known.must_be_divided_like(&source.manifest, folder),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One attempt, at one version of the tables.
@@ -234,17 +254,7 @@ impl Round<'_> {
                 claimed.unwrap_or(claim)
             }
         };
-        if known.partition != mine.partition {
-            return Err(ExportError::Refused(format!(
-                "{}{} is exported with --partition {}, so that {} would put every row there twice for a time; \
-                 use another folder, or remove this one and _manifests/{}.json",
-                self.folder.url(),
-                known.name,
-                known.partition,
-                mine.partition,
-                known.name
-            )));
-        }
+        known.must_be_divided_like(mine, self.folder)?;
         Ok(known)
     }
 

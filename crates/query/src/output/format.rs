@@ -100,6 +100,11 @@ impl Format {
         self.is_binary() || matches!(self, Format::Html)
     }
 
+    /// Whether a program that reads a file of it expects one result.
+    pub const fn file_holds_one_result(self) -> bool {
+        self.holds_one_result() || matches!(self, Format::Csv | Format::Tsv | Format::Json)
+    }
+
     pub(super) fn writer(self, style: &Style) -> Box<dyn ResultWriter + Send> {
         match self {
             Format::Table => Box::new(table::TableWriter::new(style)),

@@ -52,6 +52,9 @@ impl Destination {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        if !folder.is_dir() {
+            return Err(anyhow!("there is no folder {}", folder.display())).with_context(writing);
+        }
         let name = path
             .file_name()
             .ok_or_else(|| anyhow!("{} is no name of a file", path.display()))?;

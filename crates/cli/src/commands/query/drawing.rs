@@ -104,6 +104,12 @@ impl Drawing {
                 break;
             }
         }
+        if summary.rows == 0 {
+            eprintln!("no chart is drawn: the result has no rows");
+            if self.medium == Medium::Characters {
+                return Ok(summary);
+            }
+        }
         let mut chart = Chart::new(&self.spec, &self.title, &schema, &batches)?;
         if summary.truncated {
             chart.note(format!("of the first {CHART_ROW_LIMIT} rows only"));

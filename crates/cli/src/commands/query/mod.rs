@@ -20,7 +20,7 @@ use crate::exit::Failure;
 use ::query::{Format, Prepared, QueryError, ResultSummary, Script, Session};
 use destination::Destination;
 use progress::Progress;
-use report::tell;
+use report::{tell, tell_of_nothing};
 use source::Source;
 
 pub use drawing::Drawing;
@@ -67,7 +67,7 @@ async fn answer(
     let statements = session
         .prepare(script)
         .map_err(|error| source.failure(error))?;
-    one_result_where_only_one_fits(&statements, format)?;
+    one_result_where_only_one_fits(&statements, format, args.output.is_some())?;
     let mut run = Run {
         args,
         session,
@@ -125,6 +125,10 @@ impl Run<'_> {
                 None => answer.print(self.format, &style, &mut self.out).await?,
             };
             drop(progress);
+            // A chart says so itself; what takes long to show is told by `--timing`.
+            if self.drawing.is_none() && !self.args.timing {
+                tell_of_nothing(&summary);
+            }
         }
         self.exceeds_screen |= summary.left_out.exceeds_screen;
         tell(self.args, &summary, start.elapsed(), &watch);
@@ -167,14 +171,22 @@ fn format(args: &Query) -> Result<Format, Failure> {
     Ok(format)
 }
 
-fn one_result_where_only_one_fits(statements: &[Prepared], format: Format) -> Result<(), Failure> {
+fn one_result_where_only_one_fits(
+    statements: &[Prepared],
+    format: Format,
+    is_file: bool,
+) -> Result<(), Failure> {
     let results = statements
         .iter()
         .filter(|statement| statement.has_rows())
         .count();
-    if results > 1 && format.holds_one_result() {
+    let (what, holds_one) = match is_file {
+        true => ("a file of ", format.file_holds_one_result()),
+        false => ("", format.holds_one_result()),
+    };
+    if results > 1 && holds_one {
         return Err(Failure::Usage(anyhow!(
-            "{results} statements have a result, and {format} holds one; run them one by one"
+            "{results} statements have a result, and {what}{format} holds one; run them one by one"
         )));
     }
     Ok(())

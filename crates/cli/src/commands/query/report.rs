@@ -1,5 +1,6 @@
 //! What is said about results on stderr, and failures by their exit code.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
@@ -15,6 +16,13 @@ pub fn failure(error: QueryError) -> Failure {
         QueryError::Output(error) => error.into(),
         error @ QueryError::Parameter(_) => Failure::Usage(error.into()),
         error => Failure::Work(error.into()),
+    }
+}
+
+/// That there is nothing to see, at a terminal.
+pub(super) fn tell_of_nothing(summary: &ResultSummary) {
+    if summary.rows == 0 && std::io::stderr().is_terminal() {
+        eprintln!("0 rows");
     }
 }
 
@@ -41,8 +49,9 @@ pub(super) fn tell(args: &Query, summary: &ResultSummary, took: Duration, watch:
     }
     if args.timing {
         eprintln!(
-            "{} rows in {:.3} s",
+            "{} row{} in {:.3} s",
             HumanCount(summary.rows as u64),
+            if summary.rows == 1 { "" } else { "s" },
             took.as_secs_f64()
         );
     }

@@ -47,6 +47,11 @@ impl Source {
         std::io::stdin()
             .read_to_string(&mut sql)
             .map_err(|error| Failure::Usage(anyhow!(error).context("reading SQL from stdin")))?;
+        if sql.trim().is_empty() {
+            return Err(Failure::Usage(anyhow!(
+                "there is no SQL on stdin; name a saved query or a file of SQL, or give SQL with -c"
+            )));
+        }
         Ok(Source::typed_in(sql))
     }
 
