@@ -174,7 +174,7 @@ async fn tables_can_be_discovered_in_sql() {
     let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'";
     check(&lake, sql, r#"{"table_name":"fact_chats"}"#).await;
     let (text, _) = lake.run("DESCRIBE fact_chats", Format::Csv).await.unwrap();
-    assert!(text.contains("duration_seconds,Int64"), "{text}");
+    assert!(text.contains("duration_seconds,BIGINT"), "{text}");
     for sql in [
         "SHOW TABLES",
         "SHOW COLUMNS FROM fact_chats",
