@@ -319,7 +319,11 @@ async fn mistakes_are_told_with_the_likely_name_and_the_place() {
         "there is no function lenght; did you mean length? (line 1, column 8)",
     )
     .await;
-    check("SELECT 1 / 0", "Divide by zero error").await;
+    check(
+        "SELECT 1 / 0",
+        "division by zero; x / NULLIF(y, 0) is NULL where y is 0, and not an error (line 1, column 10)",
+    )
+    .await;
     check("", "there is no statement to run").await;
     check("-- nothing\n;", "there is no statement to run").await;
     check(
