@@ -22,10 +22,13 @@ pub(in crate::chain) struct Finishes {
     start_of: HashMap<Place, Place>,
 }
 
+/// The flow and the token that tell a start from those of other runs.
+type FlowRun<'a> = (Option<i64>, Option<&'a str>);
+
 impl Finishes {
     /// Of the events of each session, in order.
     pub fn of<'a>(sessions: impl Iterator<Item = &'a [ChainEvent]>) -> Self {
-        let mut open: Vec<(Place, (Option<i64>, Option<&str>))> = Vec::new();
+        let mut open: Vec<(Place, FlowRun)> = Vec::new();
         let mut finishes = Self::default();
         for (session, events) in sessions.enumerate() {
             for (index, event) in events.iter().enumerate() {
