@@ -292,22 +292,31 @@ fn longs(rows: &RecordBatch, name: &str) -> Vec<Option<i64>> {
     column.as_primitive::<Int64Type>().iter().collect()
 }
 
+/// The rows with a duration in the first that is not what its events become.
+fn with_a_second_more(rows: &RecordBatch) -> RecordBatch {
+    let mut durations = longs(rows, "duration_seconds");
+    durations[0] = Some(durations[0].unwrap_or_default() + 1);
+    let durations: ArrayRef = Arc::new(Int64Array::from(durations));
+    with_column(rows, "duration_seconds", durations)
+}
+
+/// Has the table hold these rows only.
+async fn replace(table: &mut Table, first: RecordBatch, others: &[RecordBatch]) {
+    let mut rewrite = table.rewrite(Scope::Everything).expect("a rewrite");
+    rewrite.write(first).await.expect("writing");
+    for rows in others {
+        rewrite.write(rows.clone()).await.expect("writing");
+    }
+    rewrite.commit(&[], true).await.expect("a commit");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn facts_that_are_not_what_their_events_become_are_named_by_key_and_column() {
     let desk = lake();
     let (mut table, original) = read(&desk, "fact_chats").await;
     let chats = longs(&original[0], "chat_id");
     let chat = chats[0].expect("a chat");
-    let durations = longs(&original[0], "duration_seconds");
-    let altered = durations
-        .iter()
-        .enumerate()
-        .map(|(row, seconds)| match row {
-            0 => Some(seconds.unwrap_or_default() + 1),
-            _ => *seconds,
-        });
-    let durations: ArrayRef = Arc::new(altered.collect::<Int64Array>());
-    let one_more_second = with_column(&original[0], "duration_seconds", durations);
+    let one_more_second = with_a_second_more(&original[0]);
     let key = format!("chat_id {chat}, session_no");
     let cases = [
         (
@@ -324,12 +333,7 @@ async fn facts_that_are_not_what_their_events_become_are_named_by_key_and_column
         ),
     ];
     for (first, words) in cases {
-        let mut rewrite = table.rewrite(Scope::Everything).expect("a rewrite");
-        rewrite.write(first).await.expect("writing");
-        for rows in &original[1..] {
-            rewrite.write(rows.clone()).await.expect("writing");
-        }
-        rewrite.commit(&[], true).await.expect("a commit");
+        replace(&mut table, first, &original[1..]).await;
         check_problem(&desk.run(&["verify"]), &words);
         check_problem(&desk.run(&["verify", "--full"]), &words);
     }
@@ -344,16 +348,7 @@ async fn intervals_of_agents_that_are_not_what_their_events_become_are_named() {
     let rows = original[0].num_rows();
     assert!(rows > 2, "too few intervals");
     let agent = longs(&original[0], "agent_id")[0].expect("an agent");
-    let durations = longs(&original[0], "duration_seconds");
-    let longer = durations
-        .iter()
-        .enumerate()
-        .map(|(row, seconds)| match row {
-            0 => Some(seconds.unwrap_or_default() + 1),
-            _ => *seconds,
-        });
-    let longer: ArrayRef = Arc::new(longer.collect::<Int64Array>());
-    let longer = with_column(&original[0], "duration_seconds", longer);
+    let longer = with_a_second_more(&original[0]);
     let key = format!("agent_id {agent}, started_at");
     let differs = "is not what its events become in duration_seconds";
     let missing = original[0].slice(1, rows - 1);
@@ -361,12 +356,7 @@ async fn intervals_of_agents_that_are_not_what_their_events_become_are_named() {
         (longer, ["fact_agent_status", &key, differs]),
         (missing, ["fact_agent_status", &key, "is missing"]),
     ] {
-        let mut rewrite = table.rewrite(Scope::Everything).expect("a rewrite");
-        rewrite.write(first).await.expect("writing");
-        for rows in &original[1..] {
-            rewrite.write(rows.clone()).await.expect("writing");
-        }
-        rewrite.commit(&[], true).await.expect("a commit");
+        replace(&mut table, first, &original[1..]).await;
         check_problem(&desk.run(&["verify"]), &words);
     }
     desk.ok(&["transform", "--full"]);

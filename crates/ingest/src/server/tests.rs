@@ -592,16 +592,22 @@ async fn trusting(
         .await
 }
 
+/// The certificate and its key as files.
+fn written(issued: &Issued, dir: &TempDir) -> TlsFiles {
+    let files = TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
+    std::fs::write(&files.key, issued.signing_key.serialize_pem()).unwrap();
+    files
+}
+
 #[tokio::test]
 async fn a_renewed_certificate_is_taken_without_a_restart_once_both_files_are_there() {
     let dir = Arc::new(TempDir::new().unwrap());
     let (old, new) = (issue(), issue());
     let files = TlsFiles {
         check_every: Duration::from_millis(20),
-        ..TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"))
+        ..written(&old, &dir)
     };
-    std::fs::write(&files.certificate, old.cert.pem()).unwrap();
-    std::fs::write(&files.key, old.signing_key.serialize_pem()).unwrap();
     let renewed = files.clone();
     let service = Service::start_in(dir, |config| config.tls = Some(files)).await;
     let mut kept = trusting(&old, service.webhook).await.unwrap();
@@ -634,9 +640,7 @@ async fn a_renewed_certificate_is_taken_without_a_restart_once_both_files_are_th
 async fn with_a_certificate_the_webhook_speaks_tls() {
     let dir = Arc::new(TempDir::new().unwrap());
     let issued = issue();
-    let files = TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
-    std::fs::write(&files.key, issued.signing_key.serialize_pem()).unwrap();
+    let files = written(&issued, &dir);
     let service = Service::start_in(dir, |config| config.tls = Some(files)).await;
     let stream = trusting(&issued, service.webhook).await.unwrap();
     let body = delivery(1, SECRET);
@@ -650,9 +654,7 @@ async fn with_a_certificate_the_webhook_speaks_tls() {
 async fn connections_that_begin_no_tls_handshake_make_room() {
     let dir = Arc::new(TempDir::new().unwrap());
     let issued = issue();
-    let files = TlsFiles::new(dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    std::fs::write(&files.certificate, issued.cert.pem()).unwrap();
-    std::fs::write(&files.key, issued.signing_key.serialize_pem()).unwrap();
+    let files = written(&issued, &dir);
     let service = Service::start_in(dir, |config| {
         config.tls = Some(files);
         config.http.max_connections = 1;

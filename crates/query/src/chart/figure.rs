@@ -7,7 +7,7 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit, TimestampSecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::model::{Bin, Body, Figure, Measure, Positions, Series, extent};
+use super::model::{Bars, Bin, Body, Figure, Heat, Measure, Positions, Series, extent};
 use super::scale::{Unit, axis, time_name};
 use super::spec::{Aggregate, ChartKind, ChartSpec, Term};
 use crate::error::QueryError;
@@ -235,14 +235,14 @@ impl Rows {
                 series.values.truncate(most);
             }
         }
-        let body = Body::Bars {
+        let body = Body::Bars(Bars {
             labels,
             x_name,
             is_ordered,
             is_stacked: spec.is_stacked && series.len() > 1,
             series,
             y,
-        };
+        });
         Ok((body, about))
     }
 
@@ -456,14 +456,14 @@ impl Rows {
         };
         let (column_name, row_name) = (self.axis_name(&x), self.axis_name(&y));
         let about = format!("{} by {row_name} and {column_name}", measure.name);
-        let body = Body::Heat {
+        let body = Body::Heat(Heat {
             columns,
             column_name,
             rows,
             row_name,
             cells,
             value: measure,
-        };
+        });
         Ok((body, about))
     }
 

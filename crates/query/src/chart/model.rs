@@ -61,6 +61,29 @@ pub(super) struct Bin {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bars {
+    /// One for each bar or group of bars.
+    pub labels: Vec<String>,
+    pub x_name: String,
+    /// Whether the labels are points of time or numbers in their order: bars then stand upright.
+    pub is_ordered: bool,
+    pub series: Vec<Series>,
+    pub is_stacked: bool,
+    pub y: Measure,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Heat {
+    pub columns: Vec<String>,
+    pub column_name: String,
+    pub rows: Vec<String>,
+    pub row_name: String,
+    /// By row, then by column.
+    pub cells: Vec<Vec<Option<f64>>>,
+    pub value: Measure,
+}
+
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Body {
     Lines {
         x: Positions,
@@ -68,25 +91,8 @@ pub(super) enum Body {
         series: Vec<Series>,
         y: Measure,
     },
-    Bars {
-        /// One for each bar or group of bars.
-        labels: Vec<String>,
-        x_name: String,
-        /// Whether the labels are points of time or numbers in their order: bars then stand upright.
-        is_ordered: bool,
-        series: Vec<Series>,
-        is_stacked: bool,
-        y: Measure,
-    },
-    Heat {
-        columns: Vec<String>,
-        column_name: String,
-        rows: Vec<String>,
-        row_name: String,
-        /// By row, then by column.
-        cells: Vec<Vec<Option<f64>>>,
-        value: Measure,
-    },
+    Bars(Bars),
+    Heat(Heat),
     Histogram {
         bins: Vec<Bin>,
         x: Measure,

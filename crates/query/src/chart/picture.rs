@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::model::{
-    Bin, Body, Figure, Measure, Positions, Series, bar_extent, extent, line_extent,
+    Bars, Bin, Body, Figure, Heat, Measure, Positions, Series, bar_extent, extent, line_extent,
 };
 use super::scale::{Axis, Unit, axis};
 
@@ -53,19 +53,10 @@ pub(super) fn svg(figure: &Figure) -> Result<String, String> {
 /// Bars that lie and rows of a heat map each need a line.
 fn height(body: &Body) -> u32 {
     let lines = match body {
-        Body::Bars {
-            labels,
-            is_stacked: true,
-            is_ordered: false,
-            ..
-        } => labels.len() * 26,
-        Body::Bars {
-            labels,
-            series,
-            is_ordered: false,
-            ..
-        } => labels.len() * (8 + 18 * series.len()),
-        Body::Heat { rows, .. } => rows.len() * 30,
+        Body::Bars(bars) if bars.is_ordered => 0,
+        Body::Bars(bars) if bars.is_stacked => bars.labels.len() * 26,
+        Body::Bars(bars) => bars.labels.len() * (8 + 18 * bars.series.len()),
+        Body::Heat(heat) => heat.rows.len() * 30,
         _ => 0,
     };
     HEIGHT.max(190 + u32::try_from(lines).unwrap_or(u32::MAX / 2))
@@ -157,45 +148,9 @@ fn draw(canvas: &Canvas, figure: &Figure, (width, height): (u32, u32)) -> Drawn 
             series,
             y,
         } => canvas.lines(plot, x, x_name, series, y),
-        Body::Bars {
-            labels,
-            x_name,
-            is_ordered,
-            series,
-            is_stacked,
-            y,
-        } => {
-            let bars = Bars {
-                labels,
-                x_name,
-                series,
-                is_stacked: *is_stacked,
-                y,
-            };
-            if *is_ordered {
-                canvas.standing(plot, &bars)
-            } else {
-                canvas.lying(plot, &bars)
-            }
-        }
-        Body::Heat {
-            columns,
-            column_name,
-            rows,
-            row_name,
-            cells,
-            value,
-        } => canvas.heat(
-            plot,
-            &Heat {
-                columns,
-                column_name,
-                rows,
-                row_name,
-                cells,
-                value,
-            },
-        ),
+        Body::Bars(bars) if bars.is_ordered => canvas.standing(plot, bars),
+        Body::Bars(bars) => canvas.lying(plot, bars),
+        Body::Heat(heat) => canvas.heat(plot, heat),
         Body::Histogram { bins, x } => canvas.histogram(plot, bins, x),
         Body::Nothing => Ok(()),
     }
@@ -204,30 +159,13 @@ fn draw(canvas: &Canvas, figure: &Figure, (width, height): (u32, u32)) -> Drawn 
 /// The names of what has a color of its own; one series is named by its axis.
 fn legend(body: &Body) -> Vec<&str> {
     let series = match body {
-        Body::Lines { series, .. } | Body::Bars { series, .. } => series.as_slice(),
-        Body::Heat { .. } | Body::Histogram { .. } | Body::Nothing => &[],
+        Body::Lines { series, .. } | Body::Bars(Bars { series, .. }) => series.as_slice(),
+        Body::Heat(_) | Body::Histogram { .. } | Body::Nothing => &[],
     };
     if series.len() < 2 {
         return Vec::new();
     }
     series.iter().map(|series| series.name.as_str()).collect()
-}
-
-struct Bars<'a> {
-    labels: &'a [String],
-    x_name: &'a str,
-    series: &'a [Series],
-    is_stacked: bool,
-    y: &'a Measure,
-}
-
-struct Heat<'a> {
-    columns: &'a [String],
-    column_name: &'a str,
-    rows: &'a [String],
-    row_name: &'a str,
-    cells: &'a [Vec<Option<f64>>],
-    value: &'a Measure,
 }
 
 struct Canvas<'a, 'b> {
@@ -415,7 +353,7 @@ impl Canvas<'_, '_> {
     }
 
     fn standing(&self, plot: Plot, bars: &Bars) -> Drawn {
-        let (low, high) = bar_extent(bars.series, bars.is_stacked);
+        let (low, high) = bar_extent(&bars.series, bars.is_stacked);
         let y_axis = axis(bars.y.unit, low, high, 6);
         let plot = self.left_axis(plot.above_axis(), &y_axis, &bars.y.name)?;
         let slot = f64::from(plot.width()) / bars.labels.len().max(1) as f64;
@@ -426,7 +364,7 @@ impl Canvas<'_, '_> {
             .enumerate()
             .map(|(place, label)| (middle(place), shortened(label)))
             .collect();
-        self.below(plot, &labels, bars.x_name)?;
+        self.below(plot, &labels, &bars.x_name)?;
         for place in 0..bars.labels.len() {
             for (number, from, to, side) in bar_parts(bars, place) {
                 let (left, right) = across(middle(place), slot * 0.76, side, bars);
@@ -447,14 +385,14 @@ impl Canvas<'_, '_> {
             right: plot.right - 56,
             ..plot.beside(&labels)
         };
-        let (low, high) = bar_extent(bars.series, bars.is_stacked);
+        let (low, high) = bar_extent(&bars.series, bars.is_stacked);
         let x_axis = axis(bars.y.unit, low, high, 6);
         for (value, _) in &x_axis.ticks {
             let x = plot.x(x_axis.share(*value));
             self.line((x, plot.top), (x, plot.bottom), GRID, 1)?;
         }
         self.below(plot, &plot.ticks(&x_axis), &bars.y.name)?;
-        self.upright(bars.x_name, (MARGIN, (plot.top + plot.bottom) / 2))?;
+        self.upright(&bars.x_name, (MARGIN, (plot.top + plot.bottom) / 2))?;
         let slot = f64::from(plot.bottom - plot.top) / labels.len().max(1) as f64;
         for (place, label) in labels.iter().enumerate() {
             let middle = plot.top + (slot * (place as f64 + 0.5)).round() as i32;
@@ -581,8 +519,8 @@ impl Canvas<'_, '_> {
                 )
             })
             .collect();
-        self.below(plot, &labels, heat.column_name)?;
-        self.upright(heat.row_name, (MARGIN, (plot.top + plot.bottom) / 2))?;
+        self.below(plot, &labels, &heat.column_name)?;
+        self.upright(&heat.row_name, (MARGIN, (plot.top + plot.bottom) / 2))?;
         self.scale(plot, &scale, &heat.value.name)
     }
 

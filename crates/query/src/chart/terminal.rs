@@ -8,7 +8,7 @@ use ratatui_core::widgets::Widget;
 use ratatui_widgets::canvas::{Canvas, Line, Points};
 
 use super::model::{
-    Bin, Body, Figure, Measure, Positions, Series, bar_extent, extent, line_extent,
+    Bars, Bin, Body, Figure, Heat, Measure, Positions, Series, bar_extent, extent, line_extent,
 };
 use super::scale::{Axis, axis};
 
@@ -50,22 +50,8 @@ pub(super) fn text(figure: &Figure, sheet: Sheet) -> String {
             series,
             y,
         } => page.lines(x, x_name, series, y),
-        Body::Bars {
-            labels,
-            x_name,
-            series,
-            is_stacked,
-            y,
-            ..
-        } => page.bars(labels, x_name, series, *is_stacked, y),
-        Body::Heat {
-            columns,
-            column_name,
-            rows,
-            row_name,
-            cells,
-            value,
-        } => page.heat((columns, column_name), (rows, row_name), cells, value),
+        Body::Bars(bars) => page.bars(bars),
+        Body::Heat(heat) => page.heat(heat),
         Body::Histogram { bins, x } => page.histogram(bins, x),
         Body::Nothing => {}
     }
@@ -160,14 +146,16 @@ impl Page {
         }
     }
 
-    fn bars(
-        &mut self,
-        labels: &[String],
-        x_name: &str,
-        series: &[Series],
-        is_stacked: bool,
-        y: &Measure,
-    ) {
+    fn bars(&mut self, bars: &Bars) {
+        let Bars {
+            labels,
+            x_name,
+            series,
+            is_stacked,
+            y,
+            ..
+        } = bars;
+        let is_stacked = *is_stacked;
         self.legend(series, &SHADES);
         let labels: Vec<String> = labels.iter().map(|label| shortened(label)).collect();
         let margin = widest(&labels).max(width(x_name).min(LONGEST_LABEL));
@@ -239,25 +227,32 @@ impl Page {
 
     fn histogram(&mut self, bins: &[Bin], x: &Measure) {
         let label = |bin: &Bin| format!("{} – {}", x.unit.value(bin.from), x.unit.value(bin.to));
-        let labels: Vec<String> = bins.iter().map(label).collect();
         let counts = Series {
             name: "rows".to_owned(),
             values: bins.iter().map(|bin| Some(bin.count as f64)).collect(),
         };
-        let rows = Measure {
-            name: "rows".to_owned(),
-            unit: super::scale::Unit::Number,
-        };
-        self.bars(&labels, &x.name, &[counts], false, &rows);
+        self.bars(&Bars {
+            labels: bins.iter().map(label).collect(),
+            x_name: x.name.clone(),
+            is_ordered: true,
+            series: vec![counts],
+            is_stacked: false,
+            y: Measure {
+                name: "rows".to_owned(),
+                unit: super::scale::Unit::Number,
+            },
+        });
     }
 
-    fn heat(
-        &mut self,
-        (columns, column_name): (&[String], &str),
-        (rows, row_name): (&[String], &str),
-        cells: &[Vec<Option<f64>>],
-        value: &Measure,
-    ) {
+    fn heat(&mut self, heat: &Heat) {
+        let Heat {
+            columns,
+            column_name,
+            rows,
+            row_name,
+            cells,
+            value,
+        } = heat;
         let rows: Vec<String> = rows.iter().map(|row| shortened(row)).collect();
         let margin = widest(&rows).max(width(row_name).min(LONGEST_LABEL));
         let values = cells.iter().flatten().flatten().copied();
