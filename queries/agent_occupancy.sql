@@ -36,16 +36,15 @@ intervals AS (
         segment.company_id,
         segment.agent_id,
         segment.started_at,
-        least(segment.ended_at, instant.as_of) AS ended_at,
+        least(segment.ended_at, (SELECT as_of FROM instant)) AS ended_at,
         1 AS chats,
         CASE WHEN segment.ended_at IS NULL THEN 1 ELSE 0 END AS open_chats,
         CASE WHEN segment.ended_bounded THEN 1 ELSE 0 END AS bounded_chats,
         0 AS statuses,
         0 AS available
     FROM fact_agent_segments AS segment
-    CROSS JOIN instant
     WHERE segment.agent_id IS NOT NULL
-        AND segment.started_at < instant.as_of
+        AND segment.started_at < (SELECT as_of FROM instant)
         AND ($from IS NULL OR segment.ended_at IS NULL OR segment.ended_at > date_start($from))
         AND ($to IS NULL OR segment.started_date <= $to)
         AND ($company IS NULL OR segment.company_id = $company)
@@ -57,15 +56,14 @@ intervals AS (
         status.company_id,
         status.agent_id,
         status.started_at,
-        least(status.ended_at, instant.as_of),
+        least(status.ended_at, (SELECT as_of FROM instant)),
         0,
         0,
         0,
         CASE WHEN (status.is_online AND status.is_available) IS NULL THEN 0 ELSE 1 END,
         CASE WHEN status.is_online AND status.is_available THEN 1 ELSE 0 END
     FROM fact_agent_status AS status
-    CROSS JOIN instant
-    WHERE status.started_at < instant.as_of
+    WHERE status.started_at < (SELECT as_of FROM instant)
         AND ($from IS NULL OR status.ended_at IS NULL OR status.ended_at > date_start($from))
         AND ($to IS NULL OR status.started_date <= $to)
         AND ($company IS NULL OR status.company_id = $company)
@@ -95,13 +93,17 @@ pieces AS (
 ),
 -- Each piece is a step up where it starts and a step down where it ends.
 steps AS (
-    SELECT company_id, agent_id, day, started_at AS at, chats, open_chats, bounded_chats, statuses, available
-    FROM pieces
-    WHERE started_at < ended_at
-    UNION ALL
-    SELECT company_id, agent_id, day, ended_at, -chats, -open_chats, -bounded_chats, -statuses, -available
-    FROM pieces
-    WHERE started_at < ended_at
+    SELECT
+        company_id,
+        agent_id,
+        day,
+        CASE WHEN way = 1 THEN started_at ELSE ended_at END AS at,
+        way * chats AS chats,
+        way * open_chats AS open_chats,
+        way * bounded_chats AS bounded_chats,
+        way * statuses AS statuses,
+        way * available AS available
+    FROM (SELECT *, unnest([1, -1]) AS way FROM pieces WHERE started_at < ended_at)
 ),
 turns AS (
     SELECT
@@ -123,26 +125,30 @@ stretches AS (
         company_id,
         agent_id,
         day,
+        date_part('epoch', at - date_start(day)) AS at_second,
+        chats AS chats_step,
+        open_chats AS open_step,
+        bounded_chats AS bounded_step,
+        statuses AS status_step,
         sum(chats) OVER so_far AS chats,
-        sum(open_chats) OVER so_far AS open_chats,
-        sum(bounded_chats) OVER so_far AS bounded_chats,
-        sum(statuses) OVER so_far > 0 AS is_known,
         sum(available) OVER so_far > 0 AS is_available,
         coalesce(date_part('epoch', lead(at) OVER so_far - at), 0) AS seconds
     FROM turns
-    WINDOW so_far AS (PARTITION BY company_id, agent_id, day ORDER BY at)
+    -- Each instant is one row, so that rows do, which cost less than a range.
+    WINDOW so_far AS (PARTITION BY company_id, agent_id, day ORDER BY at ROWS UNBOUNDED PRECEDING)
 ),
 measured AS (
     SELECT
         company_id,
         agent_id,
         day,
-        sum(chats * seconds) AS chat_seconds,
-        sum(open_chats * seconds) AS open_seconds,
-        sum(bounded_chats * seconds) AS bounded_seconds,
+        -- What steps up at one second of the day and down at another adds the difference.
+        sum(-chats_step * at_second) AS chat_seconds,
+        sum(-open_step * at_second) AS open_seconds,
+        sum(-bounded_step * at_second) AS bounded_seconds,
         sum(CASE WHEN chats > 0 THEN seconds ELSE 0 END) AS busy_seconds,
         max(chats) AS most_chats,
-        bool_or(is_known) AS is_known,
+        bool_or(status_step > 0) AS is_known,
         sum(CASE WHEN is_available THEN seconds ELSE 0 END) AS available_seconds,
         sum(CASE WHEN is_available AND chats > 0 THEN seconds ELSE 0 END) AS occupied_seconds
     FROM stretches

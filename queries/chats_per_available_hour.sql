@@ -31,11 +31,10 @@ statuses AS (
         status.company_id,
         status.agent_id,
         status.started_at,
-        least(status.ended_at, instant.as_of) AS ended_at,
+        least(status.ended_at, (SELECT as_of FROM instant)) AS ended_at,
         status.is_online AND status.is_available AS is_available
     FROM fact_agent_status AS status
-    CROSS JOIN instant
-    WHERE status.started_at < instant.as_of
+    WHERE status.started_at < (SELECT as_of FROM instant)
         AND ($from IS NULL OR status.ended_at IS NULL OR status.ended_at > date_start($from))
         AND ($to IS NULL OR status.started_date <= $to)
         AND ($company IS NULL OR status.company_id = $company)
@@ -82,9 +81,8 @@ taken AS (
         segment.started_date AS day,
         min(segment.started_at) AS taken_at
     FROM fact_agent_segments AS segment
-    CROSS JOIN instant
     WHERE segment.agent_id IS NOT NULL
-        AND segment.started_at < instant.as_of
+        AND segment.started_at < (SELECT as_of FROM instant)
         AND ($from IS NULL OR segment.started_date >= $from)
         AND ($to IS NULL OR segment.started_date <= $to)
         AND ($company IS NULL OR segment.company_id = $company)
@@ -114,30 +112,36 @@ chats AS (
 ),
 -- Days with chats and no known hours count, as do days with hours and no chats.
 agent_days AS (
-    SELECT company_id, agent_id, day FROM hours
-    UNION
-    SELECT company_id, agent_id, day FROM chats
+    SELECT
+        company_id,
+        agent_id,
+        day,
+        sum(chats) AS chats,
+        sum(taken_available) AS taken_available,
+        sum(taken_paused) AS taken_paused,
+        sum(taken_unknown) AS taken_unknown,
+        max(available_hours) AS available_hours
+    FROM (
+        SELECT company_id, agent_id, day, chats, taken_available, taken_paused, taken_unknown, NULL AS available_hours
+        FROM chats
+        UNION ALL
+        SELECT company_id, agent_id, day, 0, 0, 0, 0, available_hours
+        FROM hours
+    )
+    GROUP BY company_id, agent_id, day
 )
 SELECT
     agent_day.company_id,
     agent_day.day,
     agent_day.agent_id,
     agent.name AS agent_name,
-    coalesce(chats.chats, 0) AS chats,
-    coalesce(chats.taken_available, 0) AS taken_available,
-    coalesce(chats.taken_paused, 0) AS taken_paused,
-    coalesce(chats.taken_unknown, 0) AS taken_unknown,
-    round(hours.available_hours, 2) AS available_hours,
-    round(coalesce(chats.taken_available, 0) / nullif(hours.available_hours, 0), 2) AS chats_per_available_hour
+    agent_day.chats,
+    agent_day.taken_available,
+    agent_day.taken_paused,
+    agent_day.taken_unknown,
+    round(agent_day.available_hours, 2) AS available_hours,
+    round(agent_day.taken_available / nullif(agent_day.available_hours, 0), 2) AS chats_per_available_hour
 FROM agent_days AS agent_day
-LEFT JOIN hours
-    ON hours.agent_id = agent_day.agent_id
-    AND hours.day = agent_day.day
-    AND hours.company_id IS NOT DISTINCT FROM agent_day.company_id
-LEFT JOIN chats
-    ON chats.agent_id = agent_day.agent_id
-    AND chats.day = agent_day.day
-    AND chats.company_id IS NOT DISTINCT FROM agent_day.company_id
 LEFT JOIN dim_agents AS agent
     ON agent.agent_id = agent_day.agent_id
     AND agent.company_id IS NOT DISTINCT FROM agent_day.company_id

@@ -34,21 +34,13 @@
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH first_waits AS (
-    SELECT company_id, chat_id, session_no, exit
-    FROM (
-        SELECT
-            company_id,
-            chat_id,
-            session_no,
-            exit,
-            row_number() OVER (PARTITION BY company_id, chat_id, session_no ORDER BY episode_no) AS place
-        FROM fact_queue_waits
-        -- Nobody waits before the session starts.
-        WHERE ($from IS NULL OR entered_date >= $from)
-            AND ($company IS NULL OR company_id = $company)
-            AND exit IS DISTINCT FROM 'department_changed'
-    )
-    WHERE place = 1
+    SELECT company_id, chat_id, session_no, first_value(exit ORDER BY episode_no) AS exit
+    FROM fact_queue_waits
+    -- Nobody waits before the session starts.
+    WHERE ($from IS NULL OR entered_date >= $from)
+        AND ($company IS NULL OR company_id = $company)
+        AND exit IS DISTINCT FROM 'department_changed'
+    GROUP BY company_id, chat_id, session_no
 ),
 due AS (
     SELECT *

@@ -61,6 +61,23 @@ fn only_what_a_query_needs_is_read_and_earlier_versions_are_kept() {
         "{}",
         by_statistics.stderr
     );
+    // Files whose statistics rule them out are not even opened, also where nothing is asked but the latest.
+    let latest = "SELECT max(delivered_at) AS latest FROM events";
+    let plan = desk.ok(&[
+        "query",
+        "-c",
+        &format!("EXPLAIN {latest}"),
+        "--format",
+        "csv",
+    ]);
+    assert!(
+        plan.contains("predicate=delivered_at@0 IS NOT NULL"),
+        "{plan}"
+    );
+    assert_eq!(
+        desk.rows(latest),
+        desk.rows("SELECT delivered_at AS latest FROM events ORDER BY 1 DESC LIMIT 1")
+    );
     let count = stats(&desk, "SELECT count(*) FROM events");
     assert_eq!(told(&count, "bytes:", "read"), 0, "{}", count.stderr);
     assert_eq!(told(&count, "files:", "read"), 0);
@@ -162,6 +179,66 @@ fn nothing_is_opened_that_is_not_named(desk: &Desk) {
     );
     desk.ok(&["query", "-c", "SELECT 1"]);
     desk.ok(&["query", "-c", "SELECT count(*) FROM fact_chats"]);
+}
+
+#[test]
+fn distinct_values_are_counted_right_and_within_the_memory() {
+    let desk = Desk::new();
+    let rows = "(SELECT value, value % 9000 AS day, CASE WHEN value % 7 > 0 THEN CAST(value % 15000 AS TEXT) END AS name
+        FROM generate_series(1, 20000)) AS rows";
+    let of = |what: &str, others: &str| {
+        let memory = [
+            "query", "--memory", "64MiB", "--stats", "--format", "csv", "-c",
+        ];
+        let sql = format!("SELECT {what} AS n {others}");
+        let printed = desk.run(&[&memory[..], &[&sql]].concat());
+        assert_eq!(printed.code, Some(0), "{sql}: {}", printed.stderr);
+        let resident = printed.stderr.split(" reserved at most, ").nth(1);
+        assert!(
+            resident.is_some_and(|told| told.contains("MiB resident")),
+            "{sql}: {}",
+            printed.stderr
+        );
+        printed.stdout
+    };
+    for (distinct, counted) in [
+        ("name", "name"),
+        (
+            "struct(name, value % 3)",
+            "concat_ws('/', coalesce(name, 'none'), value % 3)",
+        ),
+        (
+            "name, value % 3",
+            "CASE WHEN name IS NOT NULL THEN concat_ws('/', name, value % 3) END",
+        ),
+        ("value * 0.5", "value"),
+    ] {
+        // Beside another aggregate, it is no GROUP BY.
+        let beside = of(
+            &format!("sum(value) > 0, count(DISTINCT {distinct})"),
+            &format!("FROM {rows}"),
+        );
+        let alone = of(
+            "true, count(x)",
+            &format!("FROM (SELECT DISTINCT {counted} AS x FROM {rows})"),
+        );
+        let number = |answer: &str| answer.rsplit(',').next().map(str::to_owned);
+        assert_eq!(number(&beside), number(&alone), "{distinct}");
+        // Of 9,000 groups each.
+        let filter = "FILTER (WHERE value % 2 = 0)";
+        let grouped = of(
+            &format!("day, count(*) AS rows, count(DISTINCT {distinct}) {filter}"),
+            &format!("FROM {rows} GROUP BY day ORDER BY day"),
+        );
+        let pairs = format!(
+            "FROM (SELECT day, count(*) AS rows FROM {rows} GROUP BY day) AS days
+            LEFT JOIN (SELECT day, count(x) AS n FROM (SELECT DISTINCT day, {counted} AS x FROM {rows} WHERE value % 2 = 0)
+                GROUP BY day) AS counts ON counts.day = days.day ORDER BY days.day"
+        );
+        let expected = of("days.day, days.rows, coalesce(n, 0)", &pairs);
+        assert_eq!(grouped, expected, "{distinct}");
+        assert_eq!(grouped.lines().count(), 9001);
+    }
 }
 
 #[test]

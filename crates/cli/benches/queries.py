@@ -36,6 +36,8 @@ SCANNED = re.compile(r"\b(FROM|JOIN)\s+((?:fact|dim)_\w+|events|coverage)\b(\s+A
 # What DuckDB names otherwise.
 DIALECT = [
     (re.compile(r"\bdate_bin\("), "time_bucket("),
+    # There only a window has a first_value.
+    (re.compile(r"\bfirst_value\((\w+ ORDER BY)"), r"first(\1"),
     (re.compile(r"\bat\b"), '"at"'),
     (re.compile(r"(FROM|JOIN) (generate_series\(.*\)) AS (\w+)"), r"\1 \2 AS \3(value)"),
     # A series of dates is one of timestamps there.

@@ -13,7 +13,9 @@ use crate::as_of::AsOf;
 use crate::business::{self, BusinessHours};
 use crate::catalog::{CATALOG, SCHEMA, is_table_name};
 use crate::describe::{TableDescription, TableInfo, describe_table, list_tables};
+use crate::distinct::CountDistinctTogether;
 use crate::error::QueryError;
+use crate::extremes::NameExtremes;
 use crate::history::{TableHistory, rows};
 use crate::json::{self, JsonOperators};
 use crate::local;
@@ -85,7 +87,9 @@ impl Engine {
             .unwrap_or_else(|_| state.runtime_env().clone());
         let mut builder = SessionStateBuilder::new_from_existing(state)
             .with_config(config)
-            .with_runtime_env(runtime);
+            .with_runtime_env(runtime)
+            .with_analyzer_rule(Arc::new(NameExtremes))
+            .with_optimizer_rule(Arc::new(CountDistinctTogether::new()));
         builder.scalar_functions().get_or_insert_default().extend(
             local::functions(options.zone)
                 .into_iter()

@@ -11,6 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
+use datafusion::common::HashMap;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
@@ -117,10 +118,16 @@ fn local_dates(instants: &dyn Array, zone: Tz) -> Result<ArrayRef> {
 
 fn date_starts(dates: &dyn Array, zone: Tz) -> Result<ArrayRef> {
     let dates = cast(dates, &DataType::Date32)?;
-    let starts: TimestampMicrosecondArray = dates.as_primitive::<Date32Type>().unary_opt(|days| {
+    let start = |days: i32| {
         let date = Date32Type::to_naive_date_opt(days)?;
         Some(local_instant(date.and_time(NaiveTime::MIN), zone)?.timestamp_micros())
-    });
+    };
+    // A batch has few dates, and each is looked up once in the zone's rules.
+    let mut known = HashMap::new();
+    let dates = dates.as_primitive::<Date32Type>().iter();
+    let starts: TimestampMicrosecondArray = dates
+        .map(|days| days.and_then(|days| *known.entry(days).or_insert_with(|| start(days))))
+        .collect();
     Ok(Arc::new(starts.with_timezone("UTC")))
 }
 
