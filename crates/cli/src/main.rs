@@ -21,9 +21,9 @@ use args::{Args, Command, Wal};
 use config::Config;
 use exit::Failure;
 
-/// DataFusion allocates much and from many threads.
+/// DataFusion allocates much and from many threads, and what it frees is to go back to the system.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // A shell that completes a command line asks by an environment variable; the process ends with the answer.

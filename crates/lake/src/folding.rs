@@ -52,22 +52,25 @@ impl Group {
 pub(crate) struct Rewritten {
     /// What stays of these goes along with the added rows.
     pub joined: Vec<String>,
-    /// What stays of these is written apart, each class of size by itself.
+    /// What stays of these is written apart: each class of size by itself, and each file that is too large to be
+    /// folded, since rows of two would span all that lies between them.
     pub apart: Vec<Group>,
 }
 
-pub(crate) fn rewritten(files: Vec<DataFile>, columns: usize) -> Rewritten {
+pub(crate) fn rewritten(files: Vec<DataFile>, columns: usize, target_bytes: u64) -> Rewritten {
     let small = SMALL_BYTES_PER_COLUMN * columns as u64;
     let mut rewritten = Rewritten::default();
     let mut classes: BTreeMap<usize, Vec<DataFile>> = BTreeMap::new();
     for file in files {
         if file.bytes < small {
             rewritten.joined.push(file.path);
-        } else {
+        } else if is_foldable(class(file.bytes), target_bytes) {
             classes.entry(class(file.bytes)).or_default().push(file);
+        } else {
+            rewritten.apart.push(Group::of([file]));
         }
     }
-    rewritten.apart = classes.into_values().map(Group::of).collect();
+    rewritten.apart.extend(classes.into_values().map(Group::of));
     rewritten
 }
 
@@ -79,11 +82,8 @@ pub(crate) fn folded(files: Vec<DataFile>, target_bytes: u64) -> Vec<Group> {
     }
     let mut groups = Vec::new();
     for (class, mut files) in classes {
-        let is_foldable = CLASS_BYTES
-            .get(class)
-            .is_some_and(|limit| *limit <= target_bytes / 2);
         let fresh = if class == 0 { FRESH_FILES } else { 0 };
-        if is_foldable && files.len() >= FOLDED_FILES + fresh {
+        if is_foldable(class, target_bytes) && files.len() >= FOLDED_FILES + fresh {
             files.sort_by_key(|file| file.written_at);
             files.truncate(files.len() - fresh);
             groups.push(Group::of(files));
@@ -94,6 +94,11 @@ pub(crate) fn folded(files: Vec<DataFile>, target_bytes: u64) -> Vec<Group> {
 
 fn class(bytes: u64) -> usize {
     CLASS_BYTES.partition_point(|limit| *limit <= bytes)
+}
+
+fn is_foldable(class: usize, target_bytes: u64) -> bool {
+    let limit = CLASS_BYTES.get(class);
+    limit.is_some_and(|limit| *limit <= target_bytes / 2)
 }
 
 #[cfg(test)]
@@ -146,6 +151,8 @@ mod tests {
             file(2, 2_000),
             file(3, 9_000),
             file(4, 5 << 20),
+            file(5, 40 << 20),
+            file(6, 40 << 20),
         ];
         let apart = |numbers: &[usize], written_at| Group {
             paths: names(numbers.iter().copied()),
@@ -153,9 +160,14 @@ mod tests {
         };
         let expected = Rewritten {
             joined: names([1]),
-            apart: vec![apart(&[2, 3], 3), apart(&[4], 4)],
+            apart: vec![
+                apart(&[5], 5),
+                apart(&[6], 6),
+                apart(&[2, 3], 3),
+                apart(&[4], 4),
+            ],
         };
-        assert_eq!(rewritten(files, 10), expected);
+        assert_eq!(rewritten(files, 10, TARGET), expected);
     }
 
     /// Runs that each add a file, until the rows fill the largest files. Sizes add up: the worst case.

@@ -43,7 +43,7 @@ pub use location::Lake;
 pub use maintain::{
     Compacted, Consumer, Effort, Freed, Maintenance, Role, Size, TableReport, Upkeep, without_older,
 };
-pub use rewrite::Rewrite;
+pub use rewrite::{Prepared, Rewrite};
 pub use scope::Scope;
 pub use session::{BatchStream, session};
 pub use table::{Appended, Layout, Table, TableSpec};

@@ -37,6 +37,13 @@ pub struct Rewrite<'a> {
     kept_from: OnceCell<Option<NaiveDate>>,
 }
 
+/// A replacement whose files are written, and which nobody sees yet.
+pub struct Prepared<'a> {
+    table: &'a mut Table,
+    actions: Vec<Action>,
+    began: DateTime<Utc>,
+}
+
 enum NewRows {
     /// Of everything: they go to files as they come.
     Written(Box<FileWriter>),
@@ -91,13 +98,21 @@ impl Rewrite<'_> {
         }
     }
 
-    /// Commits the replacement, recording `txns` (application ids and their versions). Where nothing
-    /// changes and `always` is false, nothing is committed.
+    /// As [`Prepared::commit`], of what is to be prepared first.
     ///
     /// # Errors
-    /// [`LakeError::Conflict`] if the table has changed since; others as they come. Nothing is
-    /// replaced then, unless the store lost its answer: run again, it is harmless.
+    /// Those of both.
     pub async fn commit(self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
+        self.prepare().await?.commit(txns, always).await
+    }
+}
+
+impl<'a> Rewrite<'a> {
+    /// Writes what is to be committed.
+    ///
+    /// # Errors
+    /// [`LakeError::Read`], [`LakeError::Delta`], [`LakeError::Storage`].
+    pub async fn prepare(self) -> Result<Prepared<'a>, LakeError> {
         let table = self.table;
         let actions = match self.rows {
             NewRows::Written(writer) => {
@@ -108,11 +123,30 @@ impl Rewrite<'_> {
             }
             NewRows::Waiting(replaced, rows) => table.replace(&replaced, &rows).await?,
         };
-        if actions.is_empty() && !always {
+        Ok(Prepared {
+            table,
+            actions,
+            began: self.began,
+        })
+    }
+}
+
+impl Prepared<'_> {
+    /// Commits the replacement, recording `txns` (application ids and their versions). Where nothing
+    /// changes and `always` is false, nothing is committed.
+    ///
+    /// # Errors
+    /// [`LakeError::Conflict`] if the table has changed since; others as they come. Nothing is
+    /// replaced then, unless the store lost its answer: run again, it is harmless.
+    pub async fn commit(self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
+        if self.actions.is_empty() && !always {
             return Ok(());
         }
-        table.still_uncommitted(self.began)?;
-        table.commit(actions, SaveMode::Overwrite, txns, 0).await
+        self.table.still_uncommitted(self.began)?;
+        let committed = self
+            .table
+            .commit(self.actions, SaveMode::Overwrite, txns, 0);
+        committed.await
     }
 }
 
@@ -157,7 +191,9 @@ impl Table {
             .data_files()?
             .into_iter()
             .partition(|file: &DataFile| files.contains_key(&file.path));
-        let rewritten = folding::rewritten(changed, self.plain_schema()?.fields().len());
+        let target = self.layout.target_file_bytes;
+        let columns = self.plain_schema()?.fields().len();
+        let rewritten = folding::rewritten(changed, columns, target);
         let mut staying = |paths: &[String]| -> Vec<RecordBatch> {
             let rows = paths.iter().filter_map(|path| files.remove(path));
             rows.flatten().collect()
@@ -174,7 +210,7 @@ impl Table {
             staying: Some(replaced.kept()),
             written_at: Some(group.written_at),
         }));
-        let folded = folding::folded(others, self.layout.target_file_bytes);
+        let folded = folding::folded(others, target);
         merges.extend(folded.into_iter().map(|group| Merge {
             files: group.paths,
             written_at: Some(group.written_at),

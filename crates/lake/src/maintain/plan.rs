@@ -15,7 +15,7 @@ use crate::folding::{self, DataFile};
 const LATE_FILES_WAIT: TimeDelta = TimeDelta::hours(1);
 /// unless they are more than this part of what would be written with them.
 const LATE_PART: u64 = 16;
-/// A table without partitions that has more files than this is not left to its own folding.
+/// A table without partitions that has more small files than this is not left to its own folding.
 const MANY_FILES: usize = 100;
 
 /// A file as planning sees it.
@@ -100,14 +100,14 @@ pub(crate) fn of_rewritten(
     target_bytes: u64,
     effort: Effort,
 ) -> Vec<Group> {
-    let is_asked = effort == Effort::Whole || files.len() > MANY_FILES;
-    if !is_asked {
-        return folding(None, files, target_bytes);
-    }
     let small: Vec<_> = files
         .into_iter()
         .filter(|file| file.bytes < target_bytes / 2)
         .collect();
+    let is_asked = effort == Effort::Whole || small.len() > MANY_FILES;
+    if !is_asked {
+        return folding(None, small, target_bytes);
+    }
     if small.len() < 2 {
         return Vec::new();
     }
@@ -293,8 +293,9 @@ mod tests {
         assert_eq!(sizes(files(15), Effort::Steady), [0; 0]);
         assert_eq!(sizes(files(15), Effort::Whole), [15]);
         assert_eq!(sizes(files(1), Effort::Whole), [0; 0]);
-        let large = (200..300).map(|number| file(number, 60 << 20, false, 1));
-        let many: Vec<_> = files(5).into_iter().chain(large).collect();
-        assert_eq!(sizes(many, Effort::Steady), [5]);
+        let large = || (200..400).map(|number| file(number, 60 << 20, false, 1));
+        let with_large = |count| files(count).into_iter().chain(large()).collect();
+        assert_eq!(sizes(with_large(5), Effort::Steady), [0; 0]);
+        assert_eq!(sizes(with_large(101), Effort::Steady), [101]);
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow::record_batch::RecordBatch;
 use datafusion::prelude::{Expr, col, lit};
-use futures::TryStreamExt;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use lake::{LakeError, Rewrite, Scope, Table};
 
 use super::kept::{KeptSessions, Known};
@@ -17,6 +17,8 @@ use crate::settings::Settings;
 
 /// Chats derived and written at a time.
 const CHATS_AT_ONCE: usize = 1_000;
+/// Tables that are prepared at a time: an object store takes its time for each.
+const TABLES_AT_ONCE: usize = 4;
 
 /// The facts of chats in the making.
 pub(super) struct ChatFacts<'a> {
@@ -133,9 +135,13 @@ impl<'a> ChatFacts<'a> {
     /// chats were touched, also without a change: the fence against a run that was paused and wakes up
     /// with older facts.
     pub async fn commit(self, txns: &[(&str, i64)], fenced: bool) -> Result<(), LakeError> {
-        let last = self.rewrites.len().saturating_sub(1);
-        for (index, rewrite) in self.rewrites.into_iter().enumerate() {
-            rewrite.commit(txns, fenced || index == last).await?;
+        let mut left = self.rewrites.len();
+        let rewrites = self.rewrites.into_iter();
+        let preparing: Vec<_> = rewrites.map(|rewrite| rewrite.prepare().boxed()).collect();
+        let mut prepared = stream::iter(preparing).buffered(TABLES_AT_ONCE);
+        while let Some(prepared) = prepared.try_next().await? {
+            left -= 1;
+            prepared.commit(txns, fenced || left == 0).await?;
         }
         Ok(())
     }

@@ -17,10 +17,14 @@ const FINGERPRINT: &str = "transform-fingerprint";
 
 /// The table that is committed last.
 pub(super) const CHATS: &str = "fact_chats";
-/// Where single rows all over a table are replaced, files are small; their statistics find those rows
-/// well enough, without bloom filters.
+const MESSAGES: &str = "fact_messages";
+/// Where single rows all over a table are replaced, files are small: each of these rows costs writing the file anew
+/// that it lies in. Their statistics find those rows well enough, without bloom filters.
 const DIMENSION_FILE_BYTES: u64 = 1 << 20;
-const AGENT_FILE_BYTES: u64 = 4 << 20;
+/// Of a fact, news of an old chat replace a row or two.
+const FACT_FILE_BYTES: u64 = 1 << 20;
+/// But of those of which nearly all rows stay as they are for good.
+const SETTLED_FILE_BYTES: u64 = 4 << 20;
 
 pub(super) struct Tables {
     pub coverage: Table,
@@ -156,6 +160,10 @@ fn fingerprint(settings: &Settings) -> i64 {
 /// Rows lie by date, then chat; files are found by both.
 fn fact_spec<Of>(fact: &dyn FactTable<Of>) -> TableSpec {
     let mut layout = layout(&[fact.date_column(), fact.key_column()], fact.key_column());
+    layout.target_file_bytes = match fact.name() {
+        MESSAGES => SETTLED_FILE_BYTES,
+        _ => FACT_FILE_BYTES,
+    };
     layout.aging_column = aging_tables()
         .contains(&fact.name())
         .then(|| fact.date_column().to_owned());
@@ -165,7 +173,7 @@ fn fact_spec<Of>(fact: &dyn FactTable<Of>) -> TableSpec {
 fn agent_status_spec() -> TableSpec {
     let mut spec = fact_spec(facts::of_agents().as_ref());
     spec.layout.bloom_filter_columns.clear();
-    spec.layout.target_file_bytes = AGENT_FILE_BYTES;
+    spec.layout.target_file_bytes = SETTLED_FILE_BYTES;
     spec
 }
 
