@@ -87,6 +87,46 @@ fn null_is_a_gap_and_names_keep_their_letters() {
 }
 
 #[test]
+fn no_name_and_no_last_day_is_left_out() {
+    let desk = Desk::new();
+    let names: Vec<String> = (1..=14)
+        .map(|number| format!("Conceição da Silva {number:02}"))
+        .collect();
+    let rows: Vec<String> = names.iter().map(|name| format!("('{name}', 1)")).collect();
+    let sql = format!(
+        "SELECT a.name AS giver, b.name AS taker, a.n FROM (VALUES {rows}) AS a(name, n), (VALUES {rows}) AS b(name, n)",
+        rows = rows.join(", ")
+    );
+    let chart = "heatmap x=taker y=giver value=n";
+    let (text, svg) = (drawn(&desk, &sql, chart), picture(&desk, &sql, chart));
+    for (name, number) in names.iter().zip(1..) {
+        assert_eq!(text.matches(name.as_str()).count(), 2, "{name}:\n{text}");
+        assert!(
+            text.contains(&format!("{number} {name}")),
+            "{name}:\n{text}"
+        );
+        assert_eq!(
+            svg.matches(&format!("\n{name}\n")).count(),
+            2,
+            "{name}:\n{svg}"
+        );
+    }
+    // Names that have room stand over their columns; of days some do for all.
+    let few = drawn(&desk, WAITS, "heatmap x=channel y=day value=chats");
+    assert!(
+        few.contains("│whatsapp") && !few.contains("1 whatsapp"),
+        "{few}"
+    );
+    let days = "SELECT day, 'a' AS name, 1 AS n FROM (SELECT unnest(generate_series(
+        DATE '2025-03-10', DATE '2025-03-17', INTERVAL '1 day')) AS day)";
+    let svg = picture(&desk, days, "line x=day y=n");
+    assert!(
+        svg.contains("\n2025-03-10\n") && svg.contains("\n2025-03-17\n"),
+        "{svg}"
+    );
+}
+
+#[test]
 fn what_is_not_said_is_inferred_and_what_cannot_be_drawn_is_explained() {
     let desk = Desk::new();
     let check = |sql: &str, chart: &str, expected: &str| {

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
-use crate::support::{Desk, has};
+use crate::support::{Desk, has, repository};
 
 /// Every command, as `--help` lists them.
 fn commands(desk: &Desk) -> Vec<String> {
@@ -64,6 +64,9 @@ fn the_help_of_every_command_has_examples_that_it_accepts() {
     for command in &commands {
         let help = desk.ok(&[command, "--help"]);
         let examples = examples(&help);
+        // Whoever copies a line that was broken copies half of it.
+        let is_whole = |line: &&str| line.is_empty() || line.starts_with("  ");
+        assert!(examples.iter().all(is_whole), "{help}");
         let names_it = |line: &&str| line.contains(&format!("huggy-etl {command}"));
         assert!(
             examples.iter().any(names_it),
@@ -85,25 +88,99 @@ fn the_help_of_every_command_has_examples_that_it_accepts() {
     }
 }
 
-/// What a shell offers for a line, asked through the script that we print for it.
-fn offered(desk: &Desk, shell: &str, script: &str) -> String {
+/// The lines of the README's first example of how to ask.
+fn readme_examples() -> Vec<String> {
+    let readme = fs::read_to_string(repository().join("README.md")).expect("the README");
+    let (_, ask) = readme
+        .split_once("\n## Ask\n")
+        .expect("a chapter on asking");
+    let (_, block) = ask.split_once("```sh\n").expect("examples");
+    let (block, _) = block.split_once("```").expect("their end");
+    block.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn examples_of_questions_have_answers_on_made_up_traffic() {
+    let desk = Desk::new();
+    desk.generate(
+        "traffic.ndjson",
+        &["--chats", "200", "--days", "7", "--seed", "1"],
+    );
+    desk.ok(&["import", "traffic.ndjson"]);
+    desk.ok(&["transform"]);
+    desk.write("targets.csv", "department_id,seconds\n30641,20\n");
+    desk.write("all.sql", "SELECT 1 AS a; SELECT 2 AS b;");
+    fs::create_dir(desk.path("reports")).expect("a folder");
+    desk.write(
+        "reports/my_own.sql",
+        "SELECT count(*) AS chats FROM fact_chats",
+    );
+    let mut lines = readme_examples();
+    for command in [
+        "query",
+        "shell",
+        "history",
+        "functions",
+        "queries",
+        "describe",
+    ] {
+        let help = desk.ok(&[command, "--help"]);
+        lines.extend(
+            examples(&help)
+                .into_iter()
+                .map(|line| line.trim().to_owned()),
+        );
+    }
+    let mut answered = 0;
+    for line in lines {
+        // What the doctor finds is another question, and another exit code.
+        if line.is_empty() || line.starts_with("huggy-etl doctor") {
+            continue;
+        }
+        let output = shell("sh", &desk, &line);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}\n{stderr}");
+        let answer = match line.split_once(" > ").or_else(|| line.split_once(" -o ")) {
+            Some((_, file)) => desk.ok(&["query", "-c", &format!("SELECT * FROM '{file}'")]),
+            None => String::from_utf8(output.stdout).expect("text"),
+        };
+        // A table without rows is its header between three lines; a shell that nothing is asked says nothing.
+        let least = match (
+            line.contains("--format csv"),
+            line.starts_with("huggy-etl shell"),
+        ) {
+            (true, _) if !line.contains(" > ") => 2,
+            (_, true) => 0,
+            _ => 5,
+        };
+        assert!(answer.lines().count() >= least, "{line}\n{answer}");
+        answered += 1;
+    }
+    assert!(answered > 20, "{answered} examples");
+}
+
+/// Runs a line in the desk's folder, in which `huggy-etl` is our binary.
+fn shell(program: &str, desk: &Desk, line: &str) -> Output {
     let binary = Path::new(env!("CARGO_BIN_EXE_huggy-etl"));
     let folder = binary.parent().expect("the binary lies in a folder");
-    let mut path = std::env::var_os("PATH").unwrap_or_default();
-    path = std::env::join_paths(
-        std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path)),
-    )
-    .expect("a search path");
-    let output = Command::new(shell)
-        .args(["-c", script])
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    Command::new(program)
+        .args(["-c", line])
         .current_dir(desk.path(""))
-        .env("PATH", path)
+        .env("PATH", std::env::join_paths(path).expect("a search path"))
         .env("HOME", desk.path(""))
+        .stdin(Stdio::null())
         .output()
-        .expect("running the shell");
+        .expect("running the shell")
+}
+
+/// What a shell offers for a line, asked through the script that we print for it.
+fn offered(desk: &Desk, program: &str, script: &str) -> String {
+    let output = shell(program, desk, script);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{shell}: {stderr}");
-    assert_eq!(stderr, "", "{shell}");
+    assert!(output.status.success(), "{program}: {stderr}");
+    assert_eq!(stderr, "", "{program}");
     String::from_utf8(output.stdout).expect("text")
 }
 

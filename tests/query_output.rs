@@ -35,6 +35,10 @@ fn the_ending_of_a_file_names_its_format_and_files_are_read_back() {
         ("data/*.csv", 10),
         ("data/[2-9].csv", 7),
         ("data/?.csv", 10),
+        ("data/*/*.csv", 11),
+        ("*/more/3.csv", 11),
+        ("data/**/*.csv", 21),
+        ("data/more/../2.csv", 7),
     ] {
         let found = desk.number(&format!("SELECT sum(n) FROM '{pattern}'"));
         assert_eq!(found, sum, "{pattern}");
@@ -185,6 +189,31 @@ fn what_exceeds_the_terminal_is_paged_and_else_shown() {
     // A pager that is not there is no reason to show nothing.
     let shown = at_terminal(&desk, "cols 60 rows 20", "no-such-pager", many);
     assert!(shown.contains(" 30 |"), "{shown}");
+}
+
+#[test]
+fn that_there_is_nothing_is_told_at_a_terminal_and_else_shown_by_the_header() {
+    let desk = Desk::new();
+    let nothing = "SELECT 1 AS n WHERE false";
+    let shown = at_terminal(&desk, "cols 60 rows 20", "cat", nothing);
+    assert!(
+        shown.contains("| n |") && shown.ends_with("0 rows\n"),
+        "{shown}"
+    );
+    for (format, expected) in [("csv", "n\n"), ("json", "[]\n"), ("ndjson", "")] {
+        let printed = desk.run(&["query", "-c", nothing, "--format", format]);
+        assert_eq!(
+            (
+                printed.code,
+                printed.stdout.as_str(),
+                printed.stderr.as_str()
+            ),
+            (Some(0), expected, ""),
+            "{format}"
+        );
+    }
+    let one = at_terminal(&desk, "cols 60 rows 20", "cat", "SELECT 1 AS n");
+    assert!(!one.contains("rows"), "{one}");
 }
 
 #[test]

@@ -242,6 +242,69 @@ fn distinct_values_are_counted_right_and_within_the_memory() {
 }
 
 #[test]
+fn tables_of_the_run_keep_to_the_memory_and_give_it_back() {
+    let desk = Desk::new();
+    let run = |sql: &str| desk.run(&["query", "--memory", "32MiB", "--format", "csv", "-c", sql]);
+    let table = |name: &str| {
+        format!(
+            "CREATE TABLE {name} AS SELECT repeat('x', 100) || value AS x FROM generate_series(1, 200000);"
+        )
+    };
+    let two = run(&[table("a"), table("b")].concat());
+    assert_eq!(two.code, Some(1), "{}", two.stderr);
+    for told in [
+        "table b keeps its rows in memory",
+        "CREATE VIEW",
+        "--memory",
+    ] {
+        assert!(two.stderr.contains(told), "{told}: {}", two.stderr);
+    }
+    // One has room, also after others have gone.
+    let dropped = [
+        &table("a"),
+        "DROP TABLE a;",
+        &table("b"),
+        "SELECT count(*) AS n FROM b",
+    ]
+    .concat();
+    let printed = run(&dropped);
+    assert_eq!(
+        (printed.code, printed.stdout.as_str()),
+        (Some(0), "n\n200000\n"),
+        "{}",
+        printed.stderr
+    );
+    // What batches share is there once: so many rows of one long text are no more than the text.
+    let shared = "CREATE TABLE t AS SELECT long.x FROM generate_series(1, 100000) AS rows,
+        (SELECT repeat('x', 100000) AS x) AS long; SELECT count(*) AS n, min(length(x)) AS x FROM t";
+    let printed = run(shared);
+    assert_eq!(
+        (printed.code, printed.stdout.as_str()),
+        (Some(0), "n,x\n100000,100000\n"),
+        "{}",
+        printed.stderr
+    );
+    let kept = "CREATE TABLE t AS SELECT 1 AS n; CREATE TABLE IF NOT EXISTS t AS SELECT 2 AS n;
+        CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM t; CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM u;
+        SELECT t.n, u.n AS un FROM t, u";
+    assert_eq!(run(kept).stdout, "n,un\n1,3\n");
+    for (sql, expected) in [
+        (
+            "CREATE TABLE t AS SELECT 1 AS n; CREATE TABLE t AS SELECT 2 AS n",
+            "CREATE OR REPLACE TABLE makes it anew",
+        ),
+        (
+            "CREATE TABLE t AS SELECT a.n, b.n FROM (SELECT 1 AS n) a, (SELECT 2 AS n) b",
+            "two columns n; name one by AS",
+        ),
+    ] {
+        let printed = run(sql);
+        assert_eq!(printed.code, Some(1), "{sql}");
+        assert!(printed.stderr.contains(expected), "{}", printed.stderr);
+    }
+}
+
+#[test]
 fn a_sort_beyond_its_memory_spills() {
     let desk = Desk::new();
     let sql = "SELECT value, repeat('x', 50) AS x FROM generate_series(1, 400000) ORDER BY value * 7919 % 400009";

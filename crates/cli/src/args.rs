@@ -170,12 +170,12 @@ pub struct Maintain {
 Examples:
   huggy-etl queries
   huggy-etl query wait_times --param from=2025-03-10 --param to=2025-03-16 --human
-  huggy-etl query service_level --param seconds=60 --param channel=whatsapp-enterprise -o march.parquet
+  huggy-etl query service_level --param seconds=60 --param channel=email -o service.parquet
   huggy-etl query reports/my_own.sql --format csv > report.csv
   huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1'
   huggy-etl query -c 'SELECT * FROM fact_chats WHERE chat_id = $chat' --param chat=21000000
-  huggy-etl query -c \"SELECT * FROM fact_chats c JOIN 'targets.csv' t ON t.department_id = c.department_id\"
-  huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at '2024-03-01 18:00'
+  huggy-etl query -c \"SELECT * FROM fact_chats JOIN 'targets.csv' USING (department_id)\"
+  huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at 1
   huggy-etl query --keep-going --timing < all.sql"
 )]
 pub struct Query {
@@ -239,7 +239,7 @@ pub struct Query {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:
   huggy-etl shell
-  huggy-etl shell --at '2024-03-01 18:00'
+  huggy-etl shell --at 1
   echo '.run wait_times from=2025-03-10' | huggy-etl shell")]
 pub struct Shell {
     /// Read the lake as it was: at an instant or, in statements that name one table, at a version of it
@@ -251,8 +251,8 @@ pub struct Shell {
 #[command(after_help = "Examples:
   huggy-etl export --to s3://my-bucket/parquet
   huggy-etl export --to ./parquet fact_chats fact_messages --partition month
-  huggy-etl export --to ./parquet --query sessions_by_day --query wait_times --param from=2025-03-10
-  huggy-etl export --to ./parquet -c 'SELECT * FROM fact_chats WHERE channel = $c' --param c=widget --name widget_chats
+  huggy-etl export --to ./parquet --query sessions_by_day --query wait_times
+  huggy-etl export --to ./parquet -c 'SELECT * FROM dim_agents WHERE name > $n' --param n=M --name late
   huggy-etl export --to ./handed_over --snapshot")]
 pub struct Export {
     /// Where to: a path, or a file://, s3://, az:// or gs:// URL, outside of the lake
@@ -290,7 +290,7 @@ pub struct Export {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  huggy-etl history fact_chats\n  huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at 12"
+    after_help = "Examples:\n  huggy-etl history fact_chats\n  huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at 1"
 )]
 pub struct History {
     /// Name of the table

@@ -17,7 +17,10 @@ pub enum QueryError {
     Parameter(String),
 
     /// The query does not fit its memory: narrow it, or allow it more.
-    #[error("the query needs more memory than it may use; narrow it or raise the limit: {0}")]
+    #[error(
+        "the query needs more memory than it may use; narrow it, or raise the limit (--memory, or the setting \
+        query_memory_bytes): {0}"
+    )]
     Memory(String),
 
     /// The lake cannot be opened or listed.

@@ -1,8 +1,8 @@
 //! Files of this machine as tables: `FROM 'targets.csv'`. CSV and TSV with a header, JSON as an array or
-//! an object a line, Parquet; several at once by a pattern such as `'2024-*.csv'`.
+//! an object a line, Parquet; several at once by a pattern such as `'2024-*.csv'` or `'*/targets.csv'`.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -16,6 +16,9 @@ use datafusion::datasource::listing::{
 };
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::object_store::ObjectStoreExt;
+use url::Url;
 
 /// A column's type is read from so many rows: a file where it shows later is rare.
 const ROWS_OF_TYPES: usize = 10_000;
@@ -25,7 +28,7 @@ pub(crate) fn is_file(name: &str) -> bool {
     !name.contains("://") && extension(name).is_some()
 }
 
-/// Whether it stands for the files of a folder whose names match it.
+/// Whether it stands for the files whose names match it.
 pub(crate) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?', '['])
 }
@@ -43,28 +46,56 @@ pub(crate) async fn open_file(
     name: &str,
     state: &SessionState,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
-    let is_pattern = is_pattern(name);
-    let (Some(extension), true) = (extension(name), is_pattern || Path::new(name).is_file()) else {
+    let Some(extension) = extension(name) else {
         return Ok(None);
     };
-    let location = ListingTableUrl::parse(name)?;
-    let options = ListingOptions::new(format(name, extension)).with_file_extension(extension);
-    let schema = match options.infer_schema(state, &location).await {
-        Err(error) if is_pattern && finds_nothing(&error) => return Ok(None),
-        schema => schema.map_err(|error| plan_datafusion_err!("{name}: {}", plainly(&error)))?,
+    let files = files(name)?;
+    let Some(first) = files.first() else {
+        return Ok(None);
     };
+    let format = format(first, extension);
+    let store = state
+        .runtime_env()
+        .object_store(ObjectStoreUrl::local_filesystem())?;
+    let (mut locations, mut objects) = (Vec::new(), Vec::new());
+    for file in &files {
+        let location = Url::from_file_path(file)
+            .map_err(|()| plan_datafusion_err!("{name}: the path cannot be read"))?;
+        let location = ListingTableUrl::try_new(location, None)?;
+        objects.push(store.head(location.prefix()).await?);
+        locations.push(location);
+    }
+    let schema = format
+        .infer_schema(state, &store, &objects)
+        .await
+        .map_err(|error| plan_datafusion_err!("{name}: {}", plainly(&error)))?;
     if schema.fields().is_empty() {
         return Ok(None);
     }
-    let config = ListingTableConfig::new(location)
-        .with_listing_options(options)
+    let config = ListingTableConfig::new_with_multi_paths(locations)
+        .with_listing_options(ListingOptions::new(format).with_file_extension(""))
         .with_schema(schema);
     Ok(Some(Arc::new(ListingTable::try_new(config)?)))
 }
 
-/// Whether it is DataFusion's sentence about a pattern that no file matches.
-fn finds_nothing(error: &DataFusionError) -> bool {
-    matches!(error.find_root(), DataFusionError::Plan(message) if message.starts_with("No files found"))
+/// The files of that name. In a pattern `*` stands for a part of one name, `**` for folders of any depth.
+fn files(name: &str) -> Result<Vec<PathBuf>> {
+    if Path::new(name).is_file() {
+        return Ok(vec![std::fs::canonicalize(name)?]);
+    }
+    if !is_pattern(name) {
+        return Ok(Vec::new());
+    }
+    let matching =
+        glob::glob(name).map_err(|error| plan_datafusion_err!("{name}: {}", error.msg))?;
+    let mut files = Vec::new();
+    for path in matching {
+        let path = path.map_err(|error| plan_datafusion_err!("{name}: {error}"))?;
+        if path.is_file() {
+            files.push(std::fs::canonicalize(path)?);
+        }
+    }
+    Ok(files)
 }
 
 /// Without the kinds of errors that are told before it, each by the one that wraps it.
@@ -74,7 +105,7 @@ fn plainly(error: &DataFusionError) -> String {
     parts.next().unwrap_or(&message).to_owned()
 }
 
-fn format(name: &str, extension: &str) -> Arc<dyn FileFormat> {
+fn format(file: &Path, extension: &str) -> Arc<dyn FileFormat> {
     let separated = || {
         CsvFormat::default()
             .with_has_header(true)
@@ -86,15 +117,15 @@ fn format(name: &str, extension: &str) -> Arc<dyn FileFormat> {
         "parquet" => Arc::new(ParquetFormat::default()),
         _ => Arc::new(
             JsonFormat::default()
-                .with_newline_delimited(!begins_an_array(name))
+                .with_newline_delimited(!begins_an_array(file))
                 .with_schema_infer_max_rec(ROWS_OF_TYPES),
         ),
     }
 }
 
-/// Whether the file is one JSON array, by its first character; of a pattern no.
-fn begins_an_array(name: &str) -> bool {
-    let Ok(file) = std::fs::File::open(name) else {
+/// Whether the file is one JSON array, by its first character.
+fn begins_an_array(file: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(file) else {
         return false;
     };
     let mut bytes = std::io::BufReader::new(file)

@@ -28,6 +28,7 @@ mod memory;
 mod mistake;
 mod naming;
 mod output;
+mod own_table;
 mod parameters;
 mod saved;
 mod service_level;

@@ -220,6 +220,7 @@ fn function_place(statement: &Statement, name: &str) -> Option<Place> {
 impl From<DataFusionError> for Mistake {
     fn from(error: DataFusionError) -> Self {
         let place = place(&error);
+        let candidates = candidates(&error);
         match error {
             DataFusionError::External(source) => {
                 Mistake::Known(match source.downcast::<LakeError>() {
@@ -230,7 +231,7 @@ impl From<DataFusionError> for Mistake {
                     Err(source) => QueryError::Failed(source.to_string()),
                 })
             }
-            error => classify(error.find_root(), place),
+            error => classify(error.find_root(), place, &candidates),
         }
     }
 }
@@ -265,7 +266,7 @@ impl From<Mistake> for QueryError {
     }
 }
 
-fn classify(error: &DataFusionError, place: Option<Place>) -> Mistake {
+fn classify(error: &DataFusionError, place: Option<Place>, candidates: &[String]) -> Mistake {
     let wrong = |what: &dyn Display| QueryError::Sql(SqlMistake::at(what.to_string(), place));
     Mistake::Known(match error {
         DataFusionError::Plan(message) => match missing_table(message) {
@@ -289,8 +290,12 @@ fn classify(error: &DataFusionError, place: Option<Place>) -> Mistake {
             } => wrong(&unknown_column(field, valid_fields)),
             SchemaError::AmbiguousReference { field } => {
                 let name = &field.name;
+                let columns = match candidates {
+                    [] => format!("TABLE.{name}"),
+                    columns => columns.join(" or "),
+                };
                 wrong(&format!(
-                    "column {name} is one of several tables; write TABLE.{name}"
+                    "column {name} exists in several tables: write {columns}"
                 ))
             }
             error => wrong(error),
@@ -450,6 +455,34 @@ fn place(error: &DataFusionError) -> Option<Place> {
         DataFusionError::Collection(errors) => errors.first().and_then(place),
         DataFusionError::Shared(inner) => place(inner),
         _ => None,
+    }
+}
+
+/// The columns that a name without a table can mean, which DataFusion only tells in notes.
+fn candidates(error: &DataFusionError) -> Vec<String> {
+    let DataFusionError::Diagnostic(diagnostic, inner) = error else {
+        return match error {
+            DataFusionError::Context(_, inner) => candidates(inner),
+            DataFusionError::Collection(errors) => {
+                errors.first().map(candidates).unwrap_or_default()
+            }
+            DataFusionError::Shared(inner) => candidates(inner),
+            _ => Vec::new(),
+        };
+    };
+    let notes = diagnostic.notes.iter();
+    let named: Vec<String> = notes
+        .filter_map(|note| note.message.strip_prefix("possible column "))
+        .map(|column| {
+            column
+                .trim_start_matches(&format!("{CATALOG}.{SCHEMA}."))
+                .to_owned()
+        })
+        .collect();
+    if named.is_empty() {
+        candidates(inner)
+    } else {
+        named
     }
 }
 

@@ -3,13 +3,15 @@
 //! Every table keeps the version at which a statement first named it, so that all see the same rows, and
 //! views and tables that statements make are there for those that follow.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{CreateMemoryTable, DdlStatement, LogicalPlan};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -26,6 +28,7 @@ use crate::files::is_file;
 use crate::memory::PeakPool;
 use crate::mistake::{Mistake, MistakeContext};
 use crate::naming;
+use crate::own_table::OwnTable;
 use crate::parameters::{Bindings, Script};
 use crate::stats::Watch;
 use crate::syntax::parse;
@@ -212,8 +215,57 @@ impl Session {
         forget_temporary(&mut statement);
         let plan = state.statement_to_plan(statement).await?;
         verify(&plan, prepared.purpose, &prepared.statement)?;
-        let plan = prepared.bindings.bind(plan)?;
-        Ok(self.context.execute_logical_plan(plan).await?)
+        match prepared.bindings.bind(plan)? {
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
+                self.make_table(table).await?;
+                Ok(self.context.read_empty()?)
+            }
+            plan => Ok(self.context.execute_logical_plan(plan).await?),
+        }
+    }
+
+    /// As DataFusion does, but within the memory that queries may use.
+    async fn make_table(&self, make: CreateMemoryTable) -> Result<(), Mistake> {
+        let name = make.name.table();
+        let exists = self.schema.table(name).await?.is_some();
+        match (make.if_not_exists, make.or_replace, exists) {
+            (true, true, _) => {
+                return Err(
+                    QueryError::sql("IF NOT EXISTS and OR REPLACE exclude each other").into(),
+                );
+            }
+            (true, false, true) => return Ok(()),
+            (false, false, true) => {
+                let advice = match self.schema.own_table(name) {
+                    Some(_) => "CREATE OR REPLACE TABLE makes it anew",
+                    None => "it is one of the lake's, which queries only read: choose another name",
+                };
+                return Err(
+                    QueryError::sql(format!("table {name} exists already; {advice}")).into(),
+                );
+            }
+            _ => {}
+        }
+        let mut names = HashSet::new();
+        let columns = make.input.schema().fields().iter();
+        if let Some(twice) = columns
+            .map(|column| column.name())
+            .find(|name| !names.insert(*name))
+        {
+            return Err(QueryError::sql(format!(
+                "table {name} would have two columns {twice}; name one by AS"
+            ))
+            .into());
+        }
+        if exists {
+            self.schema.deregister_table(name)?;
+        }
+        let rows = DataFrame::new(self.context.state(), make.input.as_ref().clone());
+        let pool: Arc<dyn MemoryPool> = self.pool.clone();
+        let table = OwnTable::new(name, rows, &pool).await?;
+        self.schema
+            .register_table(name.to_owned(), Arc::new(table))?;
+        Ok(())
     }
 
     /// The lake's tables that the plan scans, once for each scan.

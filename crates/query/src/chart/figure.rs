@@ -436,6 +436,7 @@ impl Rows {
             return Err(impossible(format!("all values of {value} are NULL")));
         }
         let mut cells: Vec<Vec<Option<f64>>> = cells.chunks(width).map(<[_]>::to_vec).collect();
+        let is_ordered = columns.values.is_some();
         let (mut columns, mut rows) = (columns.labels, rows.labels);
         if height > MOST_ROWS_OF_HEAT || width > MOST_COLUMNS_OF_HEAT {
             self.notes.push(format!(
@@ -459,6 +460,7 @@ impl Rows {
         let body = Body::Heat(Heat {
             columns,
             column_name,
+            is_ordered,
             rows,
             row_name,
             cells,

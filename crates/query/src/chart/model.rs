@@ -76,6 +76,8 @@ pub(super) struct Bars {
 pub(super) struct Heat {
     pub columns: Vec<String>,
     pub column_name: String,
+    /// Whether the columns are points of time or numbers in their order: then some of their labels do for all.
+    pub is_ordered: bool,
     pub rows: Vec<String>,
     pub row_name: String,
     /// By row, then by column.

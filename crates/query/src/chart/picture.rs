@@ -92,6 +92,20 @@ impl Plot {
         }
     }
 
+    /// Less the room for names below, which stand upright where they are too wide to stand side by side.
+    fn above_names(&self, names: &[String]) -> (Plot, Stand) {
+        let widest = names.iter().map(|name| text_width(name, TEXT)).max();
+        let widest = widest.unwrap_or_default();
+        if widest + 12 <= self.width() / names.len().max(1) as i32 {
+            return (self.above_axis(), Stand::SideBySide);
+        }
+        let plot = Plot {
+            bottom: self.bottom - 34 - widest,
+            ..*self
+        };
+        (plot, Stand::Upright { longest: widest })
+    }
+
     /// Above an axis, and beside the names of rows, which stand at the left.
     fn beside(&self, names: &[String]) -> Plot {
         let widest = names.iter().map(|name| text_width(name, TEXT)).max();
@@ -108,6 +122,15 @@ impl Plot {
             .map(|(value, label)| (self.x(axis.share(*value)), label.clone()))
             .collect()
     }
+}
+
+/// How the labels of an axis below stand.
+#[derive(Clone, Copy)]
+enum Stand {
+    /// Those left out that would touch the one before.
+    SideBySide,
+    /// From below to their tick; in pixels.
+    Upright { longest: i32 },
 }
 
 fn draw(canvas: &Canvas, figure: &Figure, (width, height): (u32, u32)) -> Drawn {
@@ -189,11 +212,16 @@ impl Canvas<'_, '_> {
     }
 
     fn upright(&self, text: &str, at: (i32, i32)) -> Drawn {
+        self.turned(text, at, (HPos::Center, VPos::Top))
+    }
+
+    /// From below to above.
+    fn turned(&self, text: &str, at: (i32, i32), anchor: (HPos, VPos)) -> Drawn {
         let style = ("sans-serif", TEXT)
             .into_font()
             .transform(FontTransform::Rotate270)
             .color(&FAINT)
-            .pos(Pos::new(HPos::Center, VPos::Top));
+            .pos(Pos::new(anchor.0, anchor.1));
         self.area.draw(&Text::new(text.to_owned(), at, style))
     }
 
@@ -275,27 +303,39 @@ impl Canvas<'_, '_> {
         )
     }
 
-    /// Labels below the plot, those left out that would touch the one before.
-    fn below(&self, plot: Plot, labels: &[(i32, String)], name: &str) -> Drawn {
+    /// Labels below the plot, and what they are. The last one moves to where it is whole.
+    fn below(&self, plot: Plot, labels: &[(i32, String)], stand: Stand, name: &str) -> Drawn {
+        let end = plot.right + MARGIN + 4;
         let mut free_from = i32::MIN;
         for (x, label) in labels {
-            let half = text_width(label, TEXT) / 2;
-            if x - half < free_from || x + half > plot.right + MARGIN + 8 {
+            let half = match stand {
+                Stand::SideBySide => text_width(label, TEXT) / 2,
+                Stand::Upright { .. } => TEXT / 2,
+            };
+            let middle = (*x).min(end - half);
+            if middle - half < free_from {
                 continue;
             }
             self.line((*x, plot.bottom), (*x, plot.bottom + 5), FAINT, 1)?;
-            self.text(
-                label,
-                (*x, plot.bottom + 9),
-                TEXT,
-                FAINT,
-                (HPos::Center, VPos::Top),
-            )?;
-            free_from = x + half + 12;
+            let at = (middle, plot.bottom + 9);
+            match stand {
+                Stand::SideBySide => {
+                    self.text(label, at, TEXT, FAINT, (HPos::Center, VPos::Top))?;
+                    free_from = middle + half + 12;
+                }
+                Stand::Upright { .. } => {
+                    self.turned(label, at, (HPos::Right, VPos::Center))?;
+                    free_from = middle + half;
+                }
+            }
         }
+        let line = match stand {
+            Stand::SideBySide => 30,
+            Stand::Upright { longest } => 16 + longest,
+        };
         self.text(
             name,
-            ((plot.left + plot.right) / 2, plot.bottom + 30),
+            ((plot.left + plot.right) / 2, plot.bottom + line),
             TEXT,
             FAINT,
             (HPos::Center, VPos::Top),
@@ -312,9 +352,16 @@ impl Canvas<'_, '_> {
     ) -> Drawn {
         let (low, high) = line_extent(series);
         let y_axis = axis(y.unit, low, high, 6);
-        let plot = self.left_axis(plot.above_axis(), &y_axis, &y.name)?;
         let x_axis = x.axis(8, shortened);
-        self.below(plot, &plot.ticks(&x_axis), x_name)?;
+        let (plot, stand) = match x {
+            Positions::Names(names) => {
+                let names: Vec<String> = names.iter().map(|name| shortened(name)).collect();
+                plot.above_names(&names)
+            }
+            Positions::Times(_) | Positions::Numbers(..) => (plot.above_axis(), Stand::SideBySide),
+        };
+        let plot = self.left_axis(plot, &y_axis, &y.name)?;
+        self.below(plot, &plot.ticks(&x_axis), stand, x_name)?;
         self.line(
             (plot.left, plot.bottom),
             (plot.right, plot.bottom),
@@ -364,7 +411,7 @@ impl Canvas<'_, '_> {
             .enumerate()
             .map(|(place, label)| (middle(place), shortened(label)))
             .collect();
-        self.below(plot, &labels, &bars.x_name)?;
+        self.below(plot, &labels, Stand::SideBySide, &bars.x_name)?;
         for place in 0..bars.labels.len() {
             for (number, from, to, side) in bar_parts(bars, place) {
                 let (left, right) = across(middle(place), slot * 0.76, side, bars);
@@ -391,7 +438,7 @@ impl Canvas<'_, '_> {
             let x = plot.x(x_axis.share(*value));
             self.line((x, plot.top), (x, plot.bottom), GRID, 1)?;
         }
-        self.below(plot, &plot.ticks(&x_axis), &bars.y.name)?;
+        self.below(plot, &plot.ticks(&x_axis), Stand::SideBySide, &bars.y.name)?;
         self.upright(&bars.x_name, (MARGIN, (plot.top + plot.bottom) / 2))?;
         let slot = f64::from(plot.bottom - plot.top) / labels.len().max(1) as f64;
         for (place, label) in labels.iter().enumerate() {
@@ -434,7 +481,7 @@ impl Canvas<'_, '_> {
                 .filter(|(value, _)| (low..=high).contains(value))
                 .collect(),
         };
-        self.below(plot, &plot.ticks(&x_axis), &x.name)?;
+        self.below(plot, &plot.ticks(&x_axis), Stand::SideBySide, &x.name)?;
         for bin in bins.iter().filter(|bin| bin.count > 0) {
             let corners = [
                 (
@@ -455,12 +502,22 @@ impl Canvas<'_, '_> {
 
     fn heat(&self, plot: Plot, heat: &Heat) -> Drawn {
         let rows: Vec<String> = heat.rows.iter().map(|row| shortened(row)).collect();
+        let columns: Vec<String> = heat.columns.iter().map(|name| shortened(name)).collect();
         // Above the plot stands what its colors measure.
-        let plot = Plot {
+        let beside = Plot {
             right: plot.right - 92,
             top: plot.top + 18,
             ..plot.beside(&rows)
         };
+        let (below, stand) = match heat.is_ordered {
+            true => (beside, Stand::SideBySide),
+            false => Plot {
+                bottom: plot.bottom,
+                ..beside
+            }
+            .above_names(&columns),
+        };
+        let plot = below;
         let values = heat.cells.iter().flatten().flatten().copied();
         let (low, high) = extent(values).unwrap_or((0.0, 1.0));
         let scale = axis(heat.value.unit, low.min(0.0), high, 5);
@@ -508,18 +565,9 @@ impl Canvas<'_, '_> {
                 }
             }
         }
-        let labels: Vec<(i32, String)> = heat
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(place, name)| {
-                (
-                    plot.left + at(place, slot_x) + (slot_x / 2.0) as i32,
-                    shortened(name),
-                )
-            })
-            .collect();
-        self.below(plot, &labels, &heat.column_name)?;
+        let middle = |place| plot.left + at(place, slot_x) + (slot_x / 2.0) as i32;
+        let labels: Vec<(i32, String)> = (0..columns.len()).map(middle).zip(columns).collect();
+        self.below(plot, &labels, stand, &heat.column_name)?;
         self.upright(&heat.row_name, (MARGIN, (plot.top + plot.bottom) / 2))?;
         self.scale(plot, &scale, &heat.value.name)
     }

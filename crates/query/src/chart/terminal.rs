@@ -117,6 +117,21 @@ impl Page {
         }
     }
 
+    /// In as few lines as they need, none broken.
+    fn listed(&mut self, items: impl Iterator<Item = String>) {
+        let mut line = String::new();
+        for item in items {
+            if !line.is_empty() && width(&line) + 3 + width(&item) > usize::from(self.sheet.width) {
+                self.line(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line += "   ";
+            }
+            line += &item;
+        }
+        self.line(line);
+    }
+
     /// Names beside their signs; one series is named by its axis.
     fn legend(&mut self, series: &[Series], signs: &[char]) {
         if series.len() < 2 {
@@ -248,6 +263,7 @@ impl Page {
         let Heat {
             columns,
             column_name,
+            is_ordered,
             rows,
             row_name,
             cells,
@@ -265,13 +281,21 @@ impl Page {
         };
         let room = usize::from(self.sheet.width).saturating_sub(margin + 2);
         let widest = widest(columns) + 1;
-        let cell = (room / columns.len().max(1)).clamp(1, widest.clamp(2, 6));
+        let slot = room / columns.len().max(1);
+        let cell = match !is_ordered && widest <= slot {
+            true => widest,
+            false => slot.clamp(1, widest.clamp(2, 6)),
+        };
+        let named = spread(columns, cell, room);
+        // Of names none is left out: where they have no room, numbers stand for them.
+        let is_numbered = named.is_partial && !is_ordered;
+        let numbers: Vec<String> = (1..=columns.len()).map(|place| place.to_string()).collect();
+        let labels = match is_numbered {
+            true => spread(&numbers, cell, room).line,
+            false => named.line,
+        };
         self.line(format!("{} │ {column_name}", right(row_name, margin)));
-        self.line(format!(
-            "{} │{}",
-            " ".repeat(margin),
-            spread(columns, cell, room)
-        ));
+        self.line(format!("{} │{labels}", " ".repeat(margin)));
         for (row, cells) in rows.iter().zip(cells) {
             let mut line = Row::default();
             line.push(format!("{} │", right(row, margin)));
@@ -283,6 +307,10 @@ impl Page {
                 line.colored(sign.to_string().repeat(cell), color);
             }
             self.rows.push(line);
+        }
+        if is_numbered {
+            let named = numbers.iter().zip(columns);
+            self.listed(named.map(|(number, name)| format!("{number} {}", shortened(name))));
         }
         let mut key = Row::default();
         key.push(format!(
@@ -483,19 +511,30 @@ fn shortened(text: &str) -> String {
     text.chars().take(LONGEST_LABEL - 1).chain(['…']).collect()
 }
 
-/// Names of columns above them, those left out that have no room.
-fn spread(names: &[String], cell: usize, room: usize) -> String {
+/// Names of columns above them.
+struct Spread {
+    line: String,
+    /// Whether some had no room.
+    is_partial: bool,
+}
+
+fn spread(names: &[String], cell: usize, room: usize) -> Spread {
     let mut line = String::new();
+    let mut is_partial = false;
     for (place, name) in names.iter().enumerate() {
         let start = place * cell;
         if width(&line) > start || start + width(name) > room {
+            is_partial = true;
             continue;
         }
         line += &" ".repeat(start - width(&line));
         line += name;
         line.push(' ');
     }
-    line.trim_end().to_owned()
+    Spread {
+        line: line.trim_end().to_owned(),
+        is_partial,
+    }
 }
 
 /// The axis below the plot, and its labels, those left out that would touch the one before.

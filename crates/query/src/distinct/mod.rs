@@ -10,7 +10,7 @@ mod counted;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -82,19 +82,11 @@ impl OptimizerRule for CountDistinctTogether {
         let names = NamePreserver::new_for_projection();
         let calls = aggregate.aggr_expr.iter().map(|expr| {
             let name = names.save(expr);
-            let (inner, alias) = match expr.clone() {
-                Expr::Alias(alias) => (*alias.expr.clone(), Some(alias)),
-                other => (other, None),
-            };
-            let inner = self.rewrite_call(inner, &aggregate.input)?;
-            changed |= inner.transformed;
-            Ok(match alias {
-                Some(alias) => Expr::Alias(datafusion::logical_expr::expr::Alias {
-                    expr: Box::new(inner.data),
-                    ..alias
-                }),
-                None => name.restore(inner.data),
-            })
+            let call = expr
+                .clone()
+                .transform_up(|expr| self.rewrite_call(expr, &aggregate.input))?;
+            changed |= call.transformed;
+            Ok(name.restore(call.data))
         });
         let calls: Vec<Expr> = calls.collect::<Result<_>>()?;
         if !changed {

@@ -117,6 +117,11 @@ impl Destination {
         }
     }
 
+    /// Whether nothing is seen of what is written before all of it is.
+    pub fn shows_at_the_end(&self) -> bool {
+        matches!(self, Destination::Screen { .. })
+    }
+
     /// The file that is there until all is done.
     pub fn unfinished(&self) -> Option<PathBuf> {
         match self {

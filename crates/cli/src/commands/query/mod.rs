@@ -7,7 +7,7 @@ mod progress;
 mod report;
 mod source;
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
 use anyhow::anyhow;
@@ -20,7 +20,7 @@ use crate::exit::Failure;
 use ::query::{Format, Prepared, QueryError, ResultSummary, Script, Session};
 use destination::Destination;
 use progress::Progress;
-use report::{tell, tell_of_nothing};
+use report::{about, nothing};
 use source::Source;
 
 pub use drawing::Drawing;
@@ -76,6 +76,7 @@ async fn answer(
         out,
         results: 0,
         exceeds_screen: false,
+        told: Vec::new(),
     };
     let mut failed = false;
     for statement in &statements {
@@ -87,12 +88,12 @@ async fn answer(
                 failed = true;
             }
             Err(error) => {
-                run.out.give_up()?;
+                run.give_up()?;
                 return Err(source.failure(error));
             }
         }
     }
-    run.out.finish(run.exceeds_screen)?;
+    run.finish()?;
     if failed { Err(Failure::Told) } else { Ok(()) }
 }
 
@@ -104,6 +105,8 @@ struct Run<'a> {
     out: Destination,
     results: usize,
     exceeds_screen: bool,
+    /// What is to be said once the results are shown.
+    told: Vec<String>,
 }
 
 impl Run<'_> {
@@ -112,6 +115,7 @@ impl Run<'_> {
         let answer = self.session.execute(statement).await?;
         let watch = answer.watch();
         let mut summary = ResultSummary::default();
+        let mut lines = Vec::new();
         if statement.has_rows() {
             if self.results > 0 {
                 self.out.write_all(self.format.separator())?;
@@ -127,11 +131,34 @@ impl Run<'_> {
             drop(progress);
             // A chart says so itself; what takes long to show is told by `--timing`.
             if self.drawing.is_none() && !self.args.timing {
-                tell_of_nothing(&summary);
+                lines.extend(nothing(&summary));
             }
         }
         self.exceeds_screen |= summary.left_out.exceeds_screen;
-        tell(self.args, &summary, start.elapsed(), &watch);
+        lines.extend(about(self.args, &summary, start.elapsed(), &watch));
+        Ok(self.narrate(lines)?)
+    }
+
+    /// What is said about a result comes behind it.
+    fn narrate(&mut self, lines: Vec<String>) -> io::Result<()> {
+        if self.out.shows_at_the_end() {
+            self.told.extend(lines);
+            return Ok(());
+        }
+        self.out.flush()?;
+        lines.iter().for_each(|line| eprintln!("{line}"));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        self.out.finish(self.exceeds_screen)?;
+        self.told.iter().for_each(|line| eprintln!("{line}"));
+        Ok(())
+    }
+
+    fn give_up(self) -> Result<(), Failure> {
+        self.out.give_up()?;
+        self.told.iter().for_each(|line| eprintln!("{line}"));
         Ok(())
     }
 }

@@ -20,74 +20,82 @@ pub fn failure(error: QueryError) -> Failure {
 }
 
 /// That there is nothing to see, at a terminal.
-pub(super) fn tell_of_nothing(summary: &ResultSummary) {
-    if summary.rows == 0 && std::io::stderr().is_terminal() {
-        eprintln!("0 rows");
-    }
+pub(super) fn nothing(summary: &ResultSummary) -> Option<String> {
+    let is_seen = summary.rows == 0 && std::io::stderr().is_terminal();
+    is_seen.then(|| "0 rows".to_owned())
 }
 
 /// What was left out, always; what it took, if asked for.
-pub(super) fn tell(args: &Query, summary: &ResultSummary, took: Duration, watch: &Watch) {
+pub(super) fn about(
+    args: &Query,
+    summary: &ResultSummary,
+    took: Duration,
+    watch: &Watch,
+) -> Vec<String> {
+    let mut lines = Vec::new();
     if summary.truncated {
-        eprintln!(
+        lines.push(format!(
             "only the first {} rows are shown; --max-rows 0 shows all, as do the other formats",
             HumanCount(summary.rows as u64)
-        );
+        ));
     }
     let left_out = &summary.left_out;
     if left_out.cut_values > 0 {
-        eprintln!(
+        lines.push(format!(
             "values cut to fit the width: {}; --width 0 shows them whole",
             HumanCount(left_out.cut_values as u64)
-        );
+        ));
     }
     if !left_out.columns.is_empty() {
-        eprintln!(
+        lines.push(format!(
             "columns not shown, since they do not fit the width: {}; --width 0 shows all",
             left_out.columns.join(", ")
-        );
+        ));
     }
     if args.timing {
-        eprintln!(
+        lines.push(format!(
             "{} row{} in {:.3} s",
             HumanCount(summary.rows as u64),
             if summary.rows == 1 { "" } else { "s" },
             took.as_secs_f64()
-        );
+        ));
     }
     if args.stats {
-        stats(summary, watch);
+        lines.extend(stats(summary, watch));
     }
+    lines
 }
 
-fn stats(summary: &ResultSummary, watch: &Watch) {
+fn stats(summary: &ResultSummary, watch: &Watch) -> [String; 5] {
     let stats = watch.stats();
-    eprintln!(
-        "rows:   {} scanned, {} given",
-        stats.rows_scanned, summary.rows
-    );
-    eprintln!(
-        "files:  {} read, {} skipped",
-        stats.files_read, stats.files_skipped
-    );
-    eprintln!(
-        "bytes:  {} read, {} skipped ({} and {})",
-        stats.bytes_read,
-        stats.bytes_skipped,
-        HumanBytes(stats.bytes_read),
-        HumanBytes(stats.bytes_skipped)
-    );
-    eprintln!(
-        "groups: {} skipped of the files read",
-        stats.row_groups_skipped
-    );
     let resident =
         peak_resident_bytes().map_or("unknown".to_owned(), |bytes| HumanBytes(bytes).to_string());
-    eprintln!(
-        "memory: {} reserved at most, {resident} resident at most, {} spilled",
-        HumanBytes(stats.peak_reserved_bytes),
-        HumanBytes(stats.spilled_bytes)
-    );
+    [
+        format!(
+            "rows:   {} scanned, {} given",
+            stats.rows_scanned, summary.rows
+        ),
+        format!(
+            "files:  {} read, {} skipped",
+            stats.files_read, stats.files_skipped
+        ),
+        format!(
+            "bytes:  {} read, {} skipped ({} and {})",
+            stats.bytes_read,
+            stats.bytes_skipped,
+            HumanBytes(stats.bytes_read),
+            HumanBytes(stats.bytes_skipped)
+        ),
+        format!(
+            "groups: {} skipped of the files read",
+            stats.row_groups_skipped
+        ),
+        format!(
+            "memory: {} reserved at most, {resident} resident at most, {} spilled",
+            HumanBytes(stats.peak_reserved_bytes),
+            HumanBytes(stats.spilled_bytes)
+        ),
+    ]
 }
 
 /// The most memory that this process has had, where the system tells.
