@@ -3,14 +3,27 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
 use crate::error::LakeError;
-use crate::lease::Lease;
+use crate::lease::{Attempt, Lease, held};
 use crate::location::Lake;
 
+/// How long a lease runs, and how often it is renewed.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    lease: Duration,
+    renewed_every: Duration,
+    /// Where the storage did not answer.
+    tried_again_after: Duration,
+}
+
 /// A dead holder's lease expires soon; a living one renews it well before.
-const LEASE: TimeDelta = TimeDelta::seconds(20);
-const RENEWED_EVERY: Duration = Duration::from_secs(5);
+const TERMS: Terms = Terms {
+    lease: Duration::from_secs(20),
+    renewed_every: Duration::from_secs(5),
+    tried_again_after: Duration::from_secs(1),
+};
 /// How often one who waits for a lease looks again.
 pub(crate) const LOOKED_EVERY: Duration = Duration::from_millis(250);
 
@@ -31,7 +44,8 @@ impl Claim<'_> {
 
 impl Lake {
     /// Does the work while nobody else does it under the same name. Work that loses its lease, because the process
-    /// was stopped for too long, is broken off at the next point where it waits.
+    /// was stopped for too long or could not reach the storage for so long, is broken off at the next point where it
+    /// waits.
     ///
     /// # Errors
     /// [`LakeError::Held`] if another holds the lease, also where it passed to another; those of the work.
@@ -40,17 +54,39 @@ impl Lake {
         claim: Claim<'_>,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let mut lease = self.acquire(claim).await?;
+        self.alone_on(TERMS, claim, work).await
+    }
+
+    async fn alone_on<T, E: From<LakeError>>(
+        &self,
+        terms: Terms,
+        claim: Claim<'_>,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let (mut lease, asked) = self.acquire(terms, claim).await?;
+        // Others count from when they saw it, which was later, or by its record, which says as much.
+        let mut runs_until = asked + terms.lease;
+        let mut renewed_at = asked + terms.renewed_every;
         // On the heap: such work holds much, and may be done within other such work.
         let mut work = Box::pin(work);
-        let mut renewals = tokio::time::interval(RENEWED_EVERY);
-        renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        renewals.tick().await;
         let result = loop {
             tokio::select! {
                 // A lease that was lost is noticed before the work goes on.
                 biased;
-                _ = renewals.tick() => lease.renew(claim.holder, LEASE, (claim.clock)()).await?,
+                () = tokio::time::sleep_until(renewed_at) => {
+                    let asked = Instant::now();
+                    match lease.renew(claim.holder, terms.duration(), (claim.clock)()).await {
+                        Ok(()) => {
+                            runs_until = asked + terms.lease;
+                            renewed_at = asked + terms.renewed_every;
+                        }
+                        Err(error @ LakeError::Storage { .. }) if Instant::now() < runs_until => {
+                            tracing::warn!(%error, lease = claim.what, "a lease was not renewed; it runs on, and is tried again");
+                            renewed_at = runs_until.min(Instant::now() + terms.tried_again_after);
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                }
                 result = &mut work => break result,
             }
         };
@@ -60,16 +96,157 @@ impl Lake {
         result
     }
 
-    async fn acquire(&self, claim: Claim<'_>) -> Result<Lease, LakeError> {
-        let now = claim.clock;
-        let give_up = now() + claim.wait;
+    /// The lease, and when it was asked for.
+    ///
+    /// Whoever lives renews his lease, which gives it another number. One that stands unchanged for as long as a lease
+    /// runs is dead, even if its holder's clock was ahead and it says otherwise: such a one is worth watching.
+    async fn acquire(&self, terms: Terms, claim: Claim<'_>) -> Result<(Lease, Instant), LakeError> {
+        let Claim { what, holder, .. } = claim;
+        let wait = claim.wait.to_std().unwrap_or_default();
+        let began = Instant::now();
+        // The number that stands, and since when it is known to.
+        let mut standing: Option<(u64, Instant)> = None;
+        let mut was_renewed = false;
         loop {
-            match self.lease(claim.what, claim.holder, LEASE, now()).await {
-                Err(LakeError::Held { .. }) if now() < give_up => {
-                    tokio::time::sleep(LOOKED_EVERY).await;
-                }
-                result => return result,
+            let (asked, now) = (Instant::now(), (claim.clock)());
+            let dead = standing
+                .filter(|(_, since)| asked - *since >= terms.lease)
+                .map(|(number, _)| number);
+            let attempt = self.try_lease(what, holder, terms.duration(), now, dead);
+            let (number, record) = match attempt.await? {
+                Attempt::Taken(lease) => return Ok((lease, asked)),
+                Attempt::Held(number, record) => (number, record),
+            };
+            if standing.is_none_or(|(same, _)| same != number) {
+                was_renewed = standing.is_some();
+                standing = Some((number, Instant::now()));
+            }
+            // Longer than any lease runs, also where clocks differ a little.
+            let is_incredible = record.expires_at > now + terms.duration() * 2;
+            if began.elapsed() >= wait && (was_renewed || !is_incredible) {
+                return Err(held(what, &record));
+            }
+            tokio::time::sleep(LOOKED_EVERY).await;
+        }
+    }
+}
+
+impl Terms {
+    fn duration(self) -> TimeDelta {
+        TimeDelta::from_std(self.lease).unwrap_or(TimeDelta::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const SHORT: Terms = Terms {
+        lease: Duration::from_secs(2),
+        renewed_every: Duration::from_millis(100),
+        tried_again_after: Duration::from_millis(50),
+    };
+
+    /// A lake whose storage of leases can be away.
+    struct World {
+        folder: TempDir,
+        lake: Lake,
+    }
+
+    impl World {
+        fn new() -> World {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let lake = Lake::open(&folder.path().display().to_string(), []).expect("a lake");
+            World { folder, lake }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn leave(&self) {
+            fs::rename(self.path("_leases"), self.path("away")).expect("taking the leases away");
+            fs::write(self.path("_leases"), "in the way").expect("a file");
+        }
+
+        fn come_back(&self) {
+            fs::remove_file(self.path("_leases")).expect("removing the file");
+            fs::rename(self.path("away"), self.path("_leases")).expect("bringing them back");
+        }
+
+        /// Does the work alone, without waiting for its turn.
+        async fn alone<T>(
+            &self,
+            work: impl Future<Output = Result<T, LakeError>>,
+        ) -> Result<T, LakeError> {
+            let claim = Claim {
+                what: "work",
+                holder: "one",
+                wait: TimeDelta::zero(),
+                clock: Utc::now,
+            };
+            self.lake.alone_on(SHORT, claim, work).await
+        }
+    }
+
+    async fn milliseconds(count: u64) {
+        tokio::time::sleep(Duration::from_millis(count)).await;
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_while_the_storage_is_away_for_less_than_the_lease_and_not_for_longer() {
+        let world = World::new();
+        let work = async {
+            world.leave();
+            milliseconds(500).await;
+            world.come_back();
+            milliseconds(2_000).await;
+            Ok("done")
+        };
+        assert_eq!(world.alone(work).await.expect("the work"), "done");
+        let began = Instant::now();
+        let work = async {
+            world.leave();
+            milliseconds(60_000).await;
+            Ok("done")
+        };
+        let done = world.alone(work).await;
+        assert!(matches!(done, Err(LakeError::Storage { .. })), "{done:?}");
+        let took = began.elapsed();
+        assert!(took >= SHORT.lease && took < SHORT.lease * 2, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_lease_by_a_clock_that_was_ahead_is_respected_only_while_it_is_renewed() {
+        let world = World::new();
+        let term = TimeDelta::seconds(2);
+        let ahead = || Utc::now() + TimeDelta::days(1_000);
+        let mut lease = world
+            .lake
+            .lease("work", "ahead", term, ahead())
+            .await
+            .expect("free");
+        let living = async {
+            loop {
+                milliseconds(300).await;
+                let renewed = lease.renew("ahead", term, ahead()).await;
+                renewed.expect("renewed");
+            }
+        };
+        tokio::select! {
+            () = living => {}
+            done = world.alone(async { Ok(()) }) => {
+                assert!(matches!(done, Err(LakeError::Held { .. })), "{done:?}");
             }
         }
+        let began = Instant::now();
+        let done = tokio::time::timeout(SHORT.lease * 5, world.alone(async { Ok(()) })).await;
+        done.expect("in time").expect("nobody renews it any more");
+        assert!(began.elapsed() >= SHORT.lease);
     }
 }

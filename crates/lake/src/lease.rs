@@ -19,12 +19,21 @@ pub struct Lease {
     lake: Lake,
     what: String,
     number: u64,
+    /// What was put under the next number without hearing an answer: it may stand there, or come to.
+    unanswered: Option<Record>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Record {
+pub(crate) struct Record {
     holder: String,
-    expires_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What became of an attempt to take a lease.
+pub(crate) enum Attempt {
+    Taken(Lease),
+    /// Another's record stands under this number.
+    Held(u64, Record),
 }
 
 impl Lake {
@@ -39,13 +48,28 @@ impl Lake {
         duration: Duration,
         now: DateTime<Utc>,
     ) -> Result<Lease, LakeError> {
+        match self.try_lease(what, holder, duration, now, None).await? {
+            Attempt::Taken(lease) => Ok(lease),
+            Attempt::Held(_, record) => Err(held(what, &record)),
+        }
+    }
+
+    /// As [`lease`](Self::lease). The record of the number `dead` counts as expired, whatever it says.
+    pub(crate) async fn try_lease(
+        &self,
+        what: &str,
+        holder: &str,
+        duration: Duration,
+        now: DateTime<Utc>,
+        dead: Option<u64>,
+    ) -> Result<Attempt, LakeError> {
         let folder = self.lease_folder(what);
         let storage = || LakeError::storage(format!("taking the lease on {what}"));
-        let current = self.newest(&folder).await.map_err(storage())?;
-        if let Some((_, record)) = &current
-            && record.expires_at > now
+        let mut current = self.newest(&folder).await.map_err(storage())?;
+        if let Some((number, record)) =
+            current.take_if(|(number, record)| record.expires_at > now && dead != Some(*number))
         {
-            return Err(held(what, record));
+            return Ok(Attempt::Held(number, record));
         }
         let number = current.map_or(1, |(number, _)| number + 1);
         let record = Record {
@@ -53,17 +77,18 @@ impl Lake {
             expires_at: now + duration,
         };
         match self.put_record(&lease_path(&folder, number), &record).await {
-            Ok(()) => self.check_newest(what, &folder, number).await?,
-            Err(
-                object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. },
-            ) => {
-                return Err(match self.newest(&folder).await.map_err(storage())? {
-                    Some((_, record)) => held(what, &record),
-                    None => LakeError::Conflict {
+            Ok(()) => {
+                if let Some((newest, record)) = self.passed_by(what, &folder, number).await? {
+                    return Ok(Attempt::Held(newest, record));
+                }
+            }
+            Err(error) if is_taken(&error) => {
+                return match self.newest(&folder).await.map_err(storage())? {
+                    Some((newest, record)) => Ok(Attempt::Held(newest, record)),
+                    None => Err(LakeError::Conflict {
                         table: what.to_owned(),
-                    },
-                });
+                    }),
+                };
             }
             Err(error) => return Err(storage()(error)),
         }
@@ -71,38 +96,55 @@ impl Lake {
             // Forgotten numbers are only clutter.
             let _ = self.store.delete(&lease_path(&folder, number - 1)).await;
         }
-        Ok(Lease {
+        Ok(Attempt::Taken(Lease {
             lake: self.clone(),
             what: what.to_owned(),
             number,
-        })
+            unanswered: None,
+        }))
+    }
+
+    /// When the newest record was written, by the storage's clock.
+    pub(crate) async fn leased_at(&self, what: &str) -> Result<Option<DateTime<Utc>>, LakeError> {
+        let objects = self.store.list(Some(&self.lease_folder(what)));
+        let objects: Vec<_> = objects
+            .try_collect()
+            .await
+            .map_err(LakeError::storage(format!("reading the lease on {what}")))?;
+        let newest = objects.iter().max_by_key(|object| &object.location);
+        Ok(newest.map(|object| object.last_modified))
     }
 
     /// Puts a record where there is none. If that fails and yet exactly this record is there, only the answer was lost: no
     /// other holder writes the same instant.
     async fn put_record(&self, path: &Path, record: &Record) -> object_store::Result<()> {
         let bytes = serde_json::to_vec(record).unwrap_or_default();
-        let put = self.put_new(path, bytes.clone()).await;
-        if put.is_err() && self.get(path).await.is_ok_and(|found| found == bytes) {
+        let Err(refused) = self.put_new(path, bytes.clone()).await else {
             return Ok(());
+        };
+        match self.get(path).await {
+            Ok(found) if found == bytes => Ok(()),
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Err(refused),
+            // What is there may be this record.
+            Err(unknown) => Err(unknown),
         }
-        put
     }
 
     /// Numbers are deleted once they are passed, so that a free number may be an old one: whoever took
     /// one looks whether a higher one stands, and yields to it.
-    async fn check_newest(&self, what: &str, folder: &Path, number: u64) -> Result<(), LakeError> {
-        let newest = self
-            .newest(folder)
-            .await
-            .map_err(LakeError::storage(format!("checking the lease on {what}")))?;
-        match newest {
-            Some((newest, record)) if newest > number => {
-                let _ = self.store.delete(&lease_path(folder, number)).await;
-                Err(held(what, &record))
-            }
-            _ => Ok(()),
+    async fn passed_by(
+        &self,
+        what: &str,
+        folder: &Path,
+        number: u64,
+    ) -> Result<Option<(u64, Record)>, LakeError> {
+        let newest = self.newest(folder).await;
+        let newest = newest.map_err(LakeError::storage(format!("checking the lease on {what}")))?;
+        let higher = newest.filter(|(newest, _)| *newest > number);
+        if higher.is_some() {
+            let _ = self.store.delete(&lease_path(folder, number)).await;
         }
+        Ok(higher)
     }
 
     fn lease_folder(&self, what: &str) -> Path {
@@ -139,48 +181,30 @@ impl Lease {
     /// Extends the lease to `duration` from `now`.
     ///
     /// # Errors
-    /// [`LakeError::Held`] if it has expired and passed to another; [`LakeError::Storage`].
+    /// [`LakeError::Held`] if it has expired and passed to another; [`LakeError::Storage`]: it runs as before, and
+    /// another attempt may extend it.
     pub async fn renew(
         &mut self,
         holder: &str,
         duration: Duration,
         now: DateTime<Utc>,
     ) -> Result<(), LakeError> {
-        let folder = self.lake.lease_folder(&self.what);
         let record = Record {
             holder: holder.to_owned(),
             expires_at: now + duration,
         };
-        match self
-            .lake
-            .put_record(&lease_path(&folder, self.number + 1), &record)
-            .await
-        {
-            Ok(()) => {
-                let _ = self
-                    .lake
-                    .store
-                    .delete(&lease_path(&folder, self.number))
-                    .await;
-                self.number += 1;
-                // The number may have been free because it was passed long ago.
-                let checked = self
-                    .lake
-                    .check_newest(&self.what, &folder, self.number)
-                    .await;
-                checked.map_err(|error| match error {
-                    LakeError::Held { .. } => passed_on(&self.what, now),
-                    error => error,
-                })
-            }
-            Err(
-                object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. },
-            ) => Err(passed_on(&self.what, now)),
-            Err(error) => Err(LakeError::storage(format!(
-                "renewing the lease on {}",
-                self.what
-            ))(error)),
+        let storage = LakeError::storage(format!("renewing the lease on {}", self.what));
+        match self.put_next(record).await {
+            Ok(()) => {}
+            Err(error) if is_taken(&error) => return Err(passed_on(&self.what, now)),
+            Err(error) => return Err(storage(error)),
+        }
+        // The number may have been free because it was passed long ago.
+        let folder = self.lake.lease_folder(&self.what);
+        let higher = self.lake.passed_by(&self.what, &folder, self.number);
+        match higher.await? {
+            Some(_) => Err(passed_on(&self.what, now)),
+            None => Ok(()),
         }
     }
 
@@ -188,31 +212,42 @@ impl Lease {
     ///
     /// # Errors
     /// [`LakeError::Storage`]: it then expires by itself.
-    pub async fn release(self) -> Result<(), LakeError> {
-        let folder = self.lake.lease_folder(&self.what);
-        match self
-            .lake
-            .put_record(&lease_path(&folder, self.number + 1), &expired())
-            .await
-        {
-            Ok(()) => {
-                let _ = self
-                    .lake
-                    .store
-                    .delete(&lease_path(&folder, self.number))
-                    .await;
-                Ok(())
-            }
-            Err(
-                object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. },
-            ) => Ok(()),
-            Err(error) => Err(LakeError::storage(format!(
+    pub async fn release(mut self) -> Result<(), LakeError> {
+        match self.put_next(expired()).await {
+            Err(error) if !is_taken(&error) => Err(LakeError::storage(format!(
                 "releasing the lease on {}",
                 self.what
             ))(error)),
+            _ => Ok(()),
         }
     }
+
+    /// Puts a record under the next number, after the one that may stand there since an answer was not heard.
+    async fn put_next(&mut self, record: Record) -> object_store::Result<()> {
+        for record in self.unanswered.take().into_iter().chain([record]) {
+            let folder = self.lake.lease_folder(&self.what);
+            let next = lease_path(&folder, self.number + 1);
+            match self.lake.put_record(&next, &record).await {
+                Ok(()) => {}
+                Err(error) => {
+                    self.unanswered = Some(record).filter(|_| !is_taken(&error));
+                    return Err(error);
+                }
+            }
+            let passed = lease_path(&folder, self.number);
+            let _ = self.lake.store.delete(&passed).await;
+            self.number += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Whether there was an object where one was to be put.
+fn is_taken(error: &object_store::Error) -> bool {
+    matches!(
+        error,
+        object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }
+    )
 }
 
 fn expired() -> Record {
@@ -231,7 +266,7 @@ fn passed_on(what: &str, now: DateTime<Utc>) -> LakeError {
     held(what, &other)
 }
 
-fn held(what: &str, record: &Record) -> LakeError {
+pub(crate) fn held(what: &str, record: &Record) -> LakeError {
     LakeError::Held {
         what: what.to_owned(),
         holder: record.holder.clone(),
@@ -247,6 +282,7 @@ fn lease_path(folder: &Path, number: u64) -> Path {
 mod tests {
     use std::fmt;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
     use futures::stream::BoxStream;
@@ -257,9 +293,19 @@ mod tests {
 
     use super::*;
 
-    /// A store that does what it is asked to, but whose answers to puts are lost.
+    /// A store that does what it is asked to, but whose answers to puts are lost, and those to gets while it is silent.
     #[derive(Debug)]
-    struct Unheard(Arc<dyn ObjectStore>);
+    struct Unheard {
+        inner: Arc<dyn ObjectStore>,
+        is_silent: Arc<AtomicBool>,
+    }
+
+    fn no_answer() -> Error {
+        Error::Generic {
+            store: "Unheard",
+            source: "no answer".into(),
+        }
+    }
 
     impl fmt::Display for Unheard {
         fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -275,11 +321,8 @@ mod tests {
             payload: PutPayload,
             options: PutOptions,
         ) -> Result<PutResult> {
-            self.0.put_opts(location, payload, options).await?;
-            Err(Error::Generic {
-                store: "Unheard",
-                source: "no answer".into(),
-            })
+            self.inner.put_opts(location, payload, options).await?;
+            Err(no_answer())
         }
 
         async fn put_multipart_opts(
@@ -287,55 +330,110 @@ mod tests {
             location: &Path,
             options: PutMultipartOptions,
         ) -> Result<Box<dyn MultipartUpload>> {
-            self.0.put_multipart_opts(location, options).await
+            self.inner.put_multipart_opts(location, options).await
         }
 
         async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-            self.0.get_opts(location, options).await
+            if self.is_silent.load(Ordering::SeqCst) {
+                return Err(no_answer());
+            }
+            self.inner.get_opts(location, options).await
         }
 
         fn delete_stream(
             &self,
             locations: BoxStream<'static, Result<Path>>,
         ) -> BoxStream<'static, Result<Path>> {
-            self.0.delete_stream(locations)
+            self.inner.delete_stream(locations)
         }
 
         fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-            self.0.list(prefix)
+            self.inner.list(prefix)
         }
 
         async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-            self.0.list_with_delimiter(prefix).await
+            self.inner.list_with_delimiter(prefix).await
         }
 
         async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-            self.0.copy_opts(from, to, options).await
+            self.inner.copy_opts(from, to, options).await
         }
+    }
+
+    /// A lake on such a store, and whether that is silent.
+    fn unheard() -> (Lake, Arc<AtomicBool>) {
+        let mut lake = Lake::open("memory:///lake", []).expect("a lake");
+        let is_silent = Arc::new(AtomicBool::new(false));
+        lake.store = Arc::new(Unheard {
+            inner: Arc::clone(&lake.store),
+            is_silent: Arc::clone(&is_silent),
+        });
+        (lake, is_silent)
+    }
+
+    const TERM: Duration = Duration::seconds(20);
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::seconds(seconds)
+    }
+
+    #[track_caller]
+    fn check_held_by<T: fmt::Debug>(expected: &str, result: std::result::Result<T, LakeError>) {
+        assert!(
+            matches!(&result, Err(LakeError::Held { holder, .. }) if holder.starts_with(expected)),
+            "{result:?}"
+        );
     }
 
     #[tokio::test]
     async fn a_holder_who_hears_no_answer_knows_his_own_lease() {
-        let mut lake = Lake::open("memory:///lake", []).expect("a lake");
-        lake.store = Arc::new(Unheard(Arc::clone(&lake.store)));
-        let start = DateTime::UNIX_EPOCH + Duration::days(20_000);
-        let at = |seconds| start + Duration::seconds(seconds);
-        let take = |holder: &'static str, seconds| {
-            let lake = lake.clone();
-            async move {
-                lake.lease("work", holder, Duration::seconds(20), at(seconds))
-                    .await
-            }
-        };
+        let (lake, _) = unheard();
+        let take = |holder: &'static str, seconds| lake.lease("work", holder, TERM, at(seconds));
         let mut lease = take("one", 0).await.expect("his own lease");
-        let renewed = lease.renew("one", Duration::seconds(20), at(15)).await;
-        renewed.expect("renewed");
-        let held = take("another", 30).await;
-        assert!(
-            matches!(&held, Err(LakeError::Held { holder, .. }) if holder == "one"),
-            "{held:?}"
-        );
+        lease.renew("one", TERM, at(15)).await.expect("renewed");
+        check_held_by("one", take("another", 30).await);
         lease.release().await.expect("released");
         take("another", 30).await.expect("a free lease");
+    }
+
+    #[tokio::test]
+    async fn a_holder_who_could_not_even_look_knows_his_own_lease_later() {
+        let (lake, is_silent) = unheard();
+        let take = |holder: &'static str, seconds| lake.lease("work", holder, TERM, at(seconds));
+        let mut lease = take("one", 0).await.expect("his own lease");
+        for (seconds, silent_for) in [(5, 1), (15, 3)] {
+            is_silent.store(true, Ordering::SeqCst);
+            for second in 0..silent_for {
+                let unknown = lease.renew("one", TERM, at(seconds + second)).await;
+                assert!(
+                    matches!(unknown, Err(LakeError::Storage { .. })),
+                    "{unknown:?}"
+                );
+            }
+            is_silent.store(false, Ordering::SeqCst);
+            let renewed = lease.renew("one", TERM, at(seconds + silent_for));
+            renewed.await.expect("it is his own");
+        }
+        check_held_by("one", take("another", 37).await);
+        is_silent.store(true, Ordering::SeqCst);
+        let unknown = lease.renew("one", TERM, at(20)).await;
+        assert!(unknown.is_err(), "{unknown:?}");
+        is_silent.store(false, Ordering::SeqCst);
+        lease.release().await.expect("released");
+        take("another", 21).await.expect("a free lease");
+    }
+
+    #[tokio::test]
+    async fn a_holder_who_heard_no_answer_yields_to_one_who_came_after() {
+        let (lake, is_silent) = unheard();
+        let take = |holder: &'static str, seconds| lake.lease("work", holder, TERM, at(seconds));
+        let mut lease = take("one", 0).await.expect("his own lease");
+        is_silent.store(true, Ordering::SeqCst);
+        let unknown = lease.renew("one", TERM, at(5)).await;
+        assert!(unknown.is_err(), "{unknown:?}");
+        is_silent.store(false, Ordering::SeqCst);
+        let _another = take("another", 26).await.expect("an expired lease");
+        check_held_by("another process", lease.renew("one", TERM, at(27)).await);
+        check_held_by("another", take("third", 28).await);
     }
 }
