@@ -1,13 +1,13 @@
 //! Maintaining a lake while it is filled, derived from and read.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde_json::json;
 
 use crate::comparison::all_rows;
@@ -82,7 +82,8 @@ fn after_maintenance_a_lake_takes_at_most_twice_its_room_and_says_what_it_said()
 
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-/// What was removed within an hour stays for those who read it, whatever room it takes: so the clock goes on.
+/// What was removed within an hour stays for those who read it, whatever room it takes: so all was done an hour ago, by
+/// the clocks of the machine and of the disk.
 #[test]
 fn an_hour_after_the_work_the_whole_lake_takes_at_most_twice_its_room_by_default() {
     if !has("faketime") {
@@ -92,31 +93,127 @@ fn an_hour_after_the_work_the_whole_lake_takes_at_most_twice_its_room_by_default
     let traffic = ["--chats", "1600", "--days", "3", "--seed", "9"];
     let text = fs::read_to_string(desk.generate("traffic.ndjson", &traffic)).expect("the traffic");
     let lines: Vec<&str> = text.lines().collect();
-    for part in lines.chunks(lines.len().div_ceil(4)) {
-        desk.write("part.ndjson", part.join("\n"));
-        desk.ok(&["import", "part.ndjson"]);
-        desk.ok(&["transform"]);
-    }
-    let maintain = |clock: &str| {
-        let mut command = desk.command(&["maintain"]);
-        command
-            .env("LD_PRELOAD", FAKETIME)
-            .env("FAKETIME", clock)
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let done = |command: &mut Command| {
         let done = Printed::from(command.output().expect("running the binary"));
         assert_eq!(done.code, Some(0), "{}", done.stderr);
+    };
+    let an_hour_ago = |args: &[&str]| {
+        let mut command = desk.command(args);
+        done(
+            command
+                .env("LD_PRELOAD", FAKETIME)
+                .env("FAKETIME", "-61m")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        );
+    };
+    for part in lines.chunks(lines.len().div_ceil(4)) {
+        desk.write("part.ndjson", part.join("\n"));
+        an_hour_ago(&["import", "part.ndjson"]);
+        an_hour_ago(&["transform"]);
+    }
+    let room = |when: &str| {
         let live: u64 = sizes(&desk).values().map(|(_, bytes)| bytes).sum();
         let on_disk = bytes_below(&desk.path("lake"));
-        println!("clock {clock}: {live} bytes live, {on_disk} on disk");
+        println!("{when}: {live} bytes live, {on_disk} on disk");
         (live, on_disk)
     };
-    let (live, on_disk) = maintain("+0");
+    an_hour_ago(&["maintain"]);
+    let (live, on_disk) = room("at once");
     assert!(
         on_disk > 2 * live,
         "nothing would need to go: {on_disk} bytes for {live}"
     );
-    let (live, on_disk) = maintain("+61m");
+    let an_hour = Duration::from_secs(61 * 60);
+    for file in files_below(&desk.path("lake")) {
+        let file = File::options().append(true).open(file).expect("a file");
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
+        let modified = modified.expect("its time") - an_hour;
+        file.set_modified(modified).expect("setting its time");
+    }
+    done(&mut desk.command(&["maintain"]));
+    let (live, on_disk) = room("an hour later");
     assert!(on_disk <= 2 * live, "{on_disk} bytes for {live}");
+}
+
+/// Years ahead, on a machine whose disk has a clock of its own, or goes by the same one.
+#[test]
+fn a_clock_that_is_years_ahead_removes_no_rows() {
+    if !has("faketime") {
+        return;
+    }
+    let desk = Desk::new();
+    scattered(&desk, 3);
+    desk.ok(&["transform"]);
+    let (events, facts) = (desk.rows(EVENTS), all_rows(&desk));
+    let newest = desk.rows("SELECT cast(max(event_date) AS TEXT) FROM events");
+    let maintain = |clock: Option<&str>, age: u32| {
+        let retain = format!("events={age}d,fact_messages={age}d");
+        let mut command = desk.command(&["maintain"]);
+        command.env("HUGGY_ETL_RETAIN", retain);
+        if let Some(clock) = clock {
+            command
+                .env("LD_PRELOAD", FAKETIME)
+                .env("FAKETIME", clock)
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        Printed::from(command.output().expect("running the binary"))
+    };
+    let refused = maintain(Some("+9y"), 30);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    let said = "set the clock and run it again";
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    // To the traffic, which is of long ago, today's clock is one that is ahead.
+    let done = maintain(None, 30);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let said = format!("counted from {}", newest[0][0].as_str().expect("a date"));
+    assert!(done.stderr.contains(&said), "{}", done.stderr);
+    assert_eq!(desk.rows(EVENTS), events);
+    assert_eq!(all_rows(&desk), facts);
+    let done = maintain(None, 1);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let newest_day = desk.rows("SELECT cast(min(event_date) AS TEXT) FROM events");
+    assert_eq!(newest_day, newest, "the newest date is a day old at most");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_and_all_else_is_maintained() {
+    let desk = Desk::new();
+    scattered(&desk, 3);
+    desk.ok(&["transform"]);
+    desk.ok(&["transform", "--full"]);
+    let spoilt = files_below(&desk.path("lake/events"));
+    let spoilt = spoilt
+        .iter()
+        .find(|path| path.extension().is_some_and(|it| it == "parquet"));
+    let spoilt = spoilt.expect("a file of events");
+    let whole = fs::read(spoilt).expect("the file");
+    fs::write(spoilt, "no Parquet").expect("spoiling it");
+    let done = desk.run(&["maintain", "--vacuum-older-than", "0s"]);
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    let said = "not all could be done for events; `huggy-etl verify` tells";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    for (table, said) in [("events", "wrote"), ("fact_chats", "deleted")] {
+        let mut lines = done.stdout.lines();
+        assert!(
+            lines.any(|line| line.starts_with(table) && line.contains(said)),
+            "{table}: {}",
+            done.stdout
+        );
+    }
+    fs::write(spoilt, whole).expect("mending it");
+    desk.ok(&["maintain", "--vacuum-older-than", "0s"]);
+    desk.ok(&["verify", "--full"]);
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files_below(&path),
+            false => vec![path],
+        })
+        .collect()
 }
 
 fn signal(child: &Child, signal: &str) {
@@ -228,6 +325,14 @@ fn facts_derived_while_the_lake_is_maintained_are_those_of_a_rebuild() {
     assert!(!incremental.is_empty());
 }
 
+/// Of a date that is to be the first to be kept: ages count from the end of the newest date of events.
+pub fn age_of(desk: &Desk, first: NaiveDate) -> i64 {
+    let newest = desk.rows("SELECT cast(max(event_date) AS TEXT) FROM events");
+    let newest = newest[0][0].as_str().expect("a date");
+    let newest: NaiveDate = newest.parse().expect("a date");
+    (newest - first).num_days() + 1
+}
+
 #[test]
 fn removed_dates_that_come_in_again_change_no_fact() {
     let desk = Desk::new();
@@ -245,7 +350,7 @@ fn removed_dates_that_come_in_again_change_no_fact() {
         .expect("a date")
         .parse()
         .expect("a date");
-    let age = (Utc::now().date_naive() - kept).num_days();
+    let age = age_of(&desk, kept);
     let maintain = || {
         let mut command = desk.command(&["maintain"]);
         let done = command

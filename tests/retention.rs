@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use crate::comparison::all_rows;
+use crate::maintain::age_of;
 use crate::support::Desk;
 
 /// Removes the dates of `events` before one, as a maintainer would: by a commit that only removes.
@@ -172,7 +173,7 @@ fn old_rows_of_a_fact_go_for_good_and_no_other_fact_changes() {
     let dates = desk.rows("SELECT DISTINCT cast(sent_date AS TEXT) FROM fact_messages ORDER BY 1");
     let first = dates[dates.as_array().expect("rows").len() - 1][0].clone();
     let kept: NaiveDate = first.as_str().expect("a date").parse().expect("a date");
-    let age = (Utc::now().date_naive() - kept).num_days();
+    let age = age_of(&desk, kept);
     let retain = format!("fact_messages={age}d");
     let maintain = |more: &[&str]| {
         let mut command = desk.command(&[&["maintain"], more].concat());

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 use futures::TryStreamExt;
 use lake::{Lake, Scope, Table};
 use serde_json::Value;
 
+use crate::maintain::age_of;
 use crate::support::{Desk, KEPT_IN_THE_LOG, Printed, TOKEN};
 
 /// Two imports, so that facts were replaced.
@@ -128,7 +129,7 @@ fn a_lake_stays_whole_when_it_is_maintained_and_old_events_are_removed() {
     let dates = desk.rows("SELECT DISTINCT cast(event_date AS TEXT) FROM events ORDER BY 1");
     let kept = dates[1][0].as_str().expect("a second date");
     let kept: NaiveDate = kept.parse().expect("a date");
-    let age = (Utc::now().date_naive() - kept).num_days();
+    let age = age_of(&desk, kept);
     let rows = desk.number("SELECT count(*) FROM events");
     let mut command = desk.command(&["maintain", "--vacuum-older-than", "0s"]);
     let command = command.env("HUGGY_ETL_RETAIN", format!("events={age}d"));

@@ -231,13 +231,13 @@ impl Metrics {
         self.0.transform_failures.inc();
     }
 
-    /// A run of the maintenance in the background ended well.
+    /// A run of the maintenance in the background came to its end.
     pub fn maintenance_finished(&self, duration: Duration, copies_dropped: u64) {
         self.0.maintenance_seconds.observe(duration.as_secs_f64());
         self.0.copies_dropped.inc_by(copies_dropped);
     }
 
-    /// A run of the maintenance in the background failed.
+    /// A run of the maintenance in the background failed, for a table at least.
     pub fn maintenance_failed(&self) {
         self.0.maintenance_failures.inc();
     }

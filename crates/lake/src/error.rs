@@ -1,5 +1,6 @@
 //! What can go wrong with a lake, by what the caller does next.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use deltalake::DeltaTableError;
 use deltalake::kernel::transaction::TransactionError;
 
@@ -32,6 +33,17 @@ pub enum LakeError {
         what: String,
         holder: String,
         until: String,
+    },
+
+    /// What is old cannot be told: set the clock.
+    #[error(
+        "the clock of this machine says {}, that of the lake's storage {}; nothing was done, since what is old enough to \
+         go cannot be told: set the clock and run it again",
+        ours.to_rfc3339_opts(SecondsFormat::Secs, true), stored.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    ClocksDiffer {
+        ours: DateTime<Utc>,
+        stored: DateTime<Utc>,
     },
 
     /// A defect: what was to be written is not what was read. Nothing was committed.

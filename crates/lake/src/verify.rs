@@ -134,12 +134,14 @@ impl Lake {
     }
 }
 
-/// Commits may go from the beginning once a checkpoint sums them up, and from nowhere else.
+/// Commits may go once a checkpoint sums them up, and no others.
 fn gaps(commits: &BTreeMap<u64, Path>, checkpoints: &BTreeSet<u64>) -> Vec<Flaw> {
     let (Some(first), Some(last)) = (commits.keys().next(), commits.keys().next_back()) else {
         return Vec::new();
     };
-    let missing = (*first..*last).filter(|version| !commits.contains_key(version));
+    let summed_up = checkpoints.last().map_or(0, |checkpoint| checkpoint + 1);
+    let needed = summed_up.max(*first)..*last;
+    let missing = needed.filter(|version| !commits.contains_key(version));
     let mut flaws: Vec<Flaw> = missing
         .map(|version| Flaw::CommitMissing { version })
         .collect();
@@ -459,4 +461,29 @@ fn indexed<'a>(schema: &'a SchemaRef, logged: &'a Logged) -> impl Iterator<Item 
     fields
         .filter(|(_, field)| logged.has_statistics_of(field.name()))
         .map(|(place, _)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(commits: &[u64], checkpoints: &[u64], expected: &[Flaw]) {
+        let commits = commits.iter().map(|version| (*version, Path::default()));
+        let checkpoints = checkpoints.iter().copied().collect();
+        assert_eq!(gaps(&commits.collect(), &checkpoints), expected);
+    }
+
+    #[test]
+    fn commits_are_missed_where_no_checkpoint_sums_them_up() {
+        let missing = |version| Flaw::CommitMissing { version };
+        check(&[0, 1, 2], &[], &[]);
+        check(&[0, 2, 5], &[], &[missing(1), missing(3), missing(4)]);
+        check(&[0, 2, 5], &[4], &[]);
+        check(&[0, 2, 5, 7], &[1, 4], &[missing(6)]);
+        check(&[4, 5], &[4], &[]);
+        check(&[5, 6], &[4], &[]);
+        check(&[6, 7], &[4], &[Flaw::NoBeginning { first: 6 }]);
+        check(&[3, 4], &[], &[Flaw::NoBeginning { first: 3 }]);
+    }
 }

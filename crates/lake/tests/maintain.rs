@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use chrono::{NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use lake::{
     Changes, Consumer, Effort, Freed, Lake, LakeError, Layout, Maintenance, Role, Scope, Table,
     TableReport, TableSpec, Upkeep,
@@ -119,7 +119,9 @@ impl World {
     async fn maintain(&self, work: Maintenance) -> TableReport {
         let reports = self.try_maintain(work).await.expect("maintaining");
         assert!(
-            reports.iter().all(|report| report.left.is_none()),
+            reports
+                .iter()
+                .all(|report| report.left.is_none() && report.failed.is_none()),
             "{reports:?}"
         );
         reports.into_iter().next().expect("a report")
@@ -139,7 +141,7 @@ impl World {
 fn work(effort: Effort, removed_stay: TimeDelta) -> Maintenance {
     let events = Role::Appended {
         filling: date(DAYS[2]),
-        kept_from: None,
+        kept_for: None,
     };
     Maintenance {
         tables: vec![
@@ -149,7 +151,7 @@ fn work(effort: Effort, removed_stay: TimeDelta) -> Maintenance {
             },
             Upkeep {
                 spec: facts(),
-                role: Role::Rewritten { kept_from: None },
+                role: Role::Rewritten { kept_for: None },
             },
         ],
         consumer: CONSUMER,
@@ -165,6 +167,16 @@ fn date(day: &str) -> NaiveDate {
 
 fn all_now() -> Maintenance {
     work(Effort::Whole, TimeDelta::zero())
+}
+
+/// Events of so many days.
+fn keeping(age: TimeDelta) -> Maintenance {
+    let mut work = all_now();
+    work.tables[0].role = Role::Appended {
+        filling: date(DAYS[2]),
+        kept_for: Some(age),
+    };
+    work
 }
 
 /// Files below a folder, with their sizes.
@@ -365,11 +377,7 @@ async fn old_partitions_are_removed_and_appends_go_on_meanwhile() {
         world.append(rows([number], day)).await;
     }
     let mut writer = world.events().await;
-    let mut work = all_now();
-    work.tables[0].role = Role::Appended {
-        filling: date(DAYS[2]),
-        kept_from: Some(date(DAYS[1])),
-    };
+    let work = keeping(TimeDelta::days(2));
     let report = world.maintain(work.clone()).await;
     assert_eq!((report.expired.files, report.expired.rows), (1, 1));
     assert_eq!(world.numbers().await, [1, 2]);
@@ -379,6 +387,133 @@ async fn old_partitions_are_removed_and_appends_go_on_meanwhile() {
     appended.expect("an append is no conflict");
     assert_eq!(world.numbers().await, [1, 2, 3]);
     assert_eq!(world.maintain(work).await.expired.files, 0);
+}
+
+#[tokio::test]
+async fn ages_count_from_the_newest_rows_where_the_clock_says_that_all_are_old() {
+    let world = World::new();
+    for (number, day) in (0..).zip(DAYS) {
+        world.append(rows([number], day)).await;
+    }
+    let report = world.maintain(keeping(TimeDelta::days(4))).await;
+    assert_eq!(report.expired.files, 0);
+    assert_eq!(report.ages_from, Some(date(DAYS[2])));
+    assert_eq!(
+        world.maintain(keeping(TimeDelta::days(1))).await.after.rows,
+        1
+    );
+    assert_eq!(world.numbers().await, [2], "the newest stay");
+    // What comes later is neither old nor hidden.
+    world.append(rows([3], "2024-03-04")).await;
+    assert_eq!(
+        world.events().await.kept_from().await.expect("asking"),
+        Some(date(DAYS[2]))
+    );
+}
+
+/// A sender's clock may be ahead as well.
+#[tokio::test]
+async fn rows_of_dates_to_come_make_no_others_old() {
+    let world = World::new();
+    let day = Utc::now().date_naive() - TimeDelta::days(10);
+    world.append(rows([1], &day.to_string())).await;
+    world.append(rows([2], "2090-01-01")).await;
+    let trial = Maintenance {
+        is_trial: true,
+        ..keeping(TimeDelta::days(500))
+    };
+    let ahead = || Utc::now() + TimeDelta::days(1_000);
+    let reports = world.lake.maintain(&trial, "the test", ahead, |_| {}).await;
+    assert_eq!(reports.expect("a trial")[0].expired.files, 0);
+}
+
+#[tokio::test]
+async fn by_a_clock_that_is_far_from_the_storages_nothing_is_done() {
+    let world = World::new();
+    world.append(rows([1], DAYS[0])).await;
+    world.append(rows([2], DAYS[1])).await;
+    let young = world.path("events/day=2024-03-01").join("young.parquet");
+    File::create(&young).expect("a file");
+    let version = world.events().await.version();
+    let clocks: [fn() -> DateTime<Utc>; 2] = [
+        || Utc::now() + TimeDelta::hours(25),
+        || Utc::now() - TimeDelta::days(20_000),
+    ];
+    for clock in clocks {
+        let work = keeping(TimeDelta::days(1));
+        let done = world.lake.maintain(&work, "the test", clock, |_| {}).await;
+        let refused = matches!(done, Err(LakeError::ClocksDiffer { .. }));
+        assert!(refused, "{done:?}");
+        assert!(young.exists());
+        assert_eq!(world.events().await.version(), version);
+    }
+    // It holds no lease.
+    world.maintain(all_now()).await;
+}
+
+#[tokio::test]
+async fn how_old_uncommitted_files_are_is_told_by_the_storages_clock() {
+    let world = World::new();
+    world.append(rows([1], DAYS[0])).await;
+    let partition = world.path("events/day=2024-03-01");
+    let [young, old] = [("young.parquet", 14), ("old.parquet", 25)].map(|(name, hours)| {
+        let path = partition.join(name);
+        let modified = SystemTime::now() - Duration::from_secs(hours * 3_600);
+        let file = File::create(&path).expect("a file");
+        file.set_modified(modified).expect("its time");
+        path
+    });
+    let ahead = || Utc::now() + TimeDelta::hours(11);
+    let work = all_now();
+    let reports = world.lake.maintain(&work, "the test", ahead, |_| {});
+    let reports = reports.await.expect("maintaining");
+    assert_eq!(reports[0].left, None);
+    assert!(young.exists() && !old.exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_else_from_being_maintained() {
+    let world = World::new();
+    for number in 0..6 {
+        let day = DAYS[(number % 2) as usize];
+        world.append(rows([number], day)).await;
+    }
+    for version in 0..12 {
+        world.consumed(version).await;
+    }
+    let log = world.path("broken/_delta_log");
+    fs::create_dir_all(&log).expect("a folder");
+    fs::write(log.join("00000000000000000000.json"), "none").expect("a log that is none");
+    let mut work = all_now();
+    let broken = TableSpec {
+        name: "broken".to_owned(),
+        ..facts()
+    };
+    work.tables.insert(
+        1,
+        Upkeep {
+            spec: broken,
+            role: Role::Rewritten { kept_for: None },
+        },
+    );
+    let partition = files(&world.path("events/day=2024-03-01"));
+    fs::write(&partition[0].0, "no Parquet").expect("spoiling a file");
+    let mut heard = Vec::new();
+    let tell = |report: &TableReport| heard.push(report.table.clone());
+    let reports = world.lake.maintain(&work, "the test", Utc::now, tell).await;
+    let reports = reports.expect("maintaining");
+    assert_eq!(heard, ["events", "broken", "facts"]);
+    let [events, broken, facts] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert!(events.failed.is_some(), "{events:?}");
+    assert_eq!(events.compacted.groups, 1, "the other date: {events:?}");
+    assert!(events.data.files > 0, "{events:?}");
+    assert!(broken.failed.is_some(), "{broken:?}");
+    assert!(
+        facts.failed.is_none() && facts.checkpoint.is_some(),
+        "{facts:?}"
+    );
 }
 
 #[tokio::test]

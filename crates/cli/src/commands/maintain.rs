@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use lake::{Effort, Maintenance, Role, TableReport, Upkeep};
 
 use crate::args::Maintain;
@@ -35,37 +35,48 @@ pub async fn run(args: &Maintain, config: &Config) -> Result<(), Failure> {
         summary(&reports, args.dry_run),
         began.elapsed().as_secs_f64()
     );
-    let left: Vec<&str> = reports
-        .iter()
-        .filter(|report| report.left.is_some())
-        .map(|report| report.table.as_str())
-        .collect();
-    if left.is_empty() {
-        return Ok(());
+    if let Some(date) = reports.iter().find_map(|report| report.ages_from) {
+        eprintln!("{}", about_ages(date));
     }
-    let left = left.join(", ");
-    Err(Failure::Work(anyhow::anyhow!(
-        "not all was done for {left}; run it again"
-    )))
+    let of = |is_it: fn(&TableReport) -> bool| {
+        let tables = reports.iter().filter(|report| is_it(report));
+        let names: Vec<&str> = tables.map(|report| report.table.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let advice = match (
+        of(|report| report.failed.is_some()),
+        of(|report| report.left.is_some()),
+    ) {
+        (Some(failed), _) => {
+            format!("not all could be done for {failed}; `huggy-etl verify` tells what is wrong")
+        }
+        (None, Some(left)) => format!("not all was done for {left}; run it again"),
+        (None, None) => return Ok(()),
+    };
+    Err(Failure::Work(anyhow::anyhow!(advice)))
+}
+
+/// Why rows stay that the clock says are too old.
+pub fn about_ages(date: NaiveDate) -> String {
+    format!(
+        "ages of rows were counted from {date}, the date of the newest events: nothing newer has come, or the clock is ahead"
+    )
 }
 
 /// What there is to maintain.
 pub fn maintenance(config: &Config, effort: Effort, now: DateTime<Utc>) -> Maintenance {
-    let kept_from = |table: &str| {
-        let age = TimeDelta::from_std(*config.retain.get(table)?).ok()?;
-        Some(now.checked_sub_signed(age)?.date_naive())
-    };
+    let kept_for = |table: &str| TimeDelta::from_std(*config.retain.get(table)?).ok();
     let events = Upkeep {
         spec: ingest::events_table(),
         role: Role::Appended {
             filling: now.date_naive(),
-            kept_from: kept_from(events::TABLE),
+            kept_for: kept_for(events::TABLE),
         },
     };
     let derived = ::transform::derived_specs().into_iter();
     let derived = derived.map(|spec| Upkeep {
         role: Role::Rewritten {
-            kept_from: kept_from(&spec.name),
+            kept_for: kept_for(&spec.name),
         },
         spec,
     });
@@ -136,8 +147,8 @@ fn lines(report: &TableReport, is_trial: bool) -> Vec<String> {
         let (verb, files, bytes) = (done("delete"), freed.files, bytes(freed.bytes));
         say(format!("{verb} {files} {what}, {bytes}"));
     }
-    if let Some(left) = &report.left {
-        say(format!("not all was done: {left}"));
+    for why in report.failed.iter().chain(&report.left) {
+        say(format!("not all was done: {why}"));
     }
     lines
 }

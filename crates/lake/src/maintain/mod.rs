@@ -4,6 +4,8 @@
 //! One process at a time, by lease; one that was paused and wakes up finds its commits in conflict, and what it still
 //! deletes is what nobody needs. Tables whose rows are replaced are touched while their writer does not run, by his
 //! lease, which is given back between tables, so that he waits seconds at most.
+//!
+//! What is old is told by no clock alone: not more of ours than the storage's says, and rows by the newest there are.
 
 mod aging;
 mod compaction;
@@ -17,7 +19,7 @@ mod waste;
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use crate::alone::{Claim, LOOKED_EVERY};
 use crate::error::LakeError;
@@ -34,6 +36,10 @@ use waste::{Folder, Kind, Waste};
 const LEASE: &str = "maintain";
 /// So many commits are worth a checkpoint.
 const CHECKPOINT_AFTER: u64 = 10;
+/// A clock that differs by more from the storage's is wrong. Less does no harm: uncommitted files stay for longer.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(12);
+/// So long after the newest rows, either nothing comes any more or the clock is ahead.
+const SILENCE: TimeDelta = TimeDelta::days(7);
 /// Whoever waits for a lease that was held for so long is let go first.
 const HELD_AT_MOST: Duration = Duration::from_secs(2);
 
@@ -53,13 +59,13 @@ pub enum Role {
     Appended {
         /// The first date that still fills.
         filling: NaiveDate,
-        /// The first date whose rows are kept, if not all are.
-        kept_from: Option<NaiveDate>,
+        /// How old the rows become that are kept, if not all are.
+        kept_for: Option<TimeDelta>,
     },
     /// Rows are replaced by the consumer of the appended tables.
     Rewritten {
-        /// The first date, by the layout's `aging_column`, whose rows are kept, if not all are.
-        kept_from: Option<NaiveDate>,
+        /// Likewise, by the layout's `aging_column`.
+        kept_for: Option<TimeDelta>,
     },
 }
 
@@ -84,6 +90,7 @@ pub struct Consumer {
 /// What is to be maintained, and how.
 #[derive(Debug, Clone)]
 pub struct Maintenance {
+    /// The appended ones first: by their rows the ages of all are told.
     pub tables: Vec<Upkeep>,
     pub consumer: Consumer,
     pub effort: Effort,
@@ -94,11 +101,11 @@ pub struct Maintenance {
 }
 
 impl Lake {
-    /// Maintains the tables that exist; `tell` hears of each as it is done.
+    /// Maintains the tables that exist; `tell` hears of each as it is done, also where it could not be.
     ///
     /// # Errors
-    /// [`LakeError::Held`] if another process maintains this lake; others as storage gives them. What was done before
-    /// stays, and running again goes on.
+    /// [`LakeError::Held`] if another process maintains this lake; [`LakeError::ClocksDiffer`]; others as storage gives
+    /// them. What was done before stays, and running again goes on.
     pub async fn maintain(
         &self,
         maintenance: &Maintenance,
@@ -111,13 +118,18 @@ impl Lake {
             maintenance,
             holder,
             clock,
+            stored: None,
+            newest: None,
             consumer_is_busy: false,
             held_for: Duration::ZERO,
         };
-        let work = Box::pin(run.all(&mut tell));
         if maintenance.is_trial {
-            return work.await;
+            return Ok(run.all(&mut tell).await);
         }
+        let work = Box::pin(async {
+            run.ask_the_storage().await?;
+            Ok(run.all(&mut tell).await)
+        });
         let claim = Claim {
             what: LEASE,
             holder,
@@ -133,6 +145,10 @@ struct Run<'a> {
     maintenance: &'a Maintenance,
     holder: &'a str,
     clock: fn() -> DateTime<Utc>,
+    /// What the storage's clock said, and when.
+    stored: Option<(DateTime<Utc>, Instant)>,
+    /// The date of the newest rows of the appended tables.
+    newest: Option<NaiveDate>,
     /// He was waited for in vain.
     consumer_is_busy: bool,
     /// Since he last had a chance.
@@ -140,46 +156,70 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn all(
-        &mut self,
-        tell: &mut impl FnMut(&TableReport),
-    ) -> Result<Vec<TableReport>, LakeError> {
+    /// The storage's clock, by the lease that was written a moment ago.
+    async fn ask_the_storage(&mut self) -> Result<(), LakeError> {
+        let stored = self.lake.leased_at(LEASE).await?;
+        let stored = stored.ok_or_else(|| LakeError::Conflict {
+            table: LEASE.to_owned(),
+        })?;
+        let ours = (self.clock)();
+        if (ours - stored).abs() > CLOCKS_DIFFER {
+            return Err(LakeError::ClocksDiffer { ours, stored });
+        }
+        self.stored = Some((stored, Instant::now()));
+        Ok(())
+    }
+
+    /// By our clock or the storage's, whichever is behind, so that nothing is taken for older than it is.
+    fn now(&self) -> DateTime<Utc> {
+        let ours = (self.clock)();
+        let elapsed = |since: Instant| TimeDelta::from_std(since.elapsed()).unwrap_or_default();
+        self.stored
+            .map_or(ours, |(stored, since)| ours.min(stored + elapsed(since)))
+    }
+
+    async fn all(&mut self, tell: &mut impl FnMut(&TableReport)) -> Vec<TableReport> {
         let mut reports = Vec::new();
         for upkeep in &self.maintenance.tables {
-            let mut table = match self.lake.existing(&upkeep.spec.name).await {
-                Err(LakeError::NoSuchTable { .. }) => continue,
-                table => table?,
-            };
-            table.layout = upkeep.spec.layout.clone();
             let mut report = TableReport {
                 table: upkeep.spec.name.clone(),
-                before: table.size()?,
                 ..TableReport::default()
             };
-            match Box::pin(self.one(&mut table, &upkeep.role, &mut report)).await {
+            match Box::pin(self.table(upkeep, &mut report)).await {
                 Ok(()) => {}
-                // Others go on meanwhile, and the next run finds what this one left.
-                Err(error @ (LakeError::Conflict { .. } | LakeError::Held { .. })) => {
-                    report.left = Some(error.to_string());
-                }
-                Err(error) => return Err(error),
+                Err(LakeError::NoSuchTable { .. }) => continue,
+                Err(error) => report.is_left_by(&error),
             }
-            report.after = table.size()?;
             tell(&report);
             reports.push(report);
         }
-        Ok(reports)
+        reports
     }
 
+    async fn table(&mut self, upkeep: &Upkeep, report: &mut TableReport) -> Result<(), LakeError> {
+        let mut table = self.lake.existing(&upkeep.spec.name).await?;
+        table.layout = upkeep.spec.layout.clone();
+        report.before = table.size()?;
+        let done = Box::pin(self.one(&mut table, &upkeep.role, report)).await;
+        report.after = table.size()?;
+        done
+    }
+
+    /// A file that cannot be read is no reason to leave the rest of the table as it is.
     async fn one(
         &mut self,
         table: &mut Table,
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
-        self.expire(table, role, report).await?;
+        if matches!(role, Role::Appended { .. }) {
+            self.newest = self.newest.max(newest(table)?);
+        }
+        let expired = self.expire(table, role, report).await;
+        report.bear(expired)?;
         self.fold(table, role, report).await?;
-        self.checkpoint(table, report).await?;
+        let summed_up = self.checkpoint(table, report).await;
+        report.bear(summed_up)?;
         self.sweep(table, role, report).await
     }
 
@@ -189,11 +229,15 @@ impl Run<'_> {
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
-        match *role {
-            Role::Appended {
-                kept_from: Some(first),
-                ..
-            } => {
+        let Some(first) = self.kept_from(role) else {
+            return Ok(());
+        };
+        report.ages_from = self.newest.filter(|newest| {
+            let silence = self.now().date_naive() - *newest;
+            silence > SILENCE
+        });
+        match role {
+            Role::Appended { .. } => {
                 let files = table.expired(first)?;
                 report.expired = Size {
                     rows: files.iter().map(|file| file.rows).sum(),
@@ -205,9 +249,7 @@ impl Run<'_> {
                 }
                 table.remove_expired(first).await
             }
-            Role::Rewritten {
-                kept_from: Some(first),
-            } => {
+            Role::Rewritten { .. } => {
                 report.expired = table.older(first).await?;
                 if report.expired == Size::default() || self.maintenance.is_trial {
                     return Ok(());
@@ -219,8 +261,16 @@ impl Run<'_> {
                 };
                 self.in_the_consumers_place(work).await
             }
-            _ => Ok(()),
         }
+    }
+
+    /// The first date whose rows are kept, if not all are. Ages count from the end of the newest date there is, if that is
+    /// over: to a clock that is ahead nothing is old, and no run removes all there is.
+    fn kept_from(&self, role: &Role) -> Option<NaiveDate> {
+        let (Role::Appended { kept_for, .. } | Role::Rewritten { kept_for }) = role;
+        let newest = self.newest?.succ_opt()?.and_time(NaiveTime::MIN).and_utc();
+        let now = self.now().min(newest);
+        Some(now.checked_sub_signed((*kept_for)?)?.date_naive())
     }
 
     /// Writes files together anew.
@@ -230,28 +280,30 @@ impl Run<'_> {
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
-        let (effort, now) = (self.maintenance.effort, (self.clock)());
-        for group in groups(table, role, effort, now)? {
+        let (effort, now) = (self.maintenance.effort, self.now());
+        let first = self.kept_from(role);
+        for group in groups(table, role, first, effort, now)? {
             let done = match (self.maintenance.is_trial, role) {
-                (true, _) => estimated(table, &group),
+                (true, _) => Ok(estimated(table, &group)),
                 (false, Role::Appended { .. }) => {
-                    Box::pin(table.compact(&group, Tolerance::Appends)).await?
+                    Box::pin(table.compact(&group, Tolerance::Appends)).await
                 }
                 (false, Role::Rewritten { .. }) => {
                     // He may have worked since, and there may be nothing left to do.
                     let work = async {
                         table.refresh().await?;
-                        match groups(table, role, effort, now)?.into_iter().next() {
+                        match groups(table, role, first, effort, now)?.into_iter().next() {
                             Some(group) => {
                                 Box::pin(table.compact(&group, Tolerance::Nothing)).await
                             }
                             None => Ok(Compacted::default()),
                         }
                     };
-                    self.in_the_consumers_place(work).await?
+                    self.in_the_consumers_place(work).await
                 }
             };
-            report.compacted.add(done);
+            let done = done.map(|done| report.compacted.add(done));
+            report.bear(done)?;
         }
         Ok(())
     }
@@ -281,20 +333,20 @@ impl Run<'_> {
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
-        let (stay, clock) = (self.maintenance.removed_stay, self.clock);
+        let (stay, now) = (self.maintenance.removed_stay, self.now());
         let (lake, consumer) = (self.lake, self.maintenance.consumer);
         let unread = unread(lake, consumer, role).await?;
         let folder = table.folder(unread).await?;
-        let is_due = !folder.deletable(stay, clock()).is_empty();
-        if self.maintenance.is_trial || !is_due {
-            tell_of(report, &folder, &folder.deletable(stay, clock()));
+        let deletable = folder.deletable(stay, now);
+        if self.maintenance.is_trial || deletable.is_empty() {
+            tell_of(report, &folder, &deletable);
             return Ok(());
         }
         let work = async {
             let unread = self::unread(lake, consumer, role).await?;
             table.refresh().await?;
             let folder = table.folder(unread).await?;
-            let deletable = folder.deletable(stay, clock());
+            let deletable = folder.deletable(stay, now);
             table.delete(&deletable).await?;
             tell_of(report, &folder, &deletable);
             Ok(())
@@ -329,6 +381,17 @@ impl Run<'_> {
     }
 }
 
+/// The date of the newest rows of a table whose partitions are dates. Of each file it is not later than when the file was
+/// written: a sender's clock may be ahead, too.
+fn newest(table: &Table) -> Result<Option<NaiveDate>, LakeError> {
+    let dates = table.stored_files()?.into_iter().filter_map(|file| {
+        let date: NaiveDate = file.partition?.parse().ok()?;
+        let written = DateTime::from_timestamp_millis(file.written_at)?;
+        Some(date.min(written.date_naive()))
+    });
+    Ok(dates.max())
+}
+
 /// The version of an appended table up to which the consumer has read it.
 async fn unread(lake: &Lake, consumer: Consumer, role: &Role) -> Result<Option<u64>, LakeError> {
     if matches!(role, Role::Rewritten { .. }) {
@@ -348,6 +411,7 @@ async fn unread(lake: &Lake, consumer: Consumer, role: &Role) -> Result<Option<u
 fn groups(
     table: &Table,
     role: &Role,
+    kept_from: Option<NaiveDate>,
     effort: Effort,
     now: DateTime<Utc>,
 ) -> Result<Vec<Group>, LakeError> {
@@ -355,7 +419,7 @@ fn groups(
     let mut files = table.stored_files()?;
     Ok(match role {
         Role::Rewritten { .. } => plan::of_rewritten(files, target, effort),
-        Role::Appended { filling, kept_from } => {
+        Role::Appended { filling, .. } => {
             let first = kept_from.map(|date| date.to_string()).unwrap_or_default();
             files.retain(|file| {
                 file.partition
@@ -385,7 +449,7 @@ fn tell_of(report: &mut TableReport, folder: &Folder, deleted: &[&Waste]) {
             bytes: sum.bytes + waste.bytes,
         })
     };
-    let of_log = |waste: &&Waste| waste.kind == Kind::Log;
+    let of_log = |waste: &&Waste| matches!(waste.kind, Kind::Log(_));
     report.log = sum(&mut deleted.iter().copied().filter(of_log));
     report.data = sum(&mut deleted.iter().copied().filter(|waste| !of_log(waste)));
     let all = sum(&mut folder.waste.iter());

@@ -1,5 +1,9 @@
 //! What maintenance did to a table, or would do.
 
+use chrono::NaiveDate;
+
+use crate::error::LakeError;
+
 /// How many rows, files and bytes a table has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Size {
@@ -48,6 +52,8 @@ pub struct TableReport {
     pub after: Size,
     /// Removed because of its age.
     pub expired: Size,
+    /// The date of the newest rows, from which ages were counted, if the clock says that it is long over.
+    pub ages_from: Option<NaiveDate>,
     pub compacted: Compacted,
     /// The version that was summed up in a checkpoint.
     pub checkpoint: Option<u64>,
@@ -59,8 +65,10 @@ pub struct TableReport {
     pub staying: Freed,
     /// or who follows the table has not read it yet.
     pub awaited: Freed,
-    /// Why not all was done.
+    /// Why not all was done: others were at work. The next run finds what this one left.
     pub left: Option<String>,
+    /// What is wrong with the table, so that not all could be done.
+    pub failed: Option<String>,
 }
 
 impl TableReport {
@@ -72,5 +80,26 @@ impl TableReport {
             && self.log == nothing
             && self.data == nothing
             && self.left.is_none()
+            && self.failed.is_none()
+    }
+
+    /// Notes what is wrong with the table, but not that others are at work on it.
+    pub(super) fn bear(&mut self, done: Result<(), LakeError>) -> Result<(), LakeError> {
+        match done {
+            Err(error @ (LakeError::Conflict { .. } | LakeError::Held { .. })) => Err(error),
+            Err(error) => {
+                self.is_left_by(&error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    pub(super) fn is_left_by(&mut self, error: &LakeError) {
+        let why = match error {
+            LakeError::Conflict { .. } | LakeError::Held { .. } => &mut self.left,
+            _ => &mut self.failed,
+        };
+        why.get_or_insert_with(|| error.to_string());
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::Freed;
@@ -31,8 +32,18 @@ pub(crate) enum Kind {
     Abandoned,
     /// The same, and not even an object: a local disk's write that was not finished.
     Staged,
-    /// Of the log, and summed up by a checkpoint.
-    Log,
+    /// Of the log, of this version, and summed up by a checkpoint.
+    Log(u64),
+}
+
+impl Kind {
+    /// The version of an entry of the log.
+    fn version(self) -> Option<u64> {
+        match self {
+            Kind::Log(version) => Some(version),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,10 +74,11 @@ impl Folder {
         waste.sort_by_key(|waste| waste.since);
         let mut left: u64 = waste.iter().map(|waste| waste.bytes).sum();
         let mut is_due = |waste: &&Waste| {
-            let age = now - waste.since;
+            // What another clock dates later than now has become waste just now.
+            let age = (now - waste.since).max(TimeDelta::zero());
             let is_due = match waste.kind {
                 Kind::Abandoned | Kind::Staged => age >= stay.max(ABANDONED_AFTER),
-                Kind::Removed | Kind::Log => {
+                Kind::Removed | Kind::Log(_) => {
                     age >= stay
                         || (age >= STAYS_AT_LEAST && left + self.log_bytes > self.live_bytes)
                 }
@@ -76,8 +88,16 @@ impl Folder {
             }
             is_due
         };
-        waste.retain(&mut is_due);
-        waste
+        let (mut due, stays): (Vec<&Waste>, Vec<&Waste>) =
+            waste.into_iter().partition(|waste| is_due(waste));
+        // The log goes from its beginning, whatever the times of its entries, so that it never has gaps.
+        let log_from = stays.iter().filter_map(|waste| waste.kind.version()).min();
+        due.retain(|waste| {
+            let version = waste.kind.version().zip(log_from);
+            version.is_none_or(|(version, log_from)| version < log_from)
+        });
+        due.sort_by_key(|waste| waste.kind.version());
+        due
     }
 }
 
@@ -145,7 +165,7 @@ impl Table {
             }
             folder.waste.push(Waste {
                 path: object.location,
-                kind: Kind::Log,
+                kind: Kind::Log(version),
                 bytes: object.size,
                 since: object.last_modified,
             });
@@ -180,7 +200,7 @@ impl Table {
         Ok(removed)
     }
 
-    /// Deletes waste. What is gone already is no failure.
+    /// Deletes waste, the log in the order given. What is gone already is no failure.
     pub(crate) async fn delete(&self, waste: &[&Waste]) -> Result<(), LakeError> {
         let doing = || {
             LakeError::storage(format!(
@@ -196,11 +216,22 @@ impl Table {
             let deleted = self.lake.delete_staged(&waste.path).await;
             deleted.map_err(doing())?;
         }
-        let paths: Vec<_> = objects.iter().map(|waste| Ok(waste.path.clone())).collect();
+        // Together, and so in any order.
+        let (log, data): (Vec<&Waste>, Vec<&Waste>) = objects
+            .into_iter()
+            .partition(|waste| waste.kind.version().is_some());
+        let paths: Vec<_> = data.iter().map(|waste| Ok(waste.path.clone())).collect();
         let mut deleted = self.lake.store.delete_stream(stream::iter(paths).boxed());
         while let Some(result) = deleted.next().await {
             match result {
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(doing()(error)),
+            }
+        }
+        // One by one: wherever this ends, the log has no gaps.
+        for waste in log {
+            match self.lake.store.delete(&waste.path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(doing()(error)),
             }
         }
@@ -216,7 +247,14 @@ fn version_of(name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use arrow::datatypes::{DataType, Field, Schema};
+
     use super::*;
+    use crate::location::Lake;
+    use crate::table::{Layout, TableSpec};
 
     fn now() -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::days(19_800)
@@ -248,20 +286,76 @@ mod tests {
         let all = || {
             vec![
                 waste(Kind::Removed, 30, 1),
-                waste(Kind::Log, 1_500, 1),
+                waste(Kind::Log(7), 1_500, 1),
                 waste(Kind::Removed, 1_441, 1),
                 waste(Kind::Abandoned, 1_439, 1),
                 waste(Kind::Abandoned, 2_000, 1),
             ]
         };
-        check(100, all(), TimeDelta::days(1), &["2000", "1500", "1441"]);
+        check(100, all(), TimeDelta::days(1), &["2000", "1441", "1500"]);
         check(100, all(), TimeDelta::days(2), &[]);
         check(
             100,
             all(),
             TimeDelta::zero(),
-            &["2000", "1500", "1441", "30"],
+            &["2000", "1441", "30", "1500"],
         );
+    }
+
+    #[test]
+    fn the_log_goes_from_its_beginning_and_in_order() {
+        let log = |minutes: [i64; 4]| {
+            let versions = (5..).zip(minutes);
+            versions
+                .map(|(version, minutes)| waste(Kind::Log(version), minutes, 1))
+                .collect::<Vec<_>>()
+        };
+        let day = TimeDelta::days(1);
+        check(
+            100,
+            log([2_000, 3_000, 2_500, 10]),
+            day,
+            &["2000", "3000", "2500"],
+        );
+        // One that was written again later, as by a restored copy, keeps all that follow.
+        check(100, log([2_000, 10, 2_500, 1_900]), day, &["2000"]);
+        check(100, log([10, 2_000, 2_500, 1_900]), day, &[]);
+    }
+
+    /// A folder in the place of one entry cannot be deleted as a file.
+    #[tokio::test]
+    async fn an_end_while_the_log_is_deleted_leaves_no_gap() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let lake = Lake::open(&folder.path().display().to_string(), []).expect("a lake");
+        let name = "numbers".to_owned();
+        let schema = Arc::new(Schema::new(vec![Field::new("it", DataType::Int64, true)]));
+        let spec = TableSpec {
+            name: name.clone(),
+            description: "A table of the test".to_owned(),
+            schema,
+            partition_columns: Vec::new(),
+            stats_columns: Vec::new(),
+            layout: Layout::default(),
+        };
+        let table = lake.table(&spec).await.expect("a table");
+        let log = folder.path().join(name).join(LOG);
+        let path_of = |version: u64| log.join(format!("{version:020}.json"));
+        for version in 1..40 {
+            fs::write(path_of(version), "{}").expect("an entry");
+        }
+        fs::remove_file(path_of(7)).expect("removing an entry");
+        fs::create_dir(path_of(7)).expect("a folder in its place");
+        let entries: Vec<Waste> = (0..40)
+            .map(|version| Waste {
+                path: Path::from_absolute_path(path_of(version)).expect("a path"),
+                ..waste(Kind::Log(version), 3_000, 1)
+            })
+            .collect();
+        let entries: Vec<&Waste> = entries.iter().collect();
+        let deleted = table.delete(&entries).await;
+        deleted.expect_err("one that cannot be deleted");
+        let left = (0..40).filter(|version| path_of(*version).exists());
+        assert_eq!(left.collect::<Vec<_>>(), (7..40).collect::<Vec<_>>());
     }
 
     #[test]

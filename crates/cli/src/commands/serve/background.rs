@@ -132,6 +132,12 @@ async fn maintain_once(lake: Lake, config: Arc<Config>, metrics: Metrics) {
         Ok(reports) => {
             let sum = |of: fn(&TableReport) -> u64| reports.iter().map(of).sum::<u64>();
             metrics.maintenance_finished(began.elapsed(), sum(|report| report.compacted.copies));
+            if reports.iter().any(|report| report.failed.is_some()) {
+                metrics.maintenance_failed();
+            }
+            if let Some(date) = reports.iter().find_map(|report| report.ages_from) {
+                tracing::warn!("{}", maintain::about_ages(date));
+            }
         }
         Err(LakeError::Held { holder, .. }) => {
             tracing::debug!(holder, "another process maintains the lake");
@@ -149,6 +155,13 @@ fn tell(report: &TableReport) {
             table = report.table,
             left,
             "maintenance left something for its next run"
+        );
+    }
+    if let Some(error) = &report.failed {
+        tracing::error!(
+            table = report.table,
+            error,
+            "a table was not maintained wholly; `huggy-etl verify` tells what is wrong with it"
         );
     }
     let (compacted, expired) = (report.compacted, report.expired);
