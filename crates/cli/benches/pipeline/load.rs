@@ -12,7 +12,6 @@ use tokio::net::TcpStream;
 use crate::Result;
 
 pub const TOKEN: &str = "5e8b9943da099dbd05c53c48662c31ab";
-const CONNECTIONS: usize = 256;
 const BODY_BYTES: usize = 1300;
 /// Stands in the body where the message's number goes.
 const NUMBER: &str = "100000000000";
@@ -21,7 +20,12 @@ const CHAT: &str = "200000000";
 const MESSAGES_PER_CHAT: u64 = 15;
 
 /// Requests a second answered 200.
-pub fn requests_per_second(address: &str, time: Duration, first: u64) -> Result<f64> {
+pub fn requests_per_second(
+    address: &str,
+    time: Duration,
+    first: u64,
+    connections: usize,
+) -> Result<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -32,7 +36,7 @@ pub fn requests_per_second(address: &str, time: Duration, first: u64) -> Result<
         );
         let began = Instant::now();
         let mut clients = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..connections {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             clients.push(tokio::spawn(client(

@@ -7,6 +7,7 @@ mod batch;
 mod load;
 mod process;
 mod reference;
+mod service;
 mod serving;
 mod setting;
 

@@ -1,19 +1,18 @@
 //! Durable requests a second, over those of a bare route that only parses the same body.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::load::{TOKEN, requests_per_second};
-use crate::process::{BINARY, peak};
+use crate::load::requests_per_second;
+use crate::process::peak;
+use crate::service::{Killed, get, metric, start};
 use crate::setting::setting;
 use crate::{Result, reference};
 
 const SHORT: Duration = Duration::from_secs(8);
+const CONNECTIONS: usize = 256;
 const ROUNDS: usize = 3;
 /// Neither age nor size makes a flush due within a round.
 const NO_FLUSH: [&str; 8] = [
@@ -27,13 +26,6 @@ const NO_FLUSH: [&str; 8] = [
     "0",
 ];
 
-/// A service under load.
-struct Service {
-    process: Killed,
-    webhook: String,
-    admin: String,
-}
-
 pub fn measure(folder: &Path) -> Result<()> {
     println!(
         "serving, 256 connections, bodies of 1.3 KB; reference: a bare warp route that parses the same body"
@@ -42,7 +34,12 @@ pub fn measure(folder: &Path) -> Result<()> {
     for round in 0..ROUNDS {
         bare.push(measure_bare()?);
         let service = start(folder, &format!("plain-{round}"), &NO_FLUSH)?;
-        durable.push(requests_per_second(&service.webhook, SHORT, 0)?);
+        durable.push(requests_per_second(
+            &service.webhook,
+            SHORT,
+            0,
+            CONNECTIONS,
+        )?);
     }
     let (bare, durable) = (median(bare), median(durable));
     println!("  bare warp route                 {bare:>9.0} requests/s");
@@ -57,7 +54,7 @@ pub fn measure(folder: &Path) -> Result<()> {
         "whole",
         &["--flush-interval", "10s", "--transform-every", "30s"],
     )?;
-    let whole = requests_per_second(&service.webhook, time, 0)?;
+    let whole = requests_per_second(&service.webhook, time, 0, CONNECTIONS)?;
     println!(
         "  serve, flush and transform on   {whole:>9.0} requests/s   ratio {:.2}, over {time:?}",
         whole / bare
@@ -83,77 +80,10 @@ fn measure_bare() -> Result<f64> {
     let _running = Killed(child);
     let mut address = String::new();
     BufReader::new(stdout).read_line(&mut address)?;
-    requests_per_second(address.trim(), SHORT, 0)
-}
-
-fn start(folder: &Path, name: &str, args: &[&str]) -> Result<Service> {
-    let folder = folder.join(name);
-    fs::create_dir_all(&folder)?;
-    let log = folder.join("log");
-    let common = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-        "--log-format",
-        "json",
-    ];
-    let child = Command::new(BINARY)
-        .current_dir(&folder)
-        .args(common)
-        .args(["--token", TOKEN])
-        .args(args)
-        .stderr(File::create(&log)?)
-        .spawn()?;
-    let process = Killed(child);
-    for _ in 0..500 {
-        for line in BufReader::new(File::open(&log)?).lines() {
-            let entry: serde_json::Value = serde_json::from_str(&line?).unwrap_or_default();
-            if let (Some(webhook), Some(admin)) =
-                (entry["address"].as_str(), entry["admin_address"].as_str())
-            {
-                return Ok(Service {
-                    process,
-                    webhook: webhook.to_owned(),
-                    admin: admin.to_owned(),
-                });
-            }
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Err(format!("the service did not start: {}", fs::read_to_string(log)?).into())
-}
-
-fn get(address: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn metric(metrics: &str, name: &str) -> f64 {
-    let value = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    value.unwrap_or(f64::NAN)
+    requests_per_second(address.trim(), SHORT, 0, CONNECTIONS)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// A process that ends with its owner.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

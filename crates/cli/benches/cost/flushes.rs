@@ -1,0 +1,121 @@
+//! A day of flushes every five seconds, as fast as they go, maintained as often among them as the service does: how many
+//! files a partition comes to, and whether commits take longer in the end than in the beginning.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::desk::Desk;
+use crate::load::requests_per_second;
+use crate::process::peak;
+use crate::service::{Service, get, metric, start};
+use crate::setting::setting;
+
+const A_DAY: u64 = 24 * 60 * 60 / 5;
+/// In a service with its defaults, five minutes.
+const FLUSHES_BETWEEN_MAINTENANCE: f64 = 60.0;
+/// Between two looks at the lake.
+const ROUND: Duration = Duration::from_secs(5);
+/// More messages than a round brings.
+const MESSAGES_A_ROUND: u64 = 1_000_000;
+/// Of all rounds, the first and the last so many are compared.
+const PART: usize = 10;
+
+struct Look {
+    flushes: f64,
+    commit_seconds: f64,
+    files: u64,
+}
+
+pub fn measure(folder: &Path) -> Result<()> {
+    let wanted = setting("BENCH_FLUSHES", A_DAY) as f64;
+    let desk = Desk::new(folder.join("flushes"))?;
+    // How long a flush takes here says how often maintenance is due.
+    let a_flush = {
+        let service = serve(folder, "0")?;
+        let began = Instant::now();
+        requests_per_second(&service.webhook, ROUND, 0, 1)?;
+        began.elapsed().as_secs_f64() / look(&desk, &service)?.flushes
+    };
+    let every = format!("{:.0}ms", a_flush * FLUSHES_BETWEEN_MAINTENANCE * 1e3);
+    let service = serve(folder, &every)?;
+    let began = Instant::now();
+    let mut looks = vec![look(&desk, &service)?];
+    let is_done = |looks: &[Look]| looks.last().is_some_and(|look| look.flushes >= wanted);
+    while !is_done(&looks) {
+        let first = looks.len() as u64 * MESSAGES_A_ROUND;
+        requests_per_second(&service.webhook, ROUND, first, 1)?;
+        looks.push(look(&desk, &service)?);
+    }
+    let Some(last) = looks.last() else {
+        return Ok(());
+    };
+    println!(
+        "{:.0} flushes of {} events in {:.0} s, maintained every {every}: at most {} files of events, {} in the end",
+        last.flushes,
+        desk.number("SELECT count(*) FROM events")?,
+        began.elapsed().as_secs_f64(),
+        looks
+            .iter()
+            .map(|look| look.files)
+            .max()
+            .unwrap_or_default(),
+        last.files,
+    );
+    let part = (looks.len() / PART).max(1);
+    let (first, last) = (
+        commit_ms(&looks[..=part]),
+        commit_ms(&looks[looks.len() - 1 - part..]),
+    );
+    println!(
+        "  a commit takes {first:.0} ms in the first tenth, {last:.0} ms in the last: ratio {:.2}; peak memory {:.0} MB",
+        last / first,
+        peak(&service.process.0) as f64 / 1e6
+    );
+    Ok(())
+}
+
+fn serve(folder: &Path, maintain_every: &str) -> Result<Service> {
+    let args = [
+        "--flush-interval",
+        "1ms",
+        "--transform-every",
+        "0",
+        "--maintain-every",
+        maintain_every,
+    ];
+    start(folder, "flushes", &args)
+}
+
+fn look(desk: &Desk, service: &Service) -> Result<Look> {
+    let metrics = get(&service.admin, "/metrics")?;
+    let of_commits = |what| {
+        metric(
+            &metrics,
+            &format!("huggy_etl_commit_duration_seconds_{what}"),
+        )
+    };
+    Ok(Look {
+        flushes: of_commits("count"),
+        commit_seconds: of_commits("sum"),
+        files: files_of_events(desk)?,
+    })
+}
+
+/// All lie in the partition of the day, or two where midnight passes.
+fn files_of_events(desk: &Desk) -> Result<u64> {
+    let output = desk.etl(&["tables"]).stdout(Stdio::piped()).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let row = text.lines().find(|line| line.starts_with("events "));
+    let files = row.and_then(|row| row.split_whitespace().nth(2)?.parse().ok());
+    Ok(files.unwrap_or_default())
+}
+
+/// The mean between the first look and the last.
+fn commit_ms(looks: &[Look]) -> f64 {
+    let (Some(first), Some(last)) = (looks.first(), looks.last()) else {
+        return f64::NAN;
+    };
+    (last.commit_seconds - first.commit_seconds) / (last.flushes - first.flushes) * 1e3
+}
