@@ -25,6 +25,16 @@ fn the_line_at_fault_is_shown_with_a_caret() {
         &["report.sql"][..],
         &["-c", "SELECT outcome FROM fact_chat"],
         &["-c", "SELECT lenght(outcome) FROM fact_chats"],
+        &[
+            "-c",
+            "SELECT outcome, agv(chat_id) FROM fact_chats GROUP BY 1",
+        ],
+        &["-c", "SELECT strftime(started_at, '%H') FROM fact_chats"],
+        &["-c", "SELECT count(*) FROM fact_chats GROUP BY chanel"],
+        &[
+            "-c",
+            "SELECT outcome FROM fact_chats WHERE channel = \"email\"",
+        ],
         &["-c", "SELECT sum(outcome) FROM fact_chats"],
         &["-c", "SELECT outcome, count(*) FROM fact_chats"],
         &["-c", "SELECT outcome FROM fact_chats ORDER BI 1"],

@@ -7,6 +7,7 @@
 //! [`Answer`] has a schema and batches, and prints itself in a [`Format`] to any `Write`.
 
 mod admission;
+mod advice;
 mod answer;
 mod as_of;
 mod business;

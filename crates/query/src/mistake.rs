@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use lake::LakeError;
 
+use crate::advice;
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::engine::Engine;
 use crate::error::QueryError;
@@ -24,9 +25,10 @@ use crate::parameters::sql_of;
 /// Below this likeness, from 0 to 1, a name is another name and not a slip of the pen.
 const LIKENESS: f64 = 0.6;
 
-/// Why a statement did not run; a table that is not there still wants a look at those that are.
+/// Why a statement did not run; what is not there still wants a look at what is.
 pub(crate) enum Mistake {
     UnknownTable { name: String },
+    UnknownFunction { name: String, place: Option<Place> },
     Known(QueryError),
 }
 
@@ -50,6 +52,14 @@ impl Mistake {
                 }),
                 error => error,
             },
+            Mistake::UnknownFunction { name, place } => {
+                let message = advice::unknown_function(&name, &context.engine.function_names());
+                let place = place.or_else(|| function_place(context.statement, &name));
+                QueryError::Sql(SqlMistake::at(message, place))
+            }
+            Mistake::Known(QueryError::Sql(mistake)) if is_of_a_column(&mistake) => {
+                QueryError::Sql(column_mistake(mistake, context.sql))
+            }
             Mistake::Known(QueryError::Sql(mistake)) if mistake.place.is_none() => {
                 let place = misfit_function(&mistake.message)
                     .and_then(|name| function_place(context.statement, name));
@@ -158,6 +168,43 @@ fn table_place(statement: &Statement, name: &str) -> Option<Place> {
     found
 }
 
+const NO_COLUMN: &str = "there is no column ";
+
+fn is_of_a_column(mistake: &SqlMistake) -> bool {
+    mistake.message.starts_with(NO_COLUMN)
+}
+
+/// With the place of the name, if it stands at one only, and advice on quotes, if it stands in double ones.
+fn column_mistake(mistake: SqlMistake, sql: &str) -> SqlMistake {
+    let name = mistake.message[NO_COLUMN.len()..]
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize_with_location()
+        .unwrap_or_default();
+    let named: Vec<_> = tokens
+        .iter()
+        .filter_map(|token| match &token.token {
+            Token::Word(word) if word.value == name => Some((word, token.span)),
+            _ => None,
+        })
+        .collect();
+    let [(word, span)] = named.as_slice() else {
+        return mistake;
+    };
+    let is_guessed = mistake.message.contains("did you mean");
+    SqlMistake {
+        place: mistake
+            .place
+            .or_else(|| Span::try_from_sqlparser_span(*span).and_then(place_of)),
+        message: match word.quote_style {
+            Some('"') if !is_guessed => advice::quoted_text(name),
+            _ => mistake.message,
+        },
+    }
+}
+
 /// Where a text in quotes stands, of which the statement's parser keeps no place.
 fn text_place(sql: &str, wanted: &str) -> Option<Place> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql)
@@ -261,6 +308,9 @@ impl From<Mistake> for QueryError {
             Mistake::UnknownTable { name } => {
                 QueryError::sql(format!("table {name} does not exist in the lake"))
             }
+            Mistake::UnknownFunction { name, place } => {
+                QueryError::Sql(SqlMistake::at(advice::unknown_function(&name, &[]), place))
+            }
             Mistake::Known(error) => error,
         }
     }
@@ -275,7 +325,13 @@ fn classify(error: &DataFusionError, place: Option<Place>, candidates: &[String]
                     name: name.to_owned(),
                 };
             }
-            None => wrong(&plain_words(message)),
+            None => match missing_function(message) {
+                Some(name) => {
+                    let name = name.to_owned();
+                    return Mistake::UnknownFunction { name, place };
+                }
+                None => wrong(&plain_words(message)),
+            },
         },
         DataFusionError::SQL(error, _) => match error.as_ref() {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
@@ -370,6 +426,12 @@ fn missing_table(message: &str) -> Option<&str> {
         name.strip_prefix(&format!("{CATALOG}.{SCHEMA}."))
             .unwrap_or(name),
     )
+}
+
+/// The function's name in DataFusion's sentence about it.
+fn missing_function(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("Invalid function '")?;
+    rest.split('\'').next()
 }
 
 fn unknown_column(field: &Column, valid_fields: &[Column]) -> String {
@@ -518,9 +580,6 @@ fn plain_words(message: &str) -> String {
     {
         message = rest;
     }
-    if let Some(rest) = message.strip_prefix("Invalid function '") {
-        return unknown_function(rest);
-    }
     ungrouped_column(message).unwrap_or_else(|| message.to_owned())
 }
 
@@ -537,17 +596,6 @@ fn ungrouped_column(message: &str) -> Option<String> {
 }
 
 const NO_MATCH: &str = "No function matches the given name and argument types '";
-
-/// From `lenght'.\nDid you mean 'length'?`.
-fn unknown_function(rest: &str) -> String {
-    let mut names = rest.split('\'');
-    let name = names.next().unwrap_or_default();
-    let advice = names.nth(1).map_or_else(
-        || "`huggy-etl functions` lists some".to_owned(),
-        |nearest| format!("did you mean {nearest}?"),
-    );
-    format!("there is no function {name}; {advice}")
-}
 
 /// From `sum(Utf8)'. You might need to add explicit type casts.` and a line for each form of `sum`.
 fn misfit_arguments(rest: &str) -> String {
