@@ -71,23 +71,35 @@ impl Lake {
         let mut work = Box::pin(work);
         let result = loop {
             tokio::select! {
-                // A lease that was lost is noticed before the work goes on.
                 biased;
-                () = tokio::time::sleep_until(renewed_at) => {
-                    let asked = Instant::now();
-                    match lease.renew(claim.holder, terms.duration(), (claim.clock)()).await {
-                        Ok(()) => {
-                            runs_until = asked + terms.lease;
-                            renewed_at = asked + terms.renewed_every;
-                        }
-                        Err(error @ LakeError::Storage { .. }) if Instant::now() < runs_until => {
-                            tracing::warn!(%error, lease = claim.what, "a lease was not renewed; it runs on, and is tried again");
-                            renewed_at = runs_until.min(Instant::now() + terms.tried_again_after);
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
-                }
+                () = tokio::time::sleep_until(renewed_at) => {}
                 result = &mut work => break result,
+            }
+            let asked = Instant::now();
+            let runs = asked < runs_until;
+            let answered_by = if runs {
+                runs_until.min(asked + terms.renewed_every)
+            } else {
+                asked + terms.lease
+            };
+            let renewal = lease.renew(claim.holder, terms.duration(), (claim.clock)());
+            let renewal = tokio::time::timeout_at(answered_by, renewal);
+            let renewed = tokio::select! {
+                biased;
+                renewed = renewal => renewed,
+                // Not while the lease may be lost.
+                result = &mut work, if runs => break result,
+            };
+            match renewed.unwrap_or_else(|_| Err(unanswered(claim.what))) {
+                Ok(()) => {
+                    runs_until = asked + terms.lease;
+                    renewed_at = asked + terms.renewed_every;
+                }
+                Err(error @ LakeError::Storage { .. }) if Instant::now() < runs_until => {
+                    tracing::warn!(%error, lease = claim.what, "a lease was not renewed; it runs on, and is tried again");
+                    renewed_at = runs_until.min(Instant::now() + terms.tried_again_after);
+                }
+                Err(error) => return Err(error.into()),
             }
         };
         if let Err(error) = lease.release().await {
@@ -131,6 +143,13 @@ impl Lake {
     }
 }
 
+fn unanswered(what: &str) -> LakeError {
+    LakeError::storage(format!("renewing the lease on {what}"))(object_store::Error::Generic {
+        store: "lake",
+        source: "the storage gave no answer in time".into(),
+    })
+}
+
 impl Terms {
     fn duration(self) -> TimeDelta {
         TimeDelta::from_std(self.lease).unwrap_or(TimeDelta::MAX)
@@ -141,10 +160,13 @@ impl Terms {
 mod tests {
     use std::fs;
     use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     use tempfile::TempDir;
 
     use super::*;
+    use crate::lease::tests::hanging;
 
     const SHORT: Terms = Terms {
         lease: Duration::from_secs(2),
@@ -216,6 +238,37 @@ mod tests {
             Ok("done")
         };
         let done = world.alone(work).await;
+        assert!(matches!(done, Err(LakeError::Storage { .. })), "{done:?}");
+        let took = began.elapsed();
+        assert!(took >= SHORT.lease && took < SHORT.lease * 2, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_while_a_renewal_has_no_answer_and_not_beyond_its_lease() {
+        let (lake, hangs) = hanging();
+        let claim = Claim {
+            what: "work",
+            holder: "one",
+            wait: TimeDelta::zero(),
+            clock: Utc::now,
+        };
+        let outage_of = |length: u64| {
+            let hangs = Arc::clone(&hangs);
+            async move {
+                hangs.store(true, Ordering::SeqCst);
+                milliseconds(length).await;
+                hangs.store(false, Ordering::SeqCst);
+                milliseconds(2_000).await;
+                Ok::<_, LakeError>("done")
+            }
+        };
+        let began = Instant::now();
+        let done = lake.alone_on(SHORT, claim, outage_of(500)).await;
+        assert_eq!(done.expect("the work"), "done");
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(3_500), "{took:?}");
+        let began = Instant::now();
+        let done = lake.alone_on(SHORT, claim, outage_of(60_000)).await;
         assert!(matches!(done, Err(LakeError::Storage { .. })), "{done:?}");
         let took = began.elapsed();
         assert!(took >= SHORT.lease && took < SHORT.lease * 2, "{took:?}");

@@ -5,16 +5,17 @@
 //! describes it, so joining it costs little more than writing anything at all; beyond that, rows are
 //! better left behind. Folding sixteen at a time moves a row once per class of size.
 //!
-//! After any commit a table has about 70 files at most, and those that are too large to be folded:
-//! fewer than 24 below 16 KiB, fewer than 16 in each class above, and beyond the largest class one for
-//! every 32 MiB of rows, or for as much as half the table's target size leaves room for.
+//! After any commit a table has about 70 small files at most: fewer than 24 below 16 KiB, and fewer than 16
+//! in each class above. Those that are not small hold a third of the table's target size or more.
 
 use std::collections::BTreeMap;
 
-/// Files below these sizes are folded together. A class near a table's target size is not: its files
-/// would come out as they went in.
+/// Files below these sizes are folded together, as far as they are small.
 const CLASS_BYTES: [u64; 4] = [16 << 10, 256 << 10, 4 << 20, 32 << 20];
-/// Once this many have gathered that may be folded.
+/// A file below this part of its table's target size is small. Delta's writer goes by sizes before compression, so that
+/// files come out at half of it, and what has just come out is not to be written again.
+const SMALL_PART: u64 = 3;
+/// Once this many small ones of a class have gathered they are folded.
 const FOLDED_FILES: usize = 16;
 /// The newest of the smallest class, whose rows are likely to change once more, are left alone.
 const FRESH_FILES: usize = 8;
@@ -52,8 +53,8 @@ impl Group {
 pub(crate) struct Rewritten {
     /// What stays of these goes along with the added rows.
     pub joined: Vec<String>,
-    /// What stays of these is written apart: each class of size by itself, and each file that is too large to be
-    /// folded, since rows of two would span all that lies between them.
+    /// What stays of these is written apart: small ones by their class of size, and each other one by itself, since rows of
+    /// two would span all that lies between them.
     pub apart: Vec<Group>,
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn rewritten(files: Vec<DataFile>, columns: usize, target_bytes: u64)
     for file in files {
         if file.bytes < small {
             rewritten.joined.push(file.path);
-        } else if is_foldable(class(file.bytes), target_bytes) {
+        } else if is_small(file.bytes, target_bytes) {
             classes.entry(class(file.bytes)).or_default().push(file);
         } else {
             rewritten.apart.push(Group::of([file]));
@@ -74,16 +75,17 @@ pub(crate) fn rewritten(files: Vec<DataFile>, columns: usize, target_bytes: u64)
     rewritten
 }
 
-/// The files of every class that has gathered enough of them.
+/// The small files of every class that has gathered enough of them.
 pub(crate) fn folded(files: Vec<DataFile>, target_bytes: u64) -> Vec<Group> {
     let mut classes: BTreeMap<usize, Vec<DataFile>> = BTreeMap::new();
-    for file in files {
+    let small = files.into_iter();
+    for file in small.filter(|file| is_small(file.bytes, target_bytes)) {
         classes.entry(class(file.bytes)).or_default().push(file);
     }
     let mut groups = Vec::new();
     for (class, mut files) in classes {
         let fresh = if class == 0 { FRESH_FILES } else { 0 };
-        if is_foldable(class, target_bytes) && files.len() >= FOLDED_FILES + fresh {
+        if files.len() >= FOLDED_FILES + fresh {
             files.sort_by_key(|file| file.written_at);
             files.truncate(files.len() - fresh);
             groups.push(Group::of(files));
@@ -96,14 +98,13 @@ fn class(bytes: u64) -> usize {
     CLASS_BYTES.partition_point(|limit| *limit <= bytes)
 }
 
-fn is_foldable(class: usize, target_bytes: u64) -> bool {
-    let limit = CLASS_BYTES.get(class);
-    limit.is_some_and(|limit| *limit <= target_bytes / 2)
+pub(crate) fn is_small(bytes: u64, target_bytes: u64) -> bool {
+    bytes < target_bytes / SMALL_PART
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DataFile, Group, Rewritten, folded, rewritten};
+    use super::{DataFile, Group, Rewritten, folded, is_small, rewritten};
 
     const TARGET: u64 = 64 << 20;
 
@@ -170,13 +171,12 @@ mod tests {
         assert_eq!(rewritten(files, 10, TARGET), expected);
     }
 
-    /// Runs that each add a file, until the rows fill the largest files. Sizes add up: the worst case.
-    #[test]
-    fn the_number_of_files_stays_bounded() {
+    /// Runs that each add a file. Sizes add up: the worst case.
+    fn most_small_files(target: u64) -> usize {
         let mut files: Vec<DataFile> = Vec::new();
-        let (mut most, mut bytes) = (0, 0);
+        let mut most = 0;
         for run in 0..30_000 {
-            for group in folded(files.clone(), TARGET) {
+            for group in folded(files.clone(), target) {
                 let merged = files.iter().filter(|file| group.paths.contains(&file.path));
                 let bytes = merged.map(|file| file.bytes).sum();
                 files.retain(|file| !group.paths.contains(&file.path));
@@ -186,10 +186,18 @@ mod tests {
                 });
             }
             files.push(file(run, 9_000));
-            bytes += 9_000;
             most = most.max(files.len());
+            // Nothing becomes of the others any more.
+            files.retain(|file| is_small(file.bytes, target));
         }
-        let large = usize::try_from(bytes / (32 << 20)).unwrap_or_default();
-        assert!(most <= 70 + large, "{most} files");
+        most
+    }
+
+    #[test]
+    fn the_number_of_small_files_stays_bounded() {
+        for target in [1 << 20, 2 << 20, 8 << 20, TARGET] {
+            let most = most_small_files(target);
+            assert!(most <= 70, "{most} files of a target of {target} bytes");
+        }
     }
 }

@@ -23,7 +23,7 @@ pub struct Lease {
     unanswered: Option<Record>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     holder: String,
     pub expires_at: DateTime<Utc>,
@@ -222,21 +222,21 @@ impl Lease {
         }
     }
 
-    /// Puts a record under the next number, after the one that may stand there since an answer was not heard.
+    /// Puts a record under the next number, after the one that may stand there since an answer was not heard. Who stops
+    /// waiting for this has not heard it either.
     async fn put_next(&mut self, record: Record) -> object_store::Result<()> {
-        for record in self.unanswered.take().into_iter().chain([record]) {
+        for record in self.unanswered.clone().into_iter().chain([record]) {
             let folder = self.lake.lease_folder(&self.what);
             let next = lease_path(&folder, self.number + 1);
-            match self.lake.put_record(&next, &record).await {
-                Ok(()) => {}
-                Err(error) => {
-                    self.unanswered = Some(record).filter(|_| !is_taken(&error));
-                    return Err(error);
-                }
+            self.unanswered = Some(record.clone());
+            let put = self.lake.put_record(&next, &record).await;
+            if put.as_ref().err().is_none_or(is_taken) {
+                self.unanswered = None;
             }
+            put?;
             let passed = lease_path(&folder, self.number);
-            let _ = self.lake.store.delete(&passed).await;
             self.number += 1;
+            let _ = self.lake.store.delete(&passed).await;
         }
         Ok(())
     }
@@ -279,7 +279,7 @@ fn lease_path(folder: &Path, number: u64) -> Path {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fmt;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -298,6 +298,8 @@ mod tests {
     struct Unheard {
         inner: Arc<dyn ObjectStore>,
         is_silent: Arc<AtomicBool>,
+        /// Whether puts are not even done.
+        hangs: Arc<AtomicBool>,
     }
 
     fn no_answer() -> Error {
@@ -321,6 +323,9 @@ mod tests {
             payload: PutPayload,
             options: PutOptions,
         ) -> Result<PutResult> {
+            if self.hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
             self.inner.put_opts(location, payload, options).await?;
             Err(no_answer())
         }
@@ -360,15 +365,26 @@ mod tests {
         }
     }
 
-    /// A lake on such a store, and whether that is silent.
-    fn unheard() -> (Lake, Arc<AtomicBool>) {
+    /// A lake on such a store, whether that is silent, and whether it hangs.
+    fn on_bad_store() -> (Lake, Arc<AtomicBool>, Arc<AtomicBool>) {
         let mut lake = Lake::open("memory:///lake", []).expect("a lake");
-        let is_silent = Arc::new(AtomicBool::new(false));
+        let (is_silent, hangs) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
         lake.store = Arc::new(Unheard {
             inner: Arc::clone(&lake.store),
             is_silent: Arc::clone(&is_silent),
+            hangs: Arc::clone(&hangs),
         });
+        (lake, is_silent, hangs)
+    }
+
+    fn unheard() -> (Lake, Arc<AtomicBool>) {
+        let (lake, is_silent, _) = on_bad_store();
         (lake, is_silent)
+    }
+
+    pub(crate) fn hanging() -> (Lake, Arc<AtomicBool>) {
+        let (lake, _, hangs) = on_bad_store();
+        (lake, hangs)
     }
 
     const TERM: Duration = Duration::seconds(20);

@@ -282,6 +282,8 @@ impl Run<'_> {
     ) -> Result<(), LakeError> {
         let (effort, now) = (self.maintenance.effort, self.now());
         let first = self.kept_from(role);
+        // Those that could not be written anew, of which the next one is not to be taken for.
+        let mut failed = 0;
         for group in groups(table, role, first, effort, now)? {
             let done = match (self.maintenance.is_trial, role) {
                 (true, _) => Ok(estimated(table, &group)),
@@ -292,7 +294,10 @@ impl Run<'_> {
                     // He may have worked since, and there may be nothing left to do.
                     let work = async {
                         table.refresh().await?;
-                        match groups(table, role, first, effort, now)?.into_iter().next() {
+                        match groups(table, role, first, effort, now)?
+                            .into_iter()
+                            .nth(failed)
+                        {
                             Some(group) => {
                                 Box::pin(table.compact(&group, Tolerance::Nothing)).await
                             }
@@ -302,6 +307,7 @@ impl Run<'_> {
                     self.in_the_consumers_place(work).await
                 }
             };
+            failed += usize::from(done.is_err());
             let done = done.map(|done| report.compacted.add(done));
             report.bear(done)?;
         }

@@ -102,7 +102,7 @@ pub(crate) fn of_rewritten(
 ) -> Vec<Group> {
     let small: Vec<_> = files
         .into_iter()
-        .filter(|file| file.bytes < target_bytes / 2)
+        .filter(|file| folding::is_small(file.bytes, target_bytes))
         .collect();
     let is_asked = effort == Effort::Whole || small.len() > MANY_FILES;
     if !is_asked {
@@ -131,7 +131,7 @@ fn settling(
     let youngest = news.iter().map(|file| file.written_at).max()?;
     let (small, beside): (Vec<_>, Vec<_>) = settled
         .into_iter()
-        .partition(|file| file.bytes < target_bytes / 2);
+        .partition(|file| folding::is_small(file.bytes, target_bytes));
     let has_waited = youngest <= (now - LATE_FILES_WAIT).timestamp_millis();
     let is_much = bytes(&news) * LATE_PART >= bytes(&small);
     (effort == Effort::Whole || has_waited || is_much).then(|| Group {

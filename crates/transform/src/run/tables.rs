@@ -22,9 +22,9 @@ const MESSAGES: &str = "fact_messages";
 /// that it lies in. Their statistics find those rows well enough, without bloom filters.
 const DIMENSION_FILE_BYTES: u64 = 1 << 20;
 /// Of a fact, news of an old chat replace a row or two.
-const FACT_FILE_BYTES: u64 = 1 << 20;
+const FACT_FILE_BYTES: u64 = 2 << 20;
 /// But of those of which nearly all rows stay as they are for good.
-const SETTLED_FILE_BYTES: u64 = 4 << 20;
+const SETTLED_FILE_BYTES: u64 = 8 << 20;
 
 pub(super) struct Tables {
     pub coverage: Table,
