@@ -339,11 +339,12 @@ impl Run<'_> {
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
-        let (stay, now) = (self.maintenance.removed_stay, self.now());
+        let (stay, effort) = (self.maintenance.removed_stay, self.maintenance.effort);
+        let now = self.now();
         let (lake, consumer) = (self.lake, self.maintenance.consumer);
         let unread = unread(lake, consumer, role).await?;
         let folder = table.folder(unread).await?;
-        let deletable = folder.deletable(stay, now);
+        let deletable = folder.due(stay, now, effort);
         if self.maintenance.is_trial || deletable.is_empty() {
             tell_of(report, &folder, &deletable);
             return Ok(());
@@ -352,7 +353,7 @@ impl Run<'_> {
             let unread = self::unread(lake, consumer, role).await?;
             table.refresh().await?;
             let folder = table.folder(unread).await?;
-            let deletable = folder.deletable(stay, now);
+            let deletable = folder.due(stay, now, effort);
             table.delete(&deletable).await?;
             tell_of(report, &folder, &deletable);
             Ok(())

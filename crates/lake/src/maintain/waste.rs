@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::Freed;
+use super::{Effort, Freed};
 use crate::changes::Changes;
 use crate::error::LakeError;
 use crate::table::{ABANDONED_AFTER, Table};
@@ -21,6 +21,8 @@ use crate::table::{ABANDONED_AFTER, Table};
 const STAYS_AT_LEAST: TimeDelta = TimeDelta::hours(1);
 /// The folder of a table's log.
 const LOG: &str = "_delta_log";
+/// More than a service commits between two runs.
+const LOG_ENTRIES_A_RUN: usize = 200;
 /// Of the number in the names of the log's entries.
 const VERSION_DIGITS: usize = 20;
 
@@ -68,8 +70,19 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// What is to be deleted now, if removed files stay for `stay`.
-    pub fn deletable(&self, stay: TimeDelta, now: DateTime<Utc>) -> Vec<&Waste> {
+    /// What is to be deleted now, if removed files stay for `stay`. Entries of the log go one by one while others wait: of
+    /// many, a steady effort leaves the later ones to its next runs.
+    pub fn due(&self, stay: TimeDelta, now: DateTime<Utc>, effort: Effort) -> Vec<&Waste> {
+        let mut due = self.deletable(stay, now);
+        if effort == Effort::Steady {
+            let data = due.iter().filter(|waste| waste.kind.version().is_none());
+            let data = data.count();
+            due.truncate(data + LOG_ENTRIES_A_RUN);
+        }
+        due
+    }
+
+    fn deletable(&self, stay: TimeDelta, now: DateTime<Utc>) -> Vec<&Waste> {
         let mut waste: Vec<&Waste> = self.waste.iter().collect();
         waste.sort_by_key(|waste| waste.since);
         let mut left: u64 = waste.iter().map(|waste| waste.bytes).sum();
@@ -320,6 +333,23 @@ mod tests {
         // One that was written again later, as by a restored copy, keeps all that follow.
         check(100, log([2_000, 10, 2_500, 1_900]), day, &["2000"]);
         check(100, log([10, 2_000, 2_500, 1_900]), day, &[]);
+    }
+
+    #[test]
+    fn of_a_long_log_a_steady_effort_takes_the_beginning() {
+        let log = (0..300).map(|version| waste(Kind::Log(version), 3_000, 1));
+        let data = (0..10).map(|_| waste(Kind::Removed, 3_000, 1));
+        let folder = Folder {
+            live_bytes: 1_000,
+            waste: log.chain(data).collect(),
+            ..Folder::default()
+        };
+        let due = |effort| folder.due(TimeDelta::days(1), now(), effort);
+        assert_eq!(due(Effort::Whole).len(), 310);
+        let steady = due(Effort::Steady);
+        assert_eq!(steady.len(), 210);
+        let last = steady.last().and_then(|waste| waste.kind.version());
+        assert_eq!(last, Some(199));
     }
 
     /// A folder in the place of one entry cannot be deleted as a file.
