@@ -242,6 +242,127 @@ fn distinct_values_are_counted_right_and_within_the_memory() {
 }
 
 #[test]
+fn columns_without_any_value_have_no_distinct_ones() {
+    let desk = Desk::new();
+    desk.write("empty.csv", "g,x\n1,\n2,\n");
+    desk.write("nulls.ndjson", "{\"x\":null}\n{\"x\":null}\n");
+    let csv = |sql: &str| desk.ok(&["query", "--format", "csv", "-c", sql]);
+    let grouped =
+        "SELECT g, count(DISTINCT x) AS n, count(*) AS rows FROM 'empty.csv' GROUP BY g ORDER BY g";
+    assert_eq!(csv(grouped), "g,n,rows\n1,0,1\n2,0,1\n");
+    let alone = "SELECT count(DISTINCT x) AS n, count(*) AS rows FROM 'nulls.ndjson'";
+    assert_eq!(csv(alone), "n,rows\n0,2\n");
+    let words = "SELECT count(DISTINCT arrow_cast(CAST(value AS TEXT), 'Dictionary(Int32, Utf8)'))
+        FILTER (WHERE value > 9) AS n, count(*) AS rows FROM generate_series(1, 3)";
+    assert_eq!(csv(words), "n,rows\n0,3\n");
+}
+
+#[test]
+fn several_files_are_read_as_one_table_only_if_they_are_alike() {
+    let desk = Desk::new();
+    for folder in ["one", "two", "one/.ipynb_checkpoints", ".kept"] {
+        std::fs::create_dir(desk.path(folder)).expect("a folder");
+    }
+    desk.write("one/lines.json", "{\"a\":1}\n{\"a\":2}\n");
+    desk.write("two/lines.json", "\n{\"a\":3}\n");
+    desk.write("two/none.json", "");
+    desk.write("two/array.json", "[{\"a\":4}, {\"a\":5}]");
+    desk.write("one/t.csv", "a,b\n1,2\n");
+    desk.write("two/t.csv", "\"a\",b\r\n3,4\r\n");
+    desk.write("two/a.csv", "");
+    desk.write("two/turned.csv", "b,a\n6,5\n");
+    desk.write("one/t.tsv", "a\tb\n1\t2\n");
+    desk.write("two/t.tsv", "b\ta\n4\t3\n");
+    // Copies that editors keep are nobody's data; what is named by its dot is meant.
+    desk.write("one/.ipynb_checkpoints/t.csv", "a,b\n100,100\n");
+    desk.write("one/.t.csv", "a,b\n100,100\n");
+    desk.write(".kept/t.csv", "a,b\n7,8\n");
+    let of = |files: &str| {
+        let sql = format!("SELECT sum(a) AS a FROM '{files}'");
+        desk.run(&["query", "--format", "csv", "-c", &sql])
+    };
+    for (files, expected) in [
+        ("*/lines.json", 6),
+        ("two/[ln]*.json", 3),
+        ("two/[an]*.json", 9),
+        ("*/t.csv", 4),
+        ("**/t.csv", 4),
+        ("two/[at].csv", 3),
+        ("one/*.csv", 1),
+        ("one/.ipynb_checkpoints/*.csv", 100),
+        (".kept/*.csv", 7),
+        ("./.k*/*.csv", 7),
+    ] {
+        let printed = of(files);
+        assert_eq!(
+            printed.stdout,
+            format!("a\n{expected}\n"),
+            "{files}: {}",
+            printed.stderr
+        );
+    }
+    for (files, expected) in [
+        ("two/*.json", "two/array.json and two/lines.json"),
+        ("*/*.json", "one/lines.json and two/array.json"),
+        ("two/t*.csv", "two/t.csv and two/turned.csv"),
+        ("*/t.tsv", "one/t.tsv and two/t.tsv"),
+    ] {
+        let printed = of(files);
+        assert_eq!(
+            (printed.code, printed.stdout.as_str()),
+            (Some(1), ""),
+            "{files}"
+        );
+        assert!(
+            printed.stderr.contains(expected),
+            "{files}: {}",
+            printed.stderr
+        );
+    }
+}
+
+#[test]
+fn a_table_is_replaced_only_by_one_that_is_there() {
+    let desk = Desk::new();
+    let of = |script: &str| desk.run(&["query", "--keep-going", "--format", "csv", "-c", script]);
+    let failing = of("CREATE TABLE t AS SELECT 1 AS n;
+        CREATE OR REPLACE TABLE t AS SELECT 1 / (n - 1) AS n FROM t; SELECT n FROM t");
+    assert_eq!(failing.stdout, "n\n1\n", "{}", failing.stderr);
+    assert!(
+        failing.stderr.contains("division by zero"),
+        "{}",
+        failing.stderr
+    );
+    desk.generate("one.ndjson", &["--chats", "3"]);
+    desk.ok(&["import", "one.ndjson"]);
+    let of_the_lake = of("CREATE OR REPLACE TABLE events AS SELECT 1 AS n");
+    assert_eq!(of_the_lake.code, Some(1));
+    assert!(
+        of_the_lake.stderr.contains("which queries only read"),
+        "{}",
+        of_the_lake.stderr
+    );
+}
+
+#[test]
+fn windows_count_the_distinct_values_of_one_column() {
+    let desk = Desk::new();
+    let of = |what: &str| {
+        let sql =
+            format!("SELECT count(DISTINCT {what}) OVER () AS n FROM (VALUES (1, 2)) AS t(a, b)");
+        desk.run(&["query", "--format", "csv", "-c", &sql])
+    };
+    assert_eq!(of("a").stdout, "n\n1\n");
+    let several = of("a, b");
+    assert_eq!(several.code, Some(1));
+    assert!(
+        several.stderr.contains("takes one column"),
+        "{}",
+        several.stderr
+    );
+}
+
+#[test]
 fn tables_of_the_run_keep_to_the_memory_and_give_it_back() {
     let desk = Desk::new();
     let run = |sql: &str| desk.run(&["query", "--memory", "32MiB", "--format", "csv", "-c", sql]);

@@ -2,22 +2,32 @@
 
 use crate::mistake::did_you_mean;
 
-/// Functions, in lower case.
-const ELSEWHERE: [(&str, &str); 14] = [
-    ("strftime", "to_char(t, '%H:%M')"),
-    ("date_format", "to_char(t, '%H:%M')"),
-    ("date_diff", "date_part('epoch', b - a), which are seconds,"),
-    ("datediff", "date_part('epoch', b - a), which are seconds,"),
-    (
-        "timestampdiff",
-        "date_part('epoch', b - a), which are seconds,",
-    ),
+const FORMATTED: &str =
+    "to_char(local_time(t), '%H:%M') of an instant, to_char(d, '%d/%m/%Y') of a date";
+const DIFFERENCE: &str =
+    "b - a, in days, of dates, date_part('epoch', b - a), in seconds, of instants";
+
+/// Functions, in lower case. Instants are read on the clock of the business time zone, which is meant.
+const ELSEWHERE: [(&str, &str); 13] = [
+    ("strftime", FORMATTED),
+    ("date_diff", DIFFERENCE),
+    ("datediff", DIFFERENCE),
+    ("timestampdiff", DIFFERENCE),
     ("dateadd", "t + INTERVAL '1 day'"),
     ("date_add", "t + INTERVAL '1 day'"),
-    ("year", "date_part('year', t)"),
-    ("month", "date_part('month', t)"),
-    ("day", "date_part('day', t)"),
-    ("hour", "date_part('hour', t)"),
+    (
+        "year",
+        "date_part('year', local_time(t)) of an instant, date_part('year', d) of a date",
+    ),
+    (
+        "month",
+        "date_part('month', local_time(t)) of an instant, date_part('month', d) of a date",
+    ),
+    (
+        "day",
+        "date_part('day', local_time(t)) of an instant, date_part('day', d) of a date",
+    ),
+    ("hour", "date_part('hour', local_time(t))"),
     ("getdate", "now()"),
     ("group_concat", "string_agg(x, ', ')"),
     ("if", "CASE WHEN ... THEN ... END"),
@@ -28,7 +38,7 @@ pub(crate) fn unknown_function(name: &str, known: &[String]) -> String {
     let lower = name.to_lowercase();
     let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == lower);
     let advice = match elsewhere {
-        Some((_, ours)) => format!("; {ours} does it"),
+        Some((_, ours)) => format!("; instead: {ours}"),
         None => did_you_mean(name, known.iter().map(String::as_str))
             .unwrap_or_else(|| "; `huggy-etl functions` lists some".to_owned()),
     };

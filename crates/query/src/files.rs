@@ -2,11 +2,12 @@
 //! an object a line, Parquet; several at once by a pattern such as `'2024-*.csv'` or `'*/targets.csv'`.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::csv;
 use datafusion::catalog::TableProvider;
-use datafusion::common::plan_datafusion_err;
+use datafusion::common::{plan_datafusion_err, plan_err};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::json::JsonFormat;
@@ -50,10 +51,10 @@ pub(crate) async fn open_file(
         return Ok(None);
     };
     let files = files(name)?;
-    let Some(first) = files.first() else {
+    if files.is_empty() {
         return Ok(None);
-    };
-    let format = format(first, extension);
+    }
+    let format = format(name, &files, extension)?;
     let store = state
         .runtime_env()
         .object_store(ObjectStoreUrl::local_filesystem())?;
@@ -78,7 +79,8 @@ pub(crate) async fn open_file(
     Ok(Some(Arc::new(ListingTable::try_new(config)?)))
 }
 
-/// The files of that name. In a pattern `*` stands for a part of one name, `**` for folders of any depth.
+/// The files of that name. In a pattern `*` stands for a part of one name, `**` for folders of any depth;
+/// hidden files and folders match none but those that the pattern names by their dots.
 fn files(name: &str) -> Result<Vec<PathBuf>> {
     if Path::new(name).is_file() {
         return Ok(vec![std::fs::canonicalize(name)?]);
@@ -88,10 +90,11 @@ fn files(name: &str) -> Result<Vec<PathBuf>> {
     }
     let matching =
         glob::glob(name).map_err(|error| plan_datafusion_err!("{name}: {}", error.msg))?;
+    let hidden = hidden_parts(Path::new(name));
     let mut files = Vec::new();
     for path in matching {
         let path = path.map_err(|error| plan_datafusion_err!("{name}: {error}"))?;
-        if path.is_file() {
+        if path.is_file() && hidden_parts(&path) == hidden {
             files.push(std::fs::canonicalize(path)?);
         }
     }
@@ -105,31 +108,90 @@ fn plainly(error: &DataFusionError) -> String {
     parts.next().unwrap_or(&message).to_owned()
 }
 
-fn format(file: &Path, extension: &str) -> Arc<dyn FileFormat> {
-    let separated = || {
-        CsvFormat::default()
+/// How many parts of the path begin with a dot.
+fn hidden_parts(path: &Path) -> usize {
+    path.components()
+        .filter(|part| match part {
+            Component::Normal(part) => part.as_encoded_bytes().starts_with(b"."),
+            _ => false,
+        })
+        .count()
+}
+
+/// # Errors
+/// That the files cannot be read as one table.
+fn format(name: &str, files: &[PathBuf], extension: &str) -> Result<Arc<dyn FileFormat>> {
+    let separated = |delimiter| {
+        let headers = files
+            .iter()
+            .filter_map(|file| Some((file, header(file, delimiter)?)));
+        if let Some((one, other)) = first_unlike(headers) {
+            return plan_err!(
+                "{name}: {one} and {other} have other columns, or the same in another order; \
+                read each by a name of its own"
+            );
+        }
+        let format = CsvFormat::default()
             .with_has_header(true)
-            .with_schema_infer_max_rec(ROWS_OF_TYPES)
+            .with_delimiter(delimiter)
+            .with_schema_infer_max_rec(ROWS_OF_TYPES);
+        Ok(Arc::new(format) as Arc<dyn FileFormat>)
     };
     match extension.to_ascii_lowercase().as_str() {
-        "csv" => Arc::new(separated()),
-        "tsv" => Arc::new(separated().with_delimiter(b'\t')),
-        "parquet" => Arc::new(ParquetFormat::default()),
-        _ => Arc::new(
-            JsonFormat::default()
-                .with_newline_delimited(!begins_an_array(file))
-                .with_schema_infer_max_rec(ROWS_OF_TYPES),
-        ),
+        "csv" => separated(b','),
+        "tsv" => separated(b'\t'),
+        "parquet" => Ok(Arc::new(ParquetFormat::default())),
+        _ => {
+            let mut kinds = files
+                .iter()
+                .filter_map(|file| Some((file, begins_an_array(file)?)))
+                .peekable();
+            let is_array = kinds.peek().is_some_and(|(_, is_array)| *is_array);
+            if let Some((one, other)) = first_unlike(kinds) {
+                return plan_err!(
+                    "{name}: of {one} and {other} one is an array, the other has an object a line; \
+                    read each by a name of its own"
+                );
+            }
+            let format = JsonFormat::default()
+                .with_newline_delimited(!is_array)
+                .with_schema_infer_max_rec(ROWS_OF_TYPES);
+            Ok(Arc::new(format))
+        }
     }
 }
 
-/// Whether the file is one JSON array, by its first character.
-fn begins_an_array(file: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(file) else {
-        return false;
+/// The first file, and the first that is not of its kind, by their paths from the current folder.
+fn first_unlike<'a, K: PartialEq>(
+    mut kinds: impl Iterator<Item = (&'a PathBuf, K)>,
+) -> Option<(String, String)> {
+    let (first, kind) = kinds.next()?;
+    let (other, _) = kinds.find(|(_, other)| *other != kind)?;
+    let current = std::env::current_dir().unwrap_or_default();
+    let short = |file: &Path| {
+        let file = file.strip_prefix(&current).unwrap_or(file);
+        file.display().to_string()
     };
+    Some((short(first), short(other)))
+}
+
+/// The names of the columns; nothing of a file without any.
+fn header(file: &Path, delimiter: u8) -> Option<Vec<String>> {
+    let (schema, _) = csv::reader::Format::default()
+        .with_header(true)
+        .with_delimiter(delimiter)
+        .infer_schema(std::fs::File::open(file).ok()?, Some(0))
+        .ok()?;
+    let names = schema.fields().iter().map(|field| field.name().clone());
+    Some(names.collect()).filter(|names: &Vec<_>| !names.is_empty())
+}
+
+/// Whether the file is one JSON array, by its first character; nothing of a file without any.
+fn begins_an_array(file: &Path) -> Option<bool> {
+    let file = std::fs::File::open(file).ok()?;
     let mut bytes = std::io::BufReader::new(file)
         .bytes()
         .map_while(std::result::Result::ok);
-    bytes.find(|byte| !byte.is_ascii_whitespace()) == Some(b'[')
+    let first = bytes.find(|byte| !byte.is_ascii_whitespace())?;
+    Some(first == b'[')
 }

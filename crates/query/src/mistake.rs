@@ -356,6 +356,11 @@ fn classify(error: &DataFusionError, place: Option<Place>, candidates: &[String]
             }
             error => wrong(error),
         },
+        DataFusionError::NotImplemented(message)
+            if message.contains("COUNT DISTINCT with multiple arguments") =>
+        {
+            wrong(&"not supported: count(DISTINCT ...) OVER (...) takes one column, not several")
+        }
         DataFusionError::NotImplemented(message) => {
             wrong(&format!("not supported: {}", plain_words(message)))
         }

@@ -228,6 +228,7 @@ impl Session {
     async fn make_table(&self, make: CreateMemoryTable) -> Result<(), Mistake> {
         let name = make.name.table();
         let exists = self.schema.table(name).await?.is_some();
+        let is_own = self.schema.own_table(name).is_some();
         match (make.if_not_exists, make.or_replace, exists) {
             (true, true, _) => {
                 return Err(
@@ -236,13 +237,21 @@ impl Session {
             }
             (true, false, true) => return Ok(()),
             (false, false, true) => {
-                let advice = match self.schema.own_table(name) {
-                    Some(_) => "CREATE OR REPLACE TABLE makes it anew",
-                    None => "it is one of the lake's, which queries only read: choose another name",
+                let advice = match is_own {
+                    true => "CREATE OR REPLACE TABLE makes it anew",
+                    false => {
+                        "it is one of the lake's, which queries only read: choose another name"
+                    }
                 };
                 return Err(
                     QueryError::sql(format!("table {name} exists already; {advice}")).into(),
                 );
+            }
+            (false, true, true) if !is_own => {
+                return Err(QueryError::sql(format!(
+                    "{name} is a table of the lake, which queries only read"
+                ))
+                .into());
             }
             _ => {}
         }
@@ -257,9 +266,7 @@ impl Session {
             ))
             .into());
         }
-        if exists {
-            self.schema.deregister_table(name)?;
-        }
+        // What is replaced stays until the new rows are there.
         let rows = DataFrame::new(self.context.state(), make.input.as_ref().clone());
         let pool: Arc<dyn MemoryPool> = self.pool.clone();
         let table = OwnTable::new(name, rows, &pool).await?;

@@ -60,6 +60,53 @@ async fn columns_and_nulls_are_read_like_literals() {
 }
 
 #[tokio::test]
+async fn the_advice_for_functions_of_other_databases_reads_the_local_clock() {
+    let lake = TestLake::new();
+    let columns = "(SELECT to_timestamp('2024-03-01T02:30:00Z') AS t, DATE '2024-03-01' AS d,
+        to_timestamp('2024-03-01T02:30:00Z') AS a, to_timestamp('2024-03-01T02:31:30Z') AS b)";
+    for (theirs, ours, expected) in [
+        ("hour(t)", "date_part('hour', local_time(t))", "23"),
+        ("day(t)", "date_part('day', local_time(t))", "29"),
+        ("day(t)", "date_part('day', d)", "1"),
+        ("month(t)", "date_part('month', local_time(t))", "2"),
+        ("year(t)", "date_part('year', local_time(t))", "2024"),
+        (
+            "strftime(t, '%H:%M')",
+            "to_char(local_time(t), '%H:%M')",
+            "23:30",
+        ),
+        (
+            "strftime(d, '%d/%m')",
+            "to_char(d, '%d/%m/%Y')",
+            "01/03/2024",
+        ),
+        ("datediff(a, b)", "date_part('epoch', b - a)", "90.0"),
+    ] {
+        let sql = format!("SELECT {theirs} FROM {columns}");
+        let error = lake
+            .run(sql.as_str(), Format::Csv)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(ours), "{error}");
+        check(
+            &lake,
+            &format!("SELECT {ours} AS x FROM {columns}"),
+            expected,
+        )
+        .await;
+    }
+    let asked = lake.run(
+        "SELECT datediff(DATE '2024-02-28', DATE '2024-03-01')",
+        Format::Csv,
+    );
+    let error = asked.await.unwrap_err().to_string();
+    assert!(error.contains("b - a, in days, of dates"), "{error}");
+    let dates = "SELECT b - a AS x FROM (SELECT DATE '2024-02-28' AS a, DATE '2024-03-01' AS b)";
+    check(&lake, dates, "2").await;
+}
+
+#[tokio::test]
 async fn days_begin_where_the_clock_says_and_may_have_23_or_25_hours() {
     let lake = TestLake::new();
     for (date, expected) in [

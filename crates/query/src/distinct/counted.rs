@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeListArray, UInt64Array,
+    new_empty_array,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow::compute::{filter, prep_null_mask_filter, take};
@@ -69,6 +70,12 @@ impl Counted {
     /// values of the others.
     fn take_out(&mut self, emit_to: EmitTo) -> Result<(Vec<i64>, Vec<ArrayRef>)> {
         let counts = emit_to.take_needed(&mut self.counts);
+        if self.seen.is_empty() {
+            // Of some types a set that never had a row cannot give its rows out.
+            let values = self.schema.fields()[1..].iter();
+            let values = values.map(|field| new_empty_array(field.data_type()));
+            return Ok((counts, values.collect()));
+        }
         let mut columns = self.seen.emit(EmitTo::All)?;
         self.seen = empty(&self.schema)?;
         for (column, field) in columns.iter_mut().zip(self.schema.fields()) {
@@ -302,7 +309,8 @@ impl fmt::Debug for OneGroup {
 mod tests {
     use std::collections::HashSet;
 
-    use arrow::array::StringArray;
+    use arrow::array::{DictionaryArray, NullArray, StringArray};
+    use arrow::datatypes::Int32Type;
 
     use super::*;
 
@@ -414,6 +422,45 @@ mod tests {
             .convert_to_state(&columns(), Some(&wanted()))
             .expect("a state");
         assert_eq!(merged(vec![(rows, GROUPS.to_vec())]), all_expected());
+    }
+
+    #[test]
+    fn groups_without_any_value_have_a_state_whatever_the_type() {
+        let texts: DictionaryArray<Int32Type> = ["a", "b"].into_iter().collect();
+        let none = BooleanArray::from(vec![false, false]);
+        let arrays: [ArrayRef; 3] = [
+            Arc::new(NullArray::new(2)),
+            Arc::new(texts),
+            Arc::new(Int64Array::from(vec![1, 2])),
+        ];
+        for array in arrays {
+            let data_type = array.data_type().clone();
+            let new = || Counted::new(vec![data_type.clone()]).expect("a set");
+            let values = [array];
+            let mut grouped = new();
+            grouped
+                .update_batch(&values, &[0, 1], Some(&none), 2)
+                .expect("counted");
+            let first = grouped.evaluate(EmitTo::First(1)).expect("counts");
+            assert_eq!(counts(&first), [0], "{data_type}");
+            let state = grouped.state(EmitTo::All).expect("a state");
+            let mut merged = new();
+            merged.merge_batch(&state, &[0], 1).expect("merged");
+            let all = merged.evaluate(EmitTo::All).expect("counts");
+            assert_eq!(counts(&all), [0], "{data_type}");
+
+            let rows = [values[0].slice(0, 0)];
+            let mut alone = OneGroup::new(new());
+            alone.update_batch(&rows).expect("counted");
+            let state = alone.state().expect("a state");
+            let state = state.iter().map(|list| list.to_array().expect("a list"));
+            let mut merged = OneGroup::new(new());
+            merged
+                .merge_batch(&state.collect::<Vec<_>>())
+                .expect("merged");
+            let count = merged.evaluate().expect("a count");
+            assert_eq!(count, ScalarValue::Int64(Some(0)), "{data_type}");
+        }
     }
 
     #[test]
