@@ -111,8 +111,9 @@ pub async fn run(
         wait: Claim::UNTIL_EXPIRED,
         clock,
     };
-    lake.alone(claim, run_undisturbed(lake, settings, mode))
-        .await
+    // On the heap, as all that a run holds would be part of whatever waits for it.
+    let work = Box::pin(run_undisturbed(lake, settings, mode));
+    lake.alone(claim, work).await
 }
 
 /// Whoever else changes a derived table meanwhile, as only a process that had lost its lease can, changes none of its
@@ -123,7 +124,7 @@ async fn run_undisturbed(
     mode: Mode,
 ) -> Result<Report, TransformError> {
     for _ in 1..ATTEMPTS {
-        match run_alone(lake, settings, mode).await {
+        match Box::pin(run_alone(lake, settings, mode)).await {
             Err(TransformError::Lake(LakeError::Conflict { table })) => {
                 tracing::info!(
                     table,
@@ -133,7 +134,7 @@ async fn run_undisturbed(
             result => return result,
         }
     }
-    run_alone(lake, settings, mode).await
+    Box::pin(run_alone(lake, settings, mode)).await
 }
 
 async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Report, TransformError> {
@@ -156,7 +157,8 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
         ..Report::up_to(&events)
     };
     if !matches!(plan, Plan::Nothing) {
-        bring_up_to_date(&mut tables, &events, &plan, settings, &mut report).await?;
+        let work = bring_up_to_date(&mut tables, &events, &plan, settings, &mut report);
+        Box::pin(work).await?;
     }
     Ok(report)
 }
