@@ -70,7 +70,7 @@ impl Table {
     }
 }
 
-impl Rewrite<'_> {
+impl<'a> Rewrite<'a> {
     /// The table as it was when the rewrite began.
     pub fn table(&self) -> &Table {
         self.table
@@ -105,9 +105,7 @@ impl Rewrite<'_> {
     pub async fn commit(self, txns: &[(&str, i64)], always: bool) -> Result<(), LakeError> {
         self.prepare().await?.commit(txns, always).await
     }
-}
 
-impl<'a> Rewrite<'a> {
     /// Writes what is to be committed.
     ///
     /// # Errors

@@ -282,7 +282,7 @@ impl Run<'_> {
     ) -> Result<(), LakeError> {
         let (effort, now) = (self.maintenance.effort, self.now());
         let first = self.kept_from(role);
-        // Those that could not be written anew, of which the next one is not to be taken for.
+        // So many could not be written anew: every plan under the lease begins with them again.
         let mut failed = 0;
         for group in groups(table, role, first, effort, now)? {
             let done = match (self.maintenance.is_trial, role) {
