@@ -24,7 +24,7 @@
 -- $company BIGINT = NULL  only this company (empresa)
 -- $agent BIGINT = NULL  only this agent (agente)
 WITH instant AS (
-    SELECT coalesce($as_of, max(delivered_at)) AS as_of
+    SELECT coalesce($as_of, least(max(delivered_at), max(received_at))) AS as_of
     FROM events
 ),
 intervals AS (

@@ -28,7 +28,7 @@
 -- $department BIGINT = NULL  only chats of the department (departamento) of this id
 -- $agent BIGINT = NULL  only this agent (agente)
 WITH instant AS (
-    SELECT coalesce($as_of, max(delivered_at)) AS as_of
+    SELECT coalesce($as_of, least(max(delivered_at), max(received_at))) AS as_of
     FROM events
 ),
 intervals AS (

@@ -19,7 +19,7 @@
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the queue of the department (departamento) of this id
 WITH instant AS (
-    SELECT coalesce($as_of, max(delivered_at)) AS as_of, max(delivered_at) AS last_event
+    SELECT coalesce($as_of, least(max(delivered_at), max(received_at))) AS as_of, least(max(delivered_at), max(received_at)) AS last_event
     FROM events
 ),
 stays AS (

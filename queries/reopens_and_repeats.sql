@@ -24,7 +24,7 @@
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH last_event AS (
-    SELECT max(delivered_at) AS at FROM events
+    SELECT least(max(delivered_at), max(received_at)) AS at FROM events
 ),
 closed AS (
     SELECT chat.*, date_part('epoch', last_event.at - chat.closed_at) >= $days * 86400 AS is_observed

@@ -23,7 +23,7 @@
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH instant AS (
-    SELECT coalesce($as_of, max(delivered_at)) AS as_of
+    SELECT coalesce($as_of, least(max(delivered_at), max(received_at))) AS as_of
     FROM events
 ),
 turns AS (

@@ -1,6 +1,7 @@
 //! The saved queries over simulated chats: what they print, and what must hold whatever they print.
 
-use serde_json::Value;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use crate::support::Desk;
 
@@ -469,6 +470,40 @@ fn the_time_of_agents_is_that_of_their_chats_and_statuses() {
     let parts = sum(&answer(&desk, "handle_times", &[]), "parts");
     let sql = "SELECT count(DISTINCT struct(agent_id, company_id, chat_id, session_no)) FROM fact_agent_segments";
     assert_eq!(parts, desk.number(sql));
+}
+
+/// Else all that has no end would seem to last until then.
+#[test]
+fn the_last_event_is_no_later_than_it_was_received_whatever_the_senders_clock() {
+    let desk = lake();
+    let seconds = || {
+        let of = |query, column| sum(&answer(&desk, query, &[]), column);
+        [
+            of("agent_availability", "known_seconds"),
+            of("agent_occupancy", "chat_seconds"),
+        ]
+    };
+    let before = seconds();
+    let received_at = &desk.rows("SELECT max(received_at) FROM events")[0][0];
+    let ahead = "2099-01-01T00:00:00Z".parse::<DateTime<Utc>>();
+    let time = ahead.expect("an instant").timestamp();
+    let body = json!({ "time": time, "messages": { "somethingNew": [{}] } });
+    let line = json!({ "received_at": received_at, "body": body }).to_string();
+    desk.write("ahead.ndjson", &line);
+    desk.ok(&["import", "ahead.ndjson"]);
+    desk.ok(&["transform"]);
+    let is_ahead = "SELECT count(*) FROM events WHERE delivered_at = '2099-01-01T00:00:00Z'";
+    assert_eq!(desk.number(is_ahead), 1);
+    for (before, after) in before.into_iter().zip(seconds()) {
+        // Deliveries take less than a second, and this lake has eight agents.
+        assert!((before..before + 100).contains(&after), "{before} {after}");
+    }
+    for query in ["queue_length", "unanswered_now"] {
+        let rows = answer(&desk, query, &[]);
+        let rows = serde_json::to_string(&rows).expect("rows");
+        assert!(rows.contains("2024-03-0"), "{query}: {rows}");
+        assert!(!rows.contains("2099"), "{query}: {rows}");
+    }
 }
 
 #[test]

@@ -235,6 +235,26 @@ fn commits_that_are_gone_or_cut_short_are_named() {
 }
 
 #[test]
+fn commits_that_are_gone_though_summed_up_are_noted() {
+    let desk = Desk::new();
+    for seed in 1..=12 {
+        let (name, seed) = (format!("{seed}.ndjson"), seed.to_string());
+        desk.generate(&name, &["--chats", "1", "--days", "1", "--seed", &seed]);
+        desk.ok(&["import", &name]);
+    }
+    desk.ok(&["transform"]);
+    desk.ok(&["maintain"]);
+    let before = check_whole(&desk, &[]).stdout;
+    fs::remove_file(&commits(&desk, "events")[5]).expect("removing one");
+    let printed = check_whole(&desk, &[]).stdout;
+    let note = "note     events: commits are missing from the midst of its log, 1 in all, the first of them 5";
+    assert!(
+        !before.contains("missing") && printed.contains(note),
+        "{before}{printed}"
+    );
+}
+
+#[test]
 fn a_log_that_tells_other_counts_or_bounds_than_its_files_is_told() {
     let desk = lake();
     let commit = &commits(&desk, "events")[1];

@@ -23,6 +23,10 @@ use object_store::{
     Result, UploadPart,
 };
 
+/// An extension of a put: the object need not outlive a power cut. It is whole if it does not, or cannot be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unsynced;
+
 #[derive(Debug, Clone)]
 pub(crate) struct DurableLocal {
     inner: LocalFileSystem,
@@ -54,21 +58,22 @@ impl ObjectStore for DurableLocal {
     ) -> Result<PutResult> {
         let path = self.inner.path_to_filesystem(location)?;
         let directories = self.directories.clone();
+        let is_synced = options.extensions.get::<Unsynced>().is_none();
         blocking(move || {
             directories.create(&path)?;
+            let staged = || stage(&path, &payload, is_synced);
             match options.mode {
-                PutMode::Overwrite => {
-                    stage(&path, &payload).and_then(|staged| fs::rename(staged, &path))
-                }
-                PutMode::Create => {
-                    stage(&path, &payload).and_then(|staged| link_new(&staged, &path))
-                }
+                PutMode::Overwrite => staged().and_then(|staged| fs::rename(staged, &path)),
+                PutMode::Create => staged().and_then(|staged| link_new(&staged, &path)),
                 PutMode::Update(_) => Err(io::Error::new(
                     ErrorKind::Unsupported,
                     "no conditional update on a local disk",
                 )),
             }
-            .and_then(|()| directories.sync(&path))
+            .and_then(|()| match is_synced {
+                true => directories.sync(&path),
+                false => Ok(()),
+            })
             .map_err(|error| failed(&path, error))?;
             failpoint!("object-put");
             Ok(PutResult {
@@ -244,8 +249,8 @@ impl Directories {
     }
 }
 
-/// Writes the bytes beside their destination, under a name that listings skip, and fsyncs them.
-fn stage(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
+/// Writes the bytes beside their destination, under a name that listings skip, and fsyncs them if they are to be.
+fn stage(path: &FilePath, payload: &PutPayload, is_synced: bool) -> io::Result<PathBuf> {
     for attempt in 1..=u32::MAX {
         let mut name = path.as_os_str().to_owned();
         name.push(format!("#{attempt}"));
@@ -259,7 +264,10 @@ fn stage(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
                 let written = payload
                     .iter()
                     .try_for_each(|part| file.write_all(part))
-                    .and_then(|()| file.sync_all());
+                    .and_then(|()| match is_synced {
+                        true => file.sync_all(),
+                        false => Ok(()),
+                    });
                 if let Err(error) = written {
                     let _ = fs::remove_file(&staged);
                     return Err(error);

@@ -6,12 +6,19 @@
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use futures::TryStreamExt;
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 
+use crate::durable::Unsynced;
 use crate::error::LakeError;
 use crate::location::Lake;
+
+/// A lease that ran out more recently may be that of a living holder whose clock is behind: only whether he renews it
+/// tells.
+const CLOCKS_APART: Duration = Duration::minutes(10);
+/// So many others may come first, one after the other, before this is no accident.
+const ATTEMPTS: u32 = 10;
 
 /// A held lease. Release it when done; if the process dies it expires.
 #[derive(Debug)]
@@ -29,6 +36,13 @@ pub(crate) struct Record {
     pub expires_at: DateTime<Utc>,
 }
 
+impl Record {
+    /// Whether it may be that of a living holder.
+    pub fn may_run(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at + CLOCKS_APART > now
+    }
+}
+
 /// What became of an attempt to take a lease.
 pub(crate) enum Attempt {
     Taken(Lease),
@@ -40,7 +54,7 @@ impl Lake {
     /// Takes the lease on `what` for `duration`, or says who holds it.
     ///
     /// # Errors
-    /// [`LakeError::Held`] while another holder's lease runs; [`LakeError::Storage`].
+    /// [`LakeError::Held`] while another holder may live; [`LakeError::Storage`].
     pub async fn lease(
         &self,
         what: &str,
@@ -55,6 +69,9 @@ impl Lake {
     }
 
     /// As [`lease`](Self::lease). The record of the number `dead` counts as expired, whatever it says.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`], [`LakeError::Conflict`] if others come first again and again.
     pub(crate) async fn try_lease(
         &self,
         what: &str,
@@ -65,43 +82,39 @@ impl Lake {
     ) -> Result<Attempt, LakeError> {
         let folder = self.lease_folder(what);
         let storage = || LakeError::storage(format!("taking the lease on {what}"));
-        let mut current = self.newest(&folder).await.map_err(storage())?;
-        if let Some((number, record)) =
-            current.take_if(|(number, record)| record.expires_at > now && dead != Some(*number))
-        {
-            return Ok(Attempt::Held(number, record));
-        }
-        let number = current.map_or(1, |(number, _)| number + 1);
         let record = Record {
             holder: holder.to_owned(),
             expires_at: now + duration,
         };
-        match self.put_record(&lease_path(&folder, number), &record).await {
-            Ok(()) => {
-                if let Some((newest, record)) = self.passed_by(what, &folder, number).await? {
-                    return Ok(Attempt::Held(newest, record));
+        for _ in 0..ATTEMPTS {
+            let newest = self.newest(&folder).await.map_err(storage())?;
+            let number = match newest {
+                Some((number, record)) if record.may_run(now) && dead != Some(number) => {
+                    return Ok(Attempt::Held(number, record));
                 }
+                Some((number, _)) => number + 1,
+                None => 1,
+            };
+            match self.put_record(&lease_path(&folder, number), &record).await {
+                Ok(()) if self.is_passed(what, &folder, number).await? => continue,
+                Ok(()) => {}
+                Err(error) if is_taken(&error) => continue,
+                Err(error) => return Err(storage()(error)),
             }
-            Err(error) if is_taken(&error) => {
-                return match self.newest(&folder).await.map_err(storage())? {
-                    Some((newest, record)) => Ok(Attempt::Held(newest, record)),
-                    None => Err(LakeError::Conflict {
-                        table: what.to_owned(),
-                    }),
-                };
+            if number > 1 {
+                // Forgotten numbers are only clutter.
+                let _ = self.store.delete(&lease_path(&folder, number - 1)).await;
             }
-            Err(error) => return Err(storage()(error)),
+            return Ok(Attempt::Taken(Lease {
+                lake: self.clone(),
+                what: what.to_owned(),
+                number,
+                unanswered: None,
+            }));
         }
-        if number > 1 {
-            // Forgotten numbers are only clutter.
-            let _ = self.store.delete(&lease_path(&folder, number - 1)).await;
-        }
-        Ok(Attempt::Taken(Lease {
-            lake: self.clone(),
-            what: what.to_owned(),
-            number,
-            unanswered: None,
-        }))
+        Err(LakeError::Conflict {
+            table: what.to_owned(),
+        })
     }
 
     /// When the newest record was written, by the storage's clock.
@@ -116,10 +129,13 @@ impl Lake {
     }
 
     /// Puts a record where there is none. If that fails and yet exactly this record is there, only the answer was lost: no
-    /// other holder writes the same instant.
+    /// other holder writes the same instant. A power cut ends the lease anyway, and a disk that is busy must not.
     async fn put_record(&self, path: &Path, record: &Record) -> object_store::Result<()> {
         let bytes = serde_json::to_vec(record).unwrap_or_default();
-        let Err(refused) = self.put_new(path, bytes.clone()).await else {
+        let mut options = PutOptions::from(PutMode::Create);
+        options.extensions.insert(Unsynced);
+        let put = self.store.put_opts(path, bytes.clone().into(), options);
+        let Err(refused) = put.await else {
             return Ok(());
         };
         match self.get(path).await {
@@ -132,19 +148,14 @@ impl Lake {
 
     /// Numbers are deleted once they are passed, so that a free number may be an old one: whoever took
     /// one looks whether a higher one stands, and yields to it.
-    async fn passed_by(
-        &self,
-        what: &str,
-        folder: &Path,
-        number: u64,
-    ) -> Result<Option<(u64, Record)>, LakeError> {
+    async fn is_passed(&self, what: &str, folder: &Path, number: u64) -> Result<bool, LakeError> {
         let newest = self.newest(folder).await;
         let newest = newest.map_err(LakeError::storage(format!("checking the lease on {what}")))?;
-        let higher = newest.filter(|(newest, _)| *newest > number);
-        if higher.is_some() {
+        let is_passed = newest.is_some_and(|(newest, _)| newest > number);
+        if is_passed {
             let _ = self.store.delete(&lease_path(folder, number)).await;
         }
-        Ok(higher)
+        Ok(is_passed)
     }
 
     fn lease_folder(&self, what: &str) -> Path {
@@ -201,11 +212,14 @@ impl Lease {
         }
         // The number may have been free because it was passed long ago.
         let folder = self.lake.lease_folder(&self.what);
-        let higher = self.lake.passed_by(&self.what, &folder, self.number);
-        match higher.await? {
-            Some(_) => Err(passed_on(&self.what, now)),
-            None => Ok(()),
+        if self
+            .lake
+            .is_passed(&self.what, &folder, self.number)
+            .await?
+        {
+            return Err(passed_on(&self.what, now));
         }
+        Ok(())
     }
 
     /// Gives the lease back, unless it has expired and passed to another.
@@ -448,8 +462,8 @@ pub(crate) mod tests {
         let unknown = lease.renew("one", TERM, at(5)).await;
         assert!(unknown.is_err(), "{unknown:?}");
         is_silent.store(false, Ordering::SeqCst);
-        let _another = take("another", 26).await.expect("an expired lease");
-        check_held_by("another process", lease.renew("one", TERM, at(27)).await);
-        check_held_by("another", take("third", 28).await);
+        let _another = take("another", 700).await.expect("an expired lease");
+        check_held_by("another process", lease.renew("one", TERM, at(701)).await);
+        check_held_by("another", take("third", 702).await);
     }
 }

@@ -47,4 +47,4 @@ pub use rewrite::{Prepared, Rewrite};
 pub use scope::Scope;
 pub use session::{BatchStream, session};
 pub use table::{Appended, Layout, Table, TableSpec};
-pub use verify::{Depth, Flaw, TableCheck};
+pub use verify::{Depth, Flaw, Hole, LogCheck, TableCheck};

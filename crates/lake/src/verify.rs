@@ -90,12 +90,28 @@ pub struct TableCheck {
     pub unreferenced: (usize, u64),
 }
 
+/// What was found of a table's log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogCheck {
+    pub flaws: Vec<Flaw>,
+    pub hole: Option<Hole>,
+}
+
+/// Commits that are missing from the midst of a log, before a checkpoint: the table is whole without them, but cannot be read
+/// as it was. Cleaning up takes a log from its beginning, and leaves no holes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    pub commits: u64,
+    pub first: u64,
+    pub checkpoint: u64,
+}
+
 impl Lake {
     /// Whether the commits of a table's log are all there and can be read. Needs no table that opens.
     ///
     /// # Errors
     /// [`LakeError::Storage`].
-    pub async fn verify_log(&self, table: &str) -> Result<Vec<Flaw>, LakeError> {
+    pub async fn verify_log(&self, table: &str) -> Result<LogCheck, LakeError> {
         let storage = || LakeError::storage(format!("reading the log of table {table}"));
         let folder = self.prefix.clone().join(table).join("_delta_log");
         let objects = self.store.list(Some(&folder));
@@ -115,7 +131,7 @@ impl Lake {
                 checkpoints.insert(version);
             }
         }
-        let mut flaws = gaps(&commits, &checkpoints);
+        let LogCheck { mut flaws, hole } = gaps(&commits, &checkpoints);
         let mut read = stream::iter(&commits)
             .map(|(version, path)| async move {
                 let bytes = self.get(path).await;
@@ -130,19 +146,26 @@ impl Lake {
                 Err(error) => return Err(storage()(error)),
             }
         }
-        Ok(flaws)
+        Ok(LogCheck { flaws, hole })
     }
 }
 
 /// Commits may go once a checkpoint sums them up, and no others.
-fn gaps(commits: &BTreeMap<u64, Path>, checkpoints: &BTreeSet<u64>) -> Vec<Flaw> {
+fn gaps(commits: &BTreeMap<u64, Path>, checkpoints: &BTreeSet<u64>) -> LogCheck {
     let (Some(first), Some(last)) = (commits.keys().next(), commits.keys().next_back()) else {
-        return Vec::new();
+        return LogCheck::default();
     };
+    let missing =
+        |versions: std::ops::Range<u64>| versions.filter(|version| !commits.contains_key(version));
+    let hole = checkpoints.last().and_then(|checkpoint| {
+        Some(Hole {
+            commits: missing(*first..checkpoint + 1).count() as u64,
+            first: missing(*first..checkpoint + 1).next()?,
+            checkpoint: *checkpoint,
+        })
+    });
     let summed_up = checkpoints.last().map_or(0, |checkpoint| checkpoint + 1);
-    let needed = summed_up.max(*first)..*last;
-    let missing = needed.filter(|version| !commits.contains_key(version));
-    let mut flaws: Vec<Flaw> = missing
+    let mut flaws: Vec<Flaw> = missing(summed_up.max(*first)..*last)
         .map(|version| Flaw::CommitMissing { version })
         .collect();
     if *first > 0
@@ -152,7 +175,7 @@ fn gaps(commits: &BTreeMap<u64, Path>, checkpoints: &BTreeSet<u64>) -> Vec<Flaw>
     {
         flaws.push(Flaw::NoBeginning { first: *first });
     }
-    flaws
+    LogCheck { flaws, hole }
 }
 
 fn unreadable_commit(version: u64, bytes: &[u8]) -> Option<Flaw> {
@@ -468,22 +491,36 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(commits: &[u64], checkpoints: &[u64], expected: &[Flaw]) {
+    fn check(commits: &[u64], checkpoints: &[u64], flaws: &[Flaw], hole: Option<(u64, u64)>) {
         let commits = commits.iter().map(|version| (*version, Path::default()));
-        let checkpoints = checkpoints.iter().copied().collect();
-        assert_eq!(gaps(&commits.collect(), &checkpoints), expected);
+        let commits: BTreeMap<u64, Path> = commits.collect();
+        let checkpoints: BTreeSet<u64> = checkpoints.iter().copied().collect();
+        let hole = hole.map(|(commits, first)| Hole {
+            commits,
+            first,
+            checkpoint: checkpoints.last().copied().unwrap_or_default(),
+        });
+        let flaws = flaws.to_vec();
+        assert_eq!(gaps(&commits, &checkpoints), LogCheck { flaws, hole });
     }
 
     #[test]
     fn commits_are_missed_where_no_checkpoint_sums_them_up() {
         let missing = |version| Flaw::CommitMissing { version };
-        check(&[0, 1, 2], &[], &[]);
-        check(&[0, 2, 5], &[], &[missing(1), missing(3), missing(4)]);
-        check(&[0, 2, 5], &[4], &[]);
-        check(&[0, 2, 5, 7], &[1, 4], &[missing(6)]);
-        check(&[4, 5], &[4], &[]);
-        check(&[5, 6], &[4], &[]);
-        check(&[6, 7], &[4], &[Flaw::NoBeginning { first: 6 }]);
-        check(&[3, 4], &[], &[Flaw::NoBeginning { first: 3 }]);
+        check(&[0, 1, 2], &[], &[], None);
+        check(&[0, 2, 5], &[], &[missing(1), missing(3), missing(4)], None);
+        check(&[0, 2, 5, 7], &[1, 4], &[missing(6)], Some((3, 1)));
+        check(&[6, 7], &[4], &[Flaw::NoBeginning { first: 6 }], None);
+        check(&[3, 4], &[], &[Flaw::NoBeginning { first: 3 }], None);
+    }
+
+    #[test]
+    fn a_log_may_begin_anywhere_before_a_checkpoint_but_have_no_holes() {
+        check(&[0, 1, 2, 3, 4, 5], &[4], &[], None);
+        check(&[2, 3, 4, 5], &[4], &[], None);
+        check(&[4, 5], &[4], &[], None);
+        check(&[5, 6], &[4], &[], None);
+        check(&[0, 2, 5], &[4], &[], Some((3, 1)));
+        check(&[2, 3, 5], &[3, 4], &[], Some((1, 4)));
     }
 }

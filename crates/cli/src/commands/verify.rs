@@ -8,7 +8,7 @@ use ::transform::{
     missing_tables, repeated_events, verify_facts,
 };
 use anyhow::anyhow;
-use lake::{Depth, Flaw, Lake, LakeError, TableCheck};
+use lake::{Depth, Flaw, Hole, Lake, LakeError, TableCheck};
 use serde_json::json;
 
 use crate::args::{Verify, VerifyFormat};
@@ -111,9 +111,22 @@ impl Findings {
     /// Log and files of one table.
     async fn table(&mut self, lake: &Lake, name: &str, full: bool) -> Result<(), Failure> {
         let advice = mending(name);
-        let flaws = lake.verify_log(name).await?;
-        if !flaws.is_empty() {
-            self.flaws(name, &flaws, advice);
+        let log = lake.verify_log(name).await?;
+        if let Some(Hole {
+            commits,
+            first,
+            checkpoint,
+        }) = log.hole
+        {
+            let what = format!(
+                "commits are missing from the midst of its log, {commits} in all, the first of them {first}; the table is whole, but versions before \
+                 {checkpoint} may not be read any more"
+            );
+            let advice = "nothing, unless `query --at` is to go back so far: then restore the table's _delta_log from a backup";
+            self.note(name, what, advice);
+        }
+        if !log.flaws.is_empty() {
+            self.flaws(name, &log.flaws, advice);
             return Ok(());
         }
         let depth = if full { Depth::Whole } else { Depth::Described };

@@ -31,7 +31,7 @@ use compaction::Tolerance;
 use plan::Group;
 pub use report::{Compacted, Freed, Size, TableReport};
 pub(crate) use retention::Hidden;
-use waste::{Folder, Kind, Waste};
+use waste::{Folder, Waste};
 
 const LEASE: &str = "maintain";
 /// So many commits are worth a checkpoint.
@@ -331,8 +331,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Deletes what is no part of the table, while the consumer does not run: he may read what was removed since he
-    /// began. Without work for it, he is not disturbed.
+    /// Deletes what is no part of the table: files while the consumer does not run, as he may read what was removed since
+    /// he began. Without work for it, he is not disturbed. He never reads those entries of the log.
     async fn sweep(
         &mut self,
         table: &mut Table,
@@ -343,22 +343,29 @@ impl Run<'_> {
         let now = self.now();
         let (lake, consumer) = (self.lake, self.maintenance.consumer);
         let unread = unread(lake, consumer, role).await?;
-        let folder = table.folder(unread).await?;
-        let deletable = folder.due(stay, now, effort);
-        if self.maintenance.is_trial || deletable.is_empty() {
-            tell_of(report, &folder, &deletable);
-            return Ok(());
+        let mut folder = table.folder(unread).await?;
+        if !self.maintenance.is_trial {
+            if folder
+                .due(stay, now, effort)
+                .any(|waste| !waste.is_of_log())
+            {
+                let work = async {
+                    let unread = self::unread(lake, consumer, role).await?;
+                    table.refresh().await?;
+                    folder = table.folder(unread).await?;
+                    let due = folder.due(stay, now, effort);
+                    table.delete(due.filter(|waste| !waste.is_of_log())).await
+                };
+                self.in_the_consumers_place(work).await?;
+            }
+            let due = folder.due(stay, now, effort);
+            table
+                .delete_log(due.filter(|waste| waste.is_of_log()))
+                .await?;
         }
-        let work = async {
-            let unread = self::unread(lake, consumer, role).await?;
-            table.refresh().await?;
-            let folder = table.folder(unread).await?;
-            let deletable = folder.due(stay, now, effort);
-            table.delete(&deletable).await?;
-            tell_of(report, &folder, &deletable);
-            Ok(())
-        };
-        self.in_the_consumers_place(work).await
+        let due: Vec<&Waste> = folder.due(stay, now, effort).collect();
+        tell_of(report, &folder, &due);
+        Ok(())
     }
 
     async fn in_the_consumers_place<T>(
@@ -456,9 +463,9 @@ fn tell_of(report: &mut TableReport, folder: &Folder, deleted: &[&Waste]) {
             bytes: sum.bytes + waste.bytes,
         })
     };
-    let of_log = |waste: &&Waste| matches!(waste.kind, Kind::Log(_));
-    report.log = sum(&mut deleted.iter().copied().filter(of_log));
-    report.data = sum(&mut deleted.iter().copied().filter(|waste| !of_log(waste)));
+    let deleted = || deleted.iter().copied();
+    report.log = sum(&mut deleted().filter(|waste| waste.is_of_log()));
+    report.data = sum(&mut deleted().filter(|waste| !waste.is_of_log()));
     let all = sum(&mut folder.waste.iter());
     report.staying = Freed {
         files: all.files - report.log.files - report.data.files,

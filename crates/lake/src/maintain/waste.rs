@@ -57,6 +57,12 @@ pub(crate) struct Waste {
     pub since: DateTime<Utc>,
 }
 
+impl Waste {
+    pub fn is_of_log(&self) -> bool {
+        self.kind.version().is_some()
+    }
+}
+
 /// What lies in a table's folder.
 #[derive(Debug, Default)]
 pub(crate) struct Folder {
@@ -70,16 +76,20 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// What is to be deleted now, if removed files stay for `stay`. Entries of the log go one by one while others wait: of
-    /// many, a steady effort leaves the later ones to its next runs.
-    pub fn due(&self, stay: TimeDelta, now: DateTime<Utc>, effort: Effort) -> Vec<&Waste> {
+    /// What is to be deleted now, if removed files stay for `stay`. Entries of the log go one by one: of many, a steady
+    /// effort leaves the later ones to its next runs.
+    pub fn due(
+        &self,
+        stay: TimeDelta,
+        now: DateTime<Utc>,
+        effort: Effort,
+    ) -> impl Iterator<Item = &Waste> {
         let mut due = self.deletable(stay, now);
         if effort == Effort::Steady {
-            let data = due.iter().filter(|waste| waste.kind.version().is_none());
-            let data = data.count();
+            let data = due.iter().filter(|waste| !waste.is_of_log()).count();
             due.truncate(data + LOG_ENTRIES_A_RUN);
         }
-        due
+        due.into_iter()
     }
 
     fn deletable(&self, stay: TimeDelta, now: DateTime<Utc>) -> Vec<&Waste> {
@@ -213,42 +223,48 @@ impl Table {
         Ok(removed)
     }
 
-    /// Deletes waste, the log in the order given. What is gone already is no failure.
-    pub(crate) async fn delete(&self, waste: &[&Waste]) -> Result<(), LakeError> {
-        let doing = || {
-            LakeError::storage(format!(
-                "deleting what is no part of table {} any more",
-                self.name
-            ))
-        };
-        let (staged, objects): (Vec<&Waste>, Vec<&Waste>) = waste
-            .iter()
-            .copied()
-            .partition(|waste| waste.kind == Kind::Staged);
+    /// Deletes files. What is gone already is no failure.
+    pub(crate) async fn delete(
+        &self,
+        files: impl Iterator<Item = &Waste>,
+    ) -> Result<(), LakeError> {
+        let (staged, objects): (Vec<&Waste>, Vec<&Waste>) =
+            files.partition(|waste| waste.kind == Kind::Staged);
         for waste in staged {
             let deleted = self.lake.delete_staged(&waste.path).await;
-            deleted.map_err(doing())?;
+            deleted.map_err(|error| self.undeleted(error))?;
         }
-        // Together, and so in any order.
-        let (log, data): (Vec<&Waste>, Vec<&Waste>) = objects
-            .into_iter()
-            .partition(|waste| waste.kind.version().is_some());
-        let paths: Vec<_> = data.iter().map(|waste| Ok(waste.path.clone())).collect();
+        let paths: Vec<_> = objects.iter().map(|waste| Ok(waste.path.clone())).collect();
         let mut deleted = self.lake.store.delete_stream(stream::iter(paths).boxed());
         while let Some(result) = deleted.next().await {
-            match result {
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(doing()(error)),
-            }
-        }
-        // One by one: wherever this ends, the log has no gaps.
-        for waste in log {
-            match self.lake.store.delete(&waste.path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(doing()(error)),
-            }
+            self.unless_gone(result.map(|_| ()))?;
         }
         Ok(())
+    }
+
+    /// Deletes entries of the log in the order given, one by one: wherever this ends, the log has no gaps.
+    pub(crate) async fn delete_log(
+        &self,
+        entries: impl Iterator<Item = &Waste>,
+    ) -> Result<(), LakeError> {
+        for waste in entries {
+            self.unless_gone(self.lake.store.delete(&waste.path).await)?;
+        }
+        Ok(())
+    }
+
+    fn unless_gone(&self, deleted: object_store::Result<()>) -> Result<(), LakeError> {
+        match deleted {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.undeleted(error)),
+        }
+    }
+
+    fn undeleted(&self, error: object_store::Error) -> LakeError {
+        LakeError::storage(format!(
+            "deleting what is no part of table {} any more",
+            self.name
+        ))(error)
     }
 }
 
@@ -345,8 +361,8 @@ mod tests {
             ..Folder::default()
         };
         let due = |effort| folder.due(TimeDelta::days(1), now(), effort);
-        assert_eq!(due(Effort::Whole).len(), 310);
-        let steady = due(Effort::Steady);
+        assert_eq!(due(Effort::Whole).count(), 310);
+        let steady: Vec<&Waste> = due(Effort::Steady).collect();
         assert_eq!(steady.len(), 210);
         let last = steady.last().and_then(|waste| waste.kind.version());
         assert_eq!(last, Some(199));
@@ -381,8 +397,7 @@ mod tests {
                 ..waste(Kind::Log(version), 3_000, 1)
             })
             .collect();
-        let entries: Vec<&Waste> = entries.iter().collect();
-        let deleted = table.delete(&entries).await;
+        let deleted = table.delete_log(entries.iter()).await;
         deleted.expect_err("one that cannot be deleted");
         let left = (0..40).filter(|version| path_of(*version).exists());
         assert_eq!(left.collect::<Vec<_>>(), (7..40).collect::<Vec<_>>());

@@ -48,7 +48,11 @@ pub(super) async fn standing(
     mode: Mode,
 ) -> Result<Standing, TransformError> {
     let Some(position) = position(chats).await? else {
-        return Ok(Standing::Rebuild("there are no facts yet"));
+        return Ok(Standing::Rebuild(if chats.version() == 0 {
+            "there are no facts yet"
+        } else {
+            "it is not known which events the facts reflect"
+        }));
     };
     if mode == Mode::Full {
         return Ok(Standing::Rebuild("a full rebuild was asked for"));
