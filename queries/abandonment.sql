@@ -1,5 +1,5 @@
 -- How many customers give up waiting (abandono), and after how long? By day, channel and department.
--- chart: bar x=day y=sum(abandoned_within_30_seconds),sum(abandoned_within_60_seconds),sum(abandoned_within_180_seconds),sum(abandoned_within_600_seconds),sum(abandoned_after_600_seconds),sum(abandoned_unknown) stacked
+-- chart: bar x=day y=sum(abandoned_within_30_seconds),sum(abandoned_30_to_60_seconds),sum(abandoned_60_to_180_seconds),sum(abandoned_180_to_600_seconds),sum(abandoned_after_600_seconds),sum(abandoned_unknown) stacked
 --
 -- ended             waits that ended:  ended = answered + abandoned + short_abandoned + exit_unknown. A stay
 --                   that ended by a move to another department's queue goes on there and is not counted here.
@@ -8,7 +8,8 @@
 -- abandoned_pct     abandoned of answered and abandoned: short ones are in neither side
 -- with_short_pct    abandoned and short_abandoned of those two and answered, the strictest reading
 -- exit_unknown      closed, and no event could tell whether answered or abandoned: in no rate
--- abandoned_*       how many of abandoned waited so long; they add up to abandoned, with
+-- abandoned_*_seconds  how many of abandoned waited so long: up to 30 seconds, more than 30 and up to 60,
+--                   and so on; each is in one of these columns, so they add up to abandoned, with
 -- abandoned_unknown those where no event shows when the wait began
 -- time to abandon   abandoned_avg_seconds, median and p90 (nine in ten left after at most so long): the
 --                   time in this department's queue, of the abandoned with a known wait
@@ -59,9 +60,9 @@ SELECT
         / nullif(count(*) FILTER (WHERE exit IN ('answered', 'abandoned', 'short_abandoned')), 0), 1
     ) AS with_short_pct,
     count(*) FILTER (WHERE abandoned_seconds <= 30) AS abandoned_within_30_seconds,
-    count(*) FILTER (WHERE abandoned_seconds > 30 AND abandoned_seconds <= 60) AS abandoned_within_60_seconds,
-    count(*) FILTER (WHERE abandoned_seconds > 60 AND abandoned_seconds <= 180) AS abandoned_within_180_seconds,
-    count(*) FILTER (WHERE abandoned_seconds > 180 AND abandoned_seconds <= 600) AS abandoned_within_600_seconds,
+    count(*) FILTER (WHERE abandoned_seconds > 30 AND abandoned_seconds <= 60) AS abandoned_30_to_60_seconds,
+    count(*) FILTER (WHERE abandoned_seconds > 60 AND abandoned_seconds <= 180) AS abandoned_60_to_180_seconds,
+    count(*) FILTER (WHERE abandoned_seconds > 180 AND abandoned_seconds <= 600) AS abandoned_180_to_600_seconds,
     count(*) FILTER (WHERE abandoned_seconds > 600) AS abandoned_after_600_seconds,
     count(*) FILTER (WHERE exit = 'abandoned' AND abandoned_seconds IS NULL) AS abandoned_unknown,
     round(avg(abandoned_seconds), 1) AS abandoned_avg_seconds,

@@ -8,6 +8,8 @@
 -- chat_seconds      the chats' own time: two chats for a minute are 120. Of them,
 --                   open_seconds of chats that have not ended, and bounded_seconds of those whose end is
 --                   only the latest it can have been: where these weigh, the rest is not to be trusted
+-- stale_open        chats that nobody closed and nobody writes in: without an event for $stale_hours. They
+--                   fill the agent's time until their last event, and are counted on the day of it
 -- busy_seconds      with at least one chat: two chats for a minute are 60
 -- concurrency_avg   chat_seconds / busy_seconds (simultaneidade), while there was a chat; most_chats at once
 -- available_seconds online and available, whether or not with a chat
@@ -17,10 +19,12 @@
 --
 -- The columns of availability are NULL on a day on which nothing is known of the agent's status. Chats and
 -- statuses without an end end at the lake's last event, or at $as_of: nothing is ever measured against the
--- clock of the machine. They are cut at the midnights of the lake's business time zone. Of a $channel
--- or $department only the chats of these are seen: the agent may be busy with others.
+-- clock of the machine. All are cut at the midnights of the lake's business time zone, which is how
+-- a chat that lasts for days counts on each. Of a $channel or $department only the chats of these are
+-- seen: the agent may be busy with others.
 --
 -- $as_of TIMESTAMP = NULL  where open intervals end; NULL for the lake's last event
+-- $stale_hours BIGINT = 24  without an event for longer, an open chat fills no time any more
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -31,18 +35,36 @@ WITH instant AS (
     SELECT coalesce($as_of, least(max(delivered_at), max(received_at))) AS as_of
     FROM events
 ),
+segments AS (
+    SELECT
+        segment.*,
+        greatest(segment.started_at, chat.last_event_at) AS alive_until,
+        segment.ended_at IS NULL
+        AND date_part(
+            'epoch', (SELECT as_of FROM instant) - greatest(segment.started_at, chat.last_event_at)
+        ) > 3600 * $stale_hours AS is_stale
+    FROM fact_agent_segments AS segment
+    -- Only what is open may be stale.
+    LEFT JOIN (SELECT * FROM fact_chats WHERE closed_at IS NULL) AS chat
+        ON chat.chat_id = segment.chat_id
+        AND chat.session_no = segment.session_no
+        AND chat.company_id IS NOT DISTINCT FROM segment.company_id
+),
 intervals AS (
     SELECT
         segment.company_id,
         segment.agent_id,
         segment.started_at,
-        least(segment.ended_at, (SELECT as_of FROM instant)) AS ended_at,
+        least(
+            segment.ended_at, CASE WHEN segment.is_stale THEN segment.alive_until END, (SELECT as_of FROM instant)
+        ) AS ended_at,
         1 AS chats,
         CASE WHEN segment.ended_at IS NULL THEN 1 ELSE 0 END AS open_chats,
+        CASE WHEN segment.is_stale THEN 1 ELSE 0 END AS stale_chats,
         CASE WHEN segment.ended_bounded THEN 1 ELSE 0 END AS bounded_chats,
         0 AS statuses,
         0 AS available
-    FROM fact_agent_segments AS segment
+    FROM segments AS segment
     WHERE segment.agent_id IS NOT NULL
         AND segment.started_at < (SELECT as_of FROM instant)
         AND ($from IS NULL OR segment.ended_at IS NULL OR segment.ended_at > date_start($from))
@@ -57,6 +79,7 @@ intervals AS (
         status.agent_id,
         status.started_at,
         least(status.ended_at, (SELECT as_of FROM instant)),
+        0,
         0,
         0,
         0,
@@ -86,6 +109,7 @@ pieces AS (
         least(ended_at, date_start(day + 1)) AS ended_at,
         chats,
         open_chats,
+        CASE WHEN day = local_date(ended_at) THEN stale_chats ELSE 0 END AS stale_chats,
         bounded_chats,
         statuses,
         available
@@ -100,10 +124,12 @@ steps AS (
         CASE WHEN way = 1 THEN started_at ELSE ended_at END AS at,
         way * chats AS chats,
         way * open_chats AS open_chats,
+        CASE WHEN way = 1 THEN stale_chats ELSE 0 END AS stale_chats,
         way * bounded_chats AS bounded_chats,
         way * statuses AS statuses,
         way * available AS available
-    FROM (SELECT *, unnest([1, -1]) AS way FROM pieces WHERE started_at < ended_at)
+    -- A stale chat whose last event is the agent's entry fills no time, and is counted.
+    FROM (SELECT *, unnest([1, -1]) AS way FROM pieces WHERE started_at < ended_at OR stale_chats > 0)
 ),
 turns AS (
     SELECT
@@ -113,6 +139,7 @@ turns AS (
         at,
         sum(chats) AS chats,
         sum(open_chats) AS open_chats,
+        sum(stale_chats) AS stale_chats,
         sum(bounded_chats) AS bounded_chats,
         sum(statuses) AS statuses,
         sum(available) AS available
@@ -128,6 +155,7 @@ stretches AS (
         date_part('epoch', at - date_start(day)) AS at_second,
         chats AS chats_step,
         open_chats AS open_step,
+        stale_chats AS stale_step,
         bounded_chats AS bounded_step,
         statuses AS status_step,
         sum(chats) OVER so_far AS chats,
@@ -146,6 +174,7 @@ measured AS (
         sum(-chats_step * at_second) AS chat_seconds,
         sum(-open_step * at_second) AS open_seconds,
         sum(-bounded_step * at_second) AS bounded_seconds,
+        sum(stale_step) AS stale_open,
         sum(CASE WHEN chats > 0 THEN seconds ELSE 0 END) AS busy_seconds,
         max(chats) AS most_chats,
         bool_or(status_step > 0) AS is_known,
@@ -162,6 +191,7 @@ SELECT
     CAST(chat_seconds AS BIGINT) AS chat_seconds,
     CAST(open_seconds AS BIGINT) AS open_seconds,
     CAST(bounded_seconds AS BIGINT) AS bounded_seconds,
+    stale_open,
     CAST(busy_seconds AS BIGINT) AS busy_seconds,
     round(chat_seconds / nullif(busy_seconds, 0), 2) AS concurrency_avg,
     most_chats,

@@ -36,6 +36,7 @@ mod service_level;
 mod session;
 mod stats;
 mod syntax;
+mod unit;
 
 pub use answer::Answer;
 pub use as_of::AsOf;

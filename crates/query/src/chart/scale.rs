@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Datelike, NaiveDate};
 
+use crate::unit::is_duration;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Unit {
     #[default]
@@ -14,17 +16,7 @@ pub(super) enum Unit {
 impl Unit {
     /// By the column's name, which ends in its unit.
     pub fn of(column: &str) -> Unit {
-        let column = column.trim_end_matches(')');
-        let before = column.strip_suffix("seconds");
-        // `within_30_seconds` counts what came within them.
-        let is_duration = before.is_some_and(|before| {
-            before.is_empty()
-                || before.ends_with('_')
-                    && !before
-                        .trim_end_matches('_')
-                        .ends_with(|last: char| last.is_ascii_digit())
-        });
-        if is_duration {
+        if is_duration(column) {
             Unit::Seconds
         } else if column.ends_with("_pct") || column == "pct" {
             Unit::Percent

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::durations::is_duration;
+use crate::unit::is_duration;
 
 /// The column's values in order, NULL as `null`.
 pub(super) fn cells(column: &ArrayRef, null: &str) -> Result<Vec<String>, ArrowError> {

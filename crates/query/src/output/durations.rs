@@ -1,4 +1,4 @@
-//! Durations for reading: `*_seconds` as `1h 02m 03s`.
+//! Durations for reading: seconds, by the column's name, as `1h 02m 03s`.
 
 use std::sync::Arc;
 
@@ -9,13 +9,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
 use super::columns::map_columns;
-
-const SUFFIX: &str = "_seconds";
-
-/// Whether a column of that name holds a duration.
-pub(super) fn is_duration(name: &str) -> bool {
-    name.ends_with(SUFFIX)
-}
+use crate::unit::is_duration;
 
 pub(super) fn readable(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     map_columns(batch, |field, column| {

@@ -292,6 +292,53 @@ async fn chats_side_by_side_fill_no_second_twice() {
     );
 }
 
+/// Ana forgets two chats on the first; the lake goes on until the second. The third chat is alive.
+#[tokio::test]
+async fn a_chat_that_nobody_closed_fills_time_until_its_last_event_only() {
+    let lake = lake_with(&[
+        LAST_EVENT,
+        ANA,
+        STATUSES,
+        Rows {
+            table: "fact_chats",
+            columns: "company_id, chat_id, session_no, last_event_at",
+            values: "(1, 1, 1, '2024-03-01T12:30:00Z'), (1, 2, 1, '2024-03-01T13:00:00Z'), (1, 3, 1, '2024-03-02T14:30:00Z'),
+                (2, 1, 1, '2024-03-02T15:00:00Z')",
+        },
+        Rows {
+            table: "fact_agent_segments",
+            columns: "company_id, chat_id, session_no, agent_id, started_at, ended_at, started_date",
+            values: "(1, 1, 1, 11, '2024-03-01T12:00:00Z', NULL, '2024-03-01'),
+                (1, 2, 1, 11, '2024-03-01T13:00:00Z', NULL, '2024-03-01'),
+                (1, 3, 1, 11, '2024-03-02T14:00:00Z', NULL, '2024-03-02')",
+        },
+    ])
+    .await;
+    let rows = answer(&lake, "agent_occupancy", &[]).await;
+    assert_eq!(rows.len(), 2);
+    check(
+        &rows[0],
+        json!({
+            "day": "2024-03-01", "chat_seconds": 1800, "open_seconds": 1800, "stale_open": 2, "most_chats": 1,
+            "occupied_seconds": 1800, "occupancy_pct": 3.6,
+        }),
+    );
+    check(
+        &rows[1],
+        json!({"day": "2024-03-02", "chat_seconds": 3600, "stale_open": 0, "occupied_seconds": 3600}),
+    );
+    // Earlier nobody could know, and who allows for more has them until the end.
+    let until = [("as_of", "2024-03-02T12:00:00Z")];
+    let rows = answer(&lake, "agent_occupancy", &until).await;
+    check(&rows[0], json!({"stale_open": 0, "most_chats": 2}));
+    let patient = [("stale_hours", "48")];
+    let rows = answer(&lake, "agent_occupancy", &patient).await;
+    check(
+        &rows[1],
+        json!({"stale_open": 0, "busy_seconds": 12 * 3600, "most_chats": 3}),
+    );
+}
+
 #[tokio::test]
 async fn chats_per_hour_divide_what_was_taken_in_those_hours() {
     let lake = lake_with(&[

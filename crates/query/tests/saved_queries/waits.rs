@@ -186,8 +186,8 @@ async fn the_times_to_abandon_add_up_to_the_abandoned() {
         json!({
             "ended": 9, "answered": 2, "abandoned": 6, "short_abandoned": 1, "still_open": 1,
             "abandoned_pct": 75.0, "with_short_pct": 77.8,
-            "abandoned_within_30_seconds": 1, "abandoned_within_60_seconds": 1,
-            "abandoned_within_180_seconds": 1, "abandoned_within_600_seconds": 1,
+            "abandoned_within_30_seconds": 1, "abandoned_30_to_60_seconds": 1,
+            "abandoned_60_to_180_seconds": 1, "abandoned_180_to_600_seconds": 1,
             "abandoned_after_600_seconds": 1, "abandoned_unknown": 1,
             "abandoned_avg_seconds": 288.4, "abandoned_median_seconds": 180.0,
         }),
