@@ -14,6 +14,7 @@ mod import;
 mod maintain;
 mod query;
 mod query_errors;
+mod query_files;
 mod query_functions;
 mod query_output;
 mod query_reading;

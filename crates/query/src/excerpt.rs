@@ -49,6 +49,7 @@ impl SqlMistake {
             width,
         } = self.place?;
         let text = sql.lines().nth(line.checked_sub(1)?)?;
+        let text = text.replace('\u{feff}', " ");
         let before = column.checked_sub(1)?;
         // Tabs keep their width, so that the caret stands below what it points at.
         let indent: String = text

@@ -94,7 +94,7 @@ pub const FUNCTIONS: [FunctionInfo; 21] = [
         "json_as_text",
         "json_as_text(json, key or index, ...) -> TEXT",
         "What is at a path in JSON text, a string without its quotes; json ->> key is the same.",
-        "SELECT answers ->> 'rating' AS rating, count(*) AS runs FROM fact_flow_runs GROUP BY 1",
+        "SELECT answers ->> 'menu.opcao' AS answer, count(*) AS runs FROM fact_flow_runs GROUP BY 1",
     ),
     function(
         "json_contains",

@@ -9,9 +9,8 @@ use datafusion::common::{Column, SchemaError, Span};
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Expr, visit_expressions, visit_relations};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::ParserError;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::Token;
 use lake::LakeError;
 
 use crate::advice;
@@ -21,6 +20,7 @@ use crate::error::QueryError;
 use crate::excerpt::{Place, SqlMistake};
 use crate::files::{is_file, is_pattern};
 use crate::parameters::sql_of;
+use crate::syntax::tokens;
 
 /// Below this likeness, from 0 to 1, a name is another name and not a slip of the pen.
 const LIKENESS: f64 = 0.6;
@@ -180,9 +180,7 @@ fn column_mistake(mistake: SqlMistake, sql: &str) -> SqlMistake {
         .split(';')
         .next()
         .unwrap_or_default();
-    let tokens = Tokenizer::new(&GenericDialect {}, sql)
-        .tokenize_with_location()
-        .unwrap_or_default();
+    let tokens = tokens(sql);
     let named: Vec<_> = tokens
         .iter()
         .filter_map(|token| match &token.token {
@@ -207,9 +205,7 @@ fn column_mistake(mistake: SqlMistake, sql: &str) -> SqlMistake {
 
 /// Where a text in quotes stands, of which the statement's parser keeps no place.
 fn text_place(sql: &str, wanted: &str) -> Option<Place> {
-    let tokens = Tokenizer::new(&GenericDialect {}, sql)
-        .tokenize_with_location()
-        .ok()?;
+    let tokens = tokens(sql);
     let named = tokens
         .iter()
         .find(|token| matches!(&token.token, Token::SingleQuotedString(text) if text == wanted))?;
@@ -218,20 +214,14 @@ fn text_place(sql: &str, wanted: &str) -> Option<Place> {
 
 /// The division by a plain 0, else the only one.
 fn division_place(sql: &str) -> Option<Place> {
-    let tokens = Tokenizer::new(&GenericDialect {}, sql)
-        .tokenize_with_location()
-        .ok()?;
-    let tokens: Vec<_> = tokens
-        .iter()
-        .filter(|token| !matches!(token.token, Token::Whitespace(_)))
-        .collect();
+    let tokens = tokens(sql);
     let divides = |token: &Token| matches!(token, Token::Div | Token::Mod);
     let is_zero = |token: &Token| matches!(token, Token::Number(number, _) if number == "0");
     let by_zero = tokens
         .windows(2)
         .find(|two| divides(&two[0].token) && is_zero(&two[1].token))
-        .map(|two| two[0]);
-    let mut divisions = tokens.iter().copied().filter(|token| divides(&token.token));
+        .map(|two| &two[0]);
+    let mut divisions = tokens.iter().filter(|token| divides(&token.token));
     let found = match (by_zero, divisions.next(), divisions.next()) {
         (Some(found), ..) => found,
         (None, Some(only), None) => only,

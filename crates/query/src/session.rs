@@ -79,7 +79,13 @@ impl Session {
     /// # Errors
     /// [`QueryError::Sql`], also for what would write, [`QueryError::Parameter`].
     pub fn prepare<'a>(&self, script: impl Into<Script<'a>>) -> Result<Vec<Prepared>, QueryError> {
-        let script = script.into();
+        let mut script = script.into();
+        // Editors may put a mark before a file's text; as a space it leaves all places where they are.
+        let unmarked = script
+            .sql
+            .strip_prefix('\u{feff}')
+            .map(|sql| format!(" {sql}"));
+        script.sql = unmarked.as_deref().unwrap_or(script.sql);
         let statements = self.parse(script.sql)?;
         let purposes = admit(statements.iter(), self.schema.own_names())?;
         let bindings = Arc::new(Bindings::new(&script, &statements, self.engine.zone())?);

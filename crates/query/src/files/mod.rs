@@ -1,15 +1,17 @@
 //! Files of this machine as tables: `FROM 'targets.csv'`. CSV and TSV with a header, JSON as an array or
 //! an object a line, Parquet; several at once by a pattern such as `'2024-*.csv'` or `'*/targets.csv'`.
 
+mod separated;
+
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::csv;
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{plan_datafusion_err, plan_err};
 use datafusion::datasource::file_format::FileFormat;
-use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
@@ -20,6 +22,8 @@ use datafusion::execution::SessionState;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::object_store::ObjectStoreExt;
 use url::Url;
+
+use self::separated::separated;
 
 /// A column's type is read from so many rows: a file where it shows later is rare.
 const ROWS_OF_TYPES: usize = 10_000;
@@ -54,7 +58,6 @@ pub(crate) async fn open_file(
     if files.is_empty() {
         return Ok(None);
     }
-    let format = format(name, &files, extension)?;
     let store = state
         .runtime_env()
         .object_store(ObjectStoreUrl::local_filesystem())?;
@@ -66,13 +69,31 @@ pub(crate) async fn open_file(
         objects.push(store.head(location.prefix()).await?);
         locations.push(location);
     }
-    let schema = format
-        .infer_schema(state, &store, &objects)
-        .await
-        .map_err(|error| plan_datafusion_err!("{name}: {}", plainly(&error)))?;
-    if schema.fields().is_empty() {
+    let read = match extension.to_ascii_lowercase().as_str() {
+        "csv" => separated(name, &files, b',')?,
+        "tsv" => separated(name, &files, b'\t')?,
+        "parquet" => {
+            let format = Arc::new(ParquetFormat::default());
+            let schema = format.infer_schema(state, &store, &objects).await;
+            Some((format as _, schema.map_err(|error| in_file(name, &error))?))
+        }
+        _ => {
+            let format = json(name, &files)?;
+            let mut schemas = Vec::new();
+            for object in objects {
+                let schema = format.infer_schema(state, &store, &[object]).await;
+                schemas.push(schema.map_err(|error| in_file(name, &error))?);
+            }
+            let schema = Schema::try_merge(with_decimals(&schemas));
+            Some((
+                format,
+                Arc::new(schema.map_err(|error| in_file(name, &error.into()))?),
+            ))
+        }
+    };
+    let Some((format, schema)) = read.filter(|(_, schema)| !schema.fields().is_empty()) else {
         return Ok(None);
-    }
+    };
     let config = ListingTableConfig::new_with_multi_paths(locations)
         .with_listing_options(ListingOptions::new(format).with_file_extension(""))
         .with_schema(schema);
@@ -101,6 +122,10 @@ fn files(name: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+fn in_file(name: &str, error: &DataFusionError) -> DataFusionError {
+    plan_datafusion_err!("{name}: {}", plainly(error))
+}
+
 /// Without the kinds of errors that are told before it, each by the one that wraps it.
 fn plainly(error: &DataFusionError) -> String {
     let message = error.find_root().strip_backtrace();
@@ -120,45 +145,53 @@ fn hidden_parts(path: &Path) -> usize {
 
 /// # Errors
 /// That the files cannot be read as one table.
-fn format(name: &str, files: &[PathBuf], extension: &str) -> Result<Arc<dyn FileFormat>> {
-    let separated = |delimiter| {
-        let headers = files
-            .iter()
-            .filter_map(|file| Some((file, header(file, delimiter)?)));
-        if let Some((one, other)) = first_unlike(headers) {
-            return plan_err!(
-                "{name}: {one} and {other} have other columns, or the same in another order; \
-                read each by a name of its own"
-            );
-        }
-        let format = CsvFormat::default()
-            .with_has_header(true)
-            .with_delimiter(delimiter)
-            .with_schema_infer_max_rec(ROWS_OF_TYPES);
-        Ok(Arc::new(format) as Arc<dyn FileFormat>)
-    };
-    match extension.to_ascii_lowercase().as_str() {
-        "csv" => separated(b','),
-        "tsv" => separated(b'\t'),
-        "parquet" => Ok(Arc::new(ParquetFormat::default())),
-        _ => {
-            let mut kinds = files
-                .iter()
-                .filter_map(|file| Some((file, begins_an_array(file)?)))
-                .peekable();
-            let is_array = kinds.peek().is_some_and(|(_, is_array)| *is_array);
-            if let Some((one, other)) = first_unlike(kinds) {
-                return plan_err!(
-                    "{name}: of {one} and {other} one is an array, the other has an object a line; \
-                    read each by a name of its own"
-                );
-            }
-            let format = JsonFormat::default()
-                .with_newline_delimited(!is_array)
-                .with_schema_infer_max_rec(ROWS_OF_TYPES);
-            Ok(Arc::new(format))
-        }
+fn json(name: &str, files: &[PathBuf]) -> Result<Arc<dyn FileFormat>> {
+    if let Some(file) = files.iter().find(|file| begins_with_a_mark(file)) {
+        return plan_err!(
+            "{name}: {} begins with a byte order mark, which JSON has none of; save it as UTF-8 without BOM",
+            short(file)
+        );
     }
+    let mut kinds = files
+        .iter()
+        .filter_map(|file| Some((file, begins_an_array(file)?)))
+        .peekable();
+    let is_array = kinds.peek().is_some_and(|(_, is_array)| *is_array);
+    if let Some((one, other)) = first_unlike(kinds) {
+        return plan_err!(
+            "{name}: of {one} and {other} one is an array, the other has an object a line; \
+            read each by a name of its own"
+        );
+    }
+    let format = JsonFormat::default()
+        .with_newline_delimited(!is_array)
+        .with_schema_infer_max_rec(rows_of_types(files.len()));
+    Ok(Arc::new(format))
+}
+
+/// A column is one of decimals everywhere if it is in one of the files.
+fn with_decimals(schemas: &[SchemaRef]) -> Vec<Schema> {
+    let fields = || schemas.iter().flat_map(|schema| schema.fields());
+    let decimals: HashSet<&str> = fields()
+        .filter(|field| field.data_type() == &DataType::Float64)
+        .map(|field| field.name().as_str())
+        .collect();
+    let widened = |field: &FieldRef| match field.data_type() {
+        DataType::Int64 if decimals.contains(field.name().as_str()) => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Float64))
+        }
+        _ => field.clone(),
+    };
+    let schemas = schemas.iter();
+    schemas
+        .map(|schema| Schema::new(schema.fields().iter().map(widened).collect::<Vec<_>>()))
+        .collect()
+}
+
+/// How many rows of each file tell the types: about as many, however many files there are.
+fn rows_of_types(files: usize) -> usize {
+    const AT_LEAST: usize = 1_000;
+    (ROWS_OF_TYPES / files.max(1)).max(AT_LEAST)
 }
 
 /// The first file, and the first that is not of its kind, by their paths from the current folder.
@@ -167,23 +200,20 @@ fn first_unlike<'a, K: PartialEq>(
 ) -> Option<(String, String)> {
     let (first, kind) = kinds.next()?;
     let (other, _) = kinds.find(|(_, other)| *other != kind)?;
-    let current = std::env::current_dir().unwrap_or_default();
-    let short = |file: &Path| {
-        let file = file.strip_prefix(&current).unwrap_or(file);
-        file.display().to_string()
-    };
     Some((short(first), short(other)))
 }
 
-/// The names of the columns; nothing of a file without any.
-fn header(file: &Path, delimiter: u8) -> Option<Vec<String>> {
-    let (schema, _) = csv::reader::Format::default()
-        .with_header(true)
-        .with_delimiter(delimiter)
-        .infer_schema(std::fs::File::open(file).ok()?, Some(0))
-        .ok()?;
-    let names = schema.fields().iter().map(|field| field.name().clone());
-    Some(names.collect()).filter(|names: &Vec<_>| !names.is_empty())
+/// The file's path from the current folder.
+fn short(file: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    let file = file.strip_prefix(&current).unwrap_or(file);
+    file.display().to_string()
+}
+
+fn begins_with_a_mark(file: &Path) -> bool {
+    let mut first = [0; 3];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == *b"\xef\xbb\xbf"
 }
 
 /// Whether the file is one JSON array, by its first character; nothing of a file without any.
