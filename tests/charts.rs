@@ -1,8 +1,9 @@
 //! Charts: in characters, and as pictures.
 
 use std::fs;
+use std::process::Command;
 
-use crate::support::Desk;
+use crate::support::{Desk, Printed};
 
 const WAITS: &str = "SELECT * FROM (VALUES
     (DATE '2024-03-01', 'whatsapp', 65, 3), (DATE '2024-03-01', 'e-mail', 210, 1),
@@ -262,4 +263,35 @@ fn every_saved_query_draws_its_own_chart() {
         html.starts_with("<!DOCTYPE html>") && html.contains(svg.trim()),
         "{html}"
     );
+}
+
+#[test]
+fn what_has_more_places_than_a_chart_takes_no_more_memory_for_them() {
+    let desk = Desk::new();
+    let drawn = |sql: &str, chart: &str| {
+        let query = desk.command(&["query", "-c", sql, "--chart", chart]);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -v 3000000 && exec \"$@\"", "sh"]);
+        limited
+            .arg(query.get_program())
+            .args(query.get_args())
+            .current_dir(desk.path(""));
+        let printed = Printed::from(limited.output().expect("running the binary"));
+        assert_eq!(printed.code, Some(0), "{chart}: {}", printed.stderr);
+        printed.stdout
+    };
+    // Pairs of which there are 3,600 million.
+    let pairs = "SELECT 'a' || value AS x, 'b' || value AS y, value AS n FROM range(60000)";
+    let map = drawn(pairs, "heatmap x=x y=y value=n");
+    let told = "the first 60 of 60000 rows and 200 of 60000 columns are shown\n";
+    assert!(map.ends_with(told), "{map}");
+    // Of 20,000 names those with the most: each name has two places, of which one is below 0.
+    let names = "SELECT 'd' || way AS x, way * value AS n, 'w' || value AS who
+        FROM range(20000) CROSS JOIN (SELECT unnest(make_array(1, -1)) AS way)";
+    let lines = drawn(names, "line x=x y=n by=who");
+    let told = "of 20000 values of who, the 8 with the most are shown\n";
+    assert!(lines.ends_with(told), "{lines}");
+    for name in 19_992..20_000 {
+        assert!(lines.contains(&format!("w{name}")), "{name}:\n{lines}");
+    }
 }
