@@ -161,6 +161,64 @@ fn a_company_whose_events_are_gone_keeps_its_facts_of_a_chat_id_that_another_use
     assert_eq!(desk.rows(kept), json!([[5, 1], [6, 2]]));
 }
 
+/// An event of the chat, of company 5.
+fn told(day: u32, minute: u32, name: &str, mut item: Value) -> String {
+    let time = format!("2024-03-{day:02}T12:{minute:02}:00Z");
+    let time: chrono::DateTime<chrono::Utc> = time.parse().expect("an instant");
+    item["company"] = json!({ "id": 5 });
+    json!({ "time": time.timestamp(), "messages": { name: [item] }, "token": "t" }).to_string()
+}
+
+/// What trails the close of one session reaches to the start of the next, and beyond.
+#[test]
+fn a_session_whose_events_are_there_is_derived_alike_when_those_of_the_one_before_are_gone() {
+    let desk = Desk::new();
+    let entered = |day, minute, agent: i64| {
+        let item = json!({ "id": 7, "situation": "in_chat", "agent": { "id": agent } });
+        told(day, minute, "agentEntered", item)
+    };
+    let closed = |day: u32, minute: u32| {
+        let at = format!("2024-03-{day:02} 09:{minute:02}:00");
+        let item = json!({ "id": 7, "situation": "finishing", "closed_at": at });
+        told(day, minute, "closedChat", item)
+    };
+    let moved = |day, minute| {
+        let chat = json!({ "id": 7, "situation": "auto", "department": 6 });
+        told(
+            day,
+            minute,
+            "updatedChatDepartment",
+            json!({ "chat": chat }),
+        )
+    };
+    take_in(
+        &desk,
+        &[
+            message(1, 0, 1, Some(5)),
+            entered(1, 1, 11),
+            closed(1, 5),
+            // Trails the close, in the instant in which the next session starts.
+            moved(3, 10),
+            entered(3, 10, 22),
+            message(3, 11, 2, Some(5)),
+            closed(3, 20),
+        ],
+    );
+    let before = derived(&desk);
+    let session = "SELECT started_at, first_wait_seconds, handle_seconds, contact_messages, event_count FROM fact_chats \
+                   WHERE session_no = 2";
+    let expected = json!([["2024-03-03T12:10:00Z", 540, 60, 1, 3]]);
+    assert_eq!(desk.rows(session), expected);
+    remove_before(&desk, "2024-03-03");
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(derived(&desk), before, "after a rebuild");
+    desk.ok(&["verify"]);
+    let note = json!({ "id": 3, "body": "nota", "senderType": "agent", "sender": { "id": 22 }, "chat": { "id": 7 } });
+    take_in(&desk, &[told(4, 0, "newInternalMessage", note)]);
+    let expected = json!([["2024-03-03T12:10:00Z", 540, 60, 1, 4]]);
+    assert_eq!(desk.rows(session), expected);
+}
+
 #[test]
 fn old_rows_of_a_fact_go_for_good_and_no_other_fact_changes() {
     let desk = Desk::new();

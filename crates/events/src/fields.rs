@@ -119,13 +119,18 @@ impl<'a> Object<'a> {
 
     /// A department: `null`, `false`, `""`, 0 and "Sem departamento" are none.
     pub fn department(&self, key: &str) -> Option<Department> {
+        let is_none = |name: &str| name.trim() == "Sem departamento";
         let (id, name) = match self.get(key) {
             Some(Value::Number(number)) => (number.as_i64(), None),
-            Some(Value::String(text)) if text.trim() == "Sem departamento" => return None,
+            Some(Value::String(text)) if is_none(text) => return None,
             Some(Value::String(text)) => (digits(text), None),
             Some(Value::Object(fields)) => {
                 let object = Object::new(Some(fields), "department", self.problems);
-                (object.id("id"), object.word("name"))
+                let name = object.word("name");
+                if name.as_deref().is_some_and(is_none) {
+                    return None;
+                }
+                (object.id("id"), name)
             }
             _ => (None, None),
         };

@@ -126,15 +126,29 @@ impl Replaced {
         let instants = instants
             .as_ref()
             .map(|instants| instants.as_primitive::<TimestampMicrosecondType>());
+        // Rows lie about in the order of their keys: most of them are between the same two keys as the one before.
+        let mut passed_over = i64::MAX..i64::MIN;
         let is_replaced = |row: usize| {
-            let since = keys
-                .is_valid(row)
-                .then(|| self.since.get(&keys.value(row)))
-                .flatten();
+            if keys.is_null(row) {
+                return false;
+            }
+            let key = keys.value(row);
+            if passed_over.contains(&key) {
+                return false;
+            }
+            let Some(since) = self.since.get(&key) else {
+                let before = self.since.range(..key).next_back();
+                let after = self.since.range(key..).next();
+                passed_over = before.map_or(i64::MIN, |(before, _)| before + 1)
+                    ..after.map_or(i64::MAX, |(after, _)| *after);
+                return false;
+            };
             let at = instants.filter(|instants| instants.is_valid(row));
-            since.is_some_and(|since| at.is_none_or(|instants| instants.value(row) >= *since))
+            at.is_none_or(|instants| instants.value(row) >= *since)
         };
-        Ok((0..keys.len()).map(|row| Some(is_replaced(row))).collect())
+        Ok(BooleanArray::from(
+            (0..keys.len()).map(is_replaced).collect::<Vec<_>>(),
+        ))
     }
 }
 

@@ -8,7 +8,7 @@ use events::{DOCUMENTED, Tz};
 use crate::calendar::Calendars;
 
 /// Raised whenever a rule changes what the same events become: facts are then rebuilt.
-pub const RULES_VERSION: u32 = 4;
+pub const RULES_VERSION: u32 = 5;
 
 /// One of these must come for an agent to be seen at all.
 pub(crate) const AGENTS: [&str; 4] = [

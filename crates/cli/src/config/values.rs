@@ -44,9 +44,16 @@ fn zone(layers: &Layers) -> anyhow::Result<Tz> {
     })
 }
 
+/// Huggy's old name of an event, and the one that is documented.
+const OLD_SENT: &str = "sendedAllMessage";
+const SENT: &str = "sentAllMessage";
+
 fn subscribed(layers: &Layers) -> anyhow::Result<Vec<String>> {
-    let events = layers.list("subscribed_events")?;
-    for event in &events {
+    let mut events = layers.list("subscribed_events")?;
+    for event in &mut events {
+        if event == OLD_SENT {
+            SENT.clone_into(event);
+        }
         if !DOCUMENTED.contains(&event.as_str()) {
             let near = DOCUMENTED
                 .iter()

@@ -47,7 +47,7 @@ pub(super) fn parse(kind: Kind, item: Object) -> Event {
     }
     let message = Message {
         id: required_id(item, "id"),
-        body: item.text("body"),
+        body: item.text("body").filter(|body| !body.is_empty()),
         is_internal: kind == Kind::NewInternalMessage || item.flag("is_internal") == Some(true),
         is_email: item.flag("is_email"),
         sender: person(item.object("sender")).unwrap_or_default(),

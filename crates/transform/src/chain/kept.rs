@@ -11,6 +11,7 @@ pub struct KnownSession {
     pub no: i32,
     pub first_delivered_at: DateTime<Utc>,
     pub last_event_at: DateTime<Utc>,
+    pub closed_at: Option<DateTime<Utc>>,
     pub flow_runs: i32,
     pub events: i64,
 }
@@ -21,8 +22,10 @@ pub struct Kept {
     pub sessions: i32,
     /// Flow runs of those sessions.
     pub runs: i32,
-    /// What occurred, and was not delivered before that, up to then is theirs.
+    /// What occurred, and was not delivered before that, up to then is theirs, unless the chat was reopened before.
     pub until: Option<DateTime<Utc>>,
+    /// The close of the last of them.
+    pub closed_at: Option<DateTime<Utc>>,
 }
 
 impl Kept {
@@ -42,6 +45,7 @@ impl Kept {
                     sessions: session.no,
                     runs,
                     until,
+                    closed_at: session.closed_at,
                 };
             }
         }

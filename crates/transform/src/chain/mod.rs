@@ -22,8 +22,14 @@ use crate::settings::Settings;
 pub fn derive(input: ChainInput, settings: &Settings) -> Chat {
     let kept = input.kept;
     let (mut events, copies) = order::arrange(input.events, settings.zone);
-    // A send time ahead of its delivery must not take what was delivered since for a part of what is kept.
-    events.retain(|event| Some(event.occurred_at.min(event.delivered_at)) > kept.until);
+    let mut is_reopened = false;
+    events.retain(|event| {
+        is_reopened |= kept
+            .closed_at
+            .is_some_and(|closed_at| session::reopens(event, closed_at));
+        // A send time ahead of its delivery must not take what was delivered since for a part of what is kept.
+        is_reopened || Some(event.occurred_at.min(event.delivered_at)) > kept.until
+    });
     let sessions = session::split(events, &copies, kept, settings);
     Chat {
         company_id: input.company_id,

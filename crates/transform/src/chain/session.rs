@@ -83,7 +83,7 @@ pub(super) fn split(
     let mut sessions: Vec<Session> = Vec::new();
     for ((events, close), no) in parts.into_iter().zip(kept.sessions + 1..) {
         let last = sessions.last();
-        let closed_before = last.map_or(kept.until, Session::closed_at);
+        let closed_before = last.map_or(kept.closed_at.or(kept.until), Session::closed_at);
         let finishes = (sessions.len(), &finishes);
         let walked = walk(&events, close, closed_before, finishes, settings);
         sessions.push(session(no, events, close, copies, walked));
@@ -126,7 +126,7 @@ fn session(
     }
 }
 
-fn reopens(event: &ChainEvent, closed_at: DateTime<Utc>) -> bool {
+pub(super) fn reopens(event: &ChainEvent, closed_at: DateTime<Utc>) -> bool {
     let opens = matches!(
         event.kind(),
         Kind::StartedChat | Kind::StartedAutomationFlow | Kind::AgentEntered | Kind::LeftQueue

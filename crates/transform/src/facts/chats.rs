@@ -199,9 +199,10 @@ fn tabulation(session: &Session) -> Option<Tabulation> {
     }
 }
 
+/// As of the close: what comes after it changes nothing.
 fn latest<T>(session: &Session, pick: impl Fn(&Event) -> Option<T>) -> Option<T> {
     session
-        .events
+        .live_events()
         .iter()
         .rev()
         .find_map(|event| pick(&event.event))

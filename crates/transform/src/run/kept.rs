@@ -19,12 +19,13 @@ use crate::chain::{ChainInput, Kept, KnownSession};
 use crate::facts::FactTable;
 use crate::read::{any_of, instant, instants, long, longs, names};
 
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "company_id",
     "chat_id",
     "session_no",
     "first_delivered_at",
     "last_event_at",
+    "closed_at",
     "flow_runs",
     "event_count",
 ];
@@ -188,6 +189,7 @@ fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
     let events = longs(batch, "event_count")?;
     let began = instants(batch, "first_delivered_at")?;
     let ended = instants(batch, "last_event_at")?;
+    let closed = instants(batch, "closed_at")?;
     let int = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     let row = |row: usize| {
         let session = KnownSession {
@@ -195,6 +197,7 @@ fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
             no: int(numbers.value(row)),
             first_delivered_at: instant(began.value(row)),
             last_event_at: instant(ended.value(row)),
+            closed_at: closed.is_valid(row).then(|| instant(closed.value(row))),
             flow_runs: int(long(&runs, row).unwrap_or_default()),
             events: events.value(row),
         };

@@ -26,7 +26,11 @@ impl Walk<'_> {
             .department_changes
             .last()
             .is_some_and(|last| last.to == to && last.named_from == named);
-        let unchanged = named == to && (to.is_some() || self.department_id.is_none());
+        let is_known = to.is_some() && self.department_id == to;
+        let unchanged = match named {
+            Some(_) => named == to,
+            None => is_known || (to.is_none() && self.department_id.is_none()),
+        };
         if unchanged || (repeated && self.department_id == to) {
             self.department_id = to;
             return;

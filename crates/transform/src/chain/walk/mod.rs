@@ -75,8 +75,8 @@ pub(super) struct Walk<'a> {
     not_waiting_at: Option<DateTime<Utc>>,
     /// Where the unbroken wait began, across changes of department.
     wait_began: Option<DateTime<Utc>>,
-    /// When `in_chat` was seen to have ended a wait of which no leaving event came.
-    seen_in_chat_at: Option<DateTime<Utc>>,
+    /// When `in_chat` or a `leftQueue` was seen to have ended a wait.
+    exit_seen_at: Option<DateTime<Utc>>,
     /// The episode whose answering agent nobody has named yet.
     unnamed_answer: Option<usize>,
     /// The department of the episode is settled, though the event that ends it is still to come.
@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
             pending_finish: None,
             not_waiting_at: None,
             wait_began: None,
-            seen_in_chat_at: None,
+            exit_seen_at: None,
             unnamed_answer: None,
             department_settled: false,
             department_id: None,

@@ -55,13 +55,13 @@ impl Walk<'_> {
     }
 
     /// Likewise, where the chat was seen with an agent before: that wait is over already, as if it had
-    /// been known all along.
-    fn waited_until_seen_in_chat(&mut self, seen: Position) {
+    /// been known all along. Whether there was one.
+    fn waited_until_seen_in_chat(&mut self, seen: Position) -> bool {
         let pending = self.pending_finish;
         let Some((finish, in_chat)) =
             pending.and_then(|pending| Some((pending.position, pending.in_chat?)))
         else {
-            return;
+            return false;
         };
         self.pending_finish = None;
         let over = in_chat.position;
@@ -80,8 +80,9 @@ impl Walk<'_> {
         for step in &mut self.out.steps[finish.step..over.step] {
             step.state.waiting = Some(known);
         }
-        self.seen_in_chat_at = Some(over.at);
+        self.exit_seen_at = Some(over.at);
         self.unnamed_answer = agent_id.is_none().then_some(known);
+        true
     }
 
     fn entered(&self, at: DateTime<Utc>, source: EnteredSource, seen: Position) -> Episode {
@@ -105,7 +106,7 @@ impl Walk<'_> {
         self.state.waiting = Some(self.out.episodes.len());
         self.interrupt_runs();
         self.pending_finish = None;
-        self.seen_in_chat_at = None;
+        self.exit_seen_at = None;
         self.unnamed_answer = None;
         self.department_settled = false;
         self.out.episodes.push(episode);
@@ -118,13 +119,12 @@ impl Walk<'_> {
         if served && is_by_close(event) {
             return;
         }
-        self.waited_until_seen_in_chat(position);
         if served && self.tells_the_same_entry(agent_id, position.at) {
             self.name_agent(agent_id);
             return;
         }
-        if self.state.waiting.is_none() && self.trails_seen_exit(position.at) {
-            self.seen_in_chat_at = None;
+        let is_explained = self.waited_until_seen_in_chat(position);
+        if self.state.waiting.is_none() && (is_explained || self.trails_seen_exit(position.at)) {
             self.credit_answer(agent_id);
         } else {
             self.wait_since_pending_finish(position);
@@ -135,15 +135,16 @@ impl Walk<'_> {
                 return;
             }
             self.answer(position, LeftSource::LeftQueue, agent_id);
+            self.exit_seen_at = Some(position.at);
         }
         if event.situation() == Some("in_chat") && agent_id.is_some() {
             self.start_segment(agent_id, position);
         }
     }
 
-    /// The exit was already seen by its `in_chat`; this only names it late.
+    /// The exit was seen already, by its `in_chat` or another `leftQueue`; this only tells it again, or names it late.
     fn trails_seen_exit(&self, at: DateTime<Utc>) -> bool {
-        self.state.agent.is_none() && self.seen_in_chat_at.is_some_and(|seen| at - seen <= ECHO)
+        self.state.agent.is_none() && self.exit_seen_at.is_some_and(|seen| at - seen <= ECHO)
     }
 
     /// Somebody left a queue that nobody was seen to enter.
@@ -190,7 +191,7 @@ impl Walk<'_> {
         }
         if self.state.waiting.is_some() && !told_soon {
             self.leave_with(None, None, LeftSource::SituationSeen);
-            self.seen_in_chat_at = Some(position.at);
+            self.exit_seen_at = Some(position.at);
         }
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);

@@ -54,6 +54,7 @@ impl Finishes {
 impl Walk<'_> {
     pub(super) fn start_run(&mut self, index: usize, position: Position) {
         self.pending_finish = None;
+        self.exit_seen_at = None;
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
         }
@@ -67,8 +68,10 @@ impl Walk<'_> {
         if self.finishes_earlier_session(index) {
             return;
         }
-        if let Some(start) = self.finishes.start_of.get(&self.place(index)) {
-            self.running.retain(|running| *running != start.index);
+        match self.finishes.start_of.get(&self.place(index)) {
+            Some(start) => self.running.retain(|running| *running != start.index),
+            None if self.tells_the_same_finish(index) => return,
+            None => {}
         }
         self.state.flow_running = !self.running.is_empty();
         if self.state.waiting.is_none() {
@@ -80,6 +83,16 @@ impl Walk<'_> {
                 });
             }
         }
+    }
+
+    /// The finish of no run that is open, but of the flow that has finished last.
+    fn tells_the_same_finish(&self, index: usize) -> bool {
+        let flow = |index: usize| {
+            let flow = self.events[index].event.flow()?;
+            Some((flow.flow_id, flow.flow_token.as_deref()))
+        };
+        self.pending_finish
+            .is_some_and(|known| flow(self.out.steps[known.position.step].index) == flow(index))
     }
 
     pub(super) fn finishes_earlier_session(&self, index: usize) -> bool {

@@ -247,7 +247,7 @@ pub(super) fn counts(session: &Session, settings: &Settings) -> Counts {
     Counts {
         queue_episodes: int(walked.episodes.len()),
         agent_segments: known(walked.segments.len(), &AGENTS),
-        transfers: known(walked.transfers, &AGENTS),
+        transfers: known(walked.transfers, &["agentEntered", "leftQueue"]),
         department_changes: known(walked.department_changes.len(), &["updatedChatDepartment"]),
         flow_runs: known(walked.runs.len(), &["startedAutomationFlow"]),
         contact_messages: known(
