@@ -2,6 +2,10 @@
 
 use crate::mistake::did_you_mean;
 
+/// How the time is written that something is compared with.
+pub(crate) const TIME_IN_QUOTES: &str =
+    "a date stands in quotes, as '2024-03-01', an instant as '2024-03-01 15:00:00'";
+
 const FORMATTED: &str =
     "to_char(local_time(t), '%H:%M') of an instant, to_char(d, '%d/%m/%Y') of a date";
 const DIFFERENCE: &str =

@@ -13,6 +13,7 @@ mod as_of;
 mod business;
 mod catalog;
 mod chart;
+mod compared;
 mod describe;
 mod distinct;
 mod engine;
@@ -36,6 +37,7 @@ mod service_level;
 mod session;
 mod stats;
 mod syntax;
+mod unheeded;
 mod unit;
 
 pub use answer::Answer;

@@ -21,6 +21,7 @@ use lake::Table;
 use crate::admission::{Purpose, admit, own_name, verify};
 use crate::answer::Answer;
 use crate::catalog::{CATALOG, LakeCatalog, LakeSchema};
+use crate::compared::refuse_numbers_as_dates;
 use crate::describe::{TableDescription, described, description_rows};
 use crate::engine::Engine;
 use crate::error::QueryError;
@@ -32,6 +33,7 @@ use crate::own_table::OwnTable;
 use crate::parameters::{Bindings, Script};
 use crate::stats::Watch;
 use crate::syntax::parse;
+use crate::unheeded::refuse_unheeded;
 
 /// Cheap to start: it touches the lake when a statement names a table.
 pub struct Session {
@@ -87,6 +89,7 @@ impl Session {
             .map(|sql| format!(" {sql}"));
         script.sql = unmarked.as_deref().unwrap_or(script.sql);
         let statements = self.parse(script.sql)?;
+        refuse_unheeded(script.sql, &statements)?;
         let purposes = admit(statements.iter(), self.schema.own_names())?;
         let bindings = Arc::new(Bindings::new(&script, &statements, self.engine.zone())?);
         let prepared = statements.into_iter().zip(purposes);
@@ -221,7 +224,9 @@ impl Session {
         forget_temporary(&mut statement);
         let plan = state.statement_to_plan(statement).await?;
         verify(&plan, prepared.purpose, &prepared.statement)?;
-        match prepared.bindings.bind(plan)? {
+        let plan = prepared.bindings.bind(plan)?;
+        refuse_numbers_as_dates(&plan)?;
+        match plan {
             LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
                 self.make_table(table).await?;
                 Ok(self.context.read_empty()?)
