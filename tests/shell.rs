@@ -1,9 +1,9 @@
 //! The shell, in a real terminal (tmux) and as a script.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{Desk, Printed, has, wait};
@@ -234,6 +234,64 @@ fn views_and_tables_last_as_long_as_the_session() {
     assert!(printed.stdout.ends_with("one\n1\n"), "{}", printed.stdout);
     let printed = script(&desk, "SELECT * FROM closed;");
     assert_eq!(printed.code, Some(1), "{}", printed.stderr);
+}
+
+/// A shell whose statements come one after the other.
+struct Conversation {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Conversation {
+    fn start(desk: &Desk) -> Conversation {
+        let mut child = desk
+            .command(&["shell"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starting the shell");
+        let answers = BufReader::new(child.stdout.take().expect("its stdout"));
+        Conversation { child, answers }
+    }
+
+    fn say(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().expect("its stdin");
+        writeln!(stdin, "{text}").expect("writing to the shell");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+}
+
+#[test]
+fn views_see_what_was_committed_meanwhile() {
+    let desk = lake();
+    let chats = || desk.number("SELECT count(*) FROM fact_chats").to_string();
+    let before = chats();
+    let mut shell = Conversation::start(&desk);
+    shell.say(
+        ".format ndjson\nCREATE VIEW chats AS SELECT * FROM fact_chats;
+         CREATE VIEW counted AS SELECT count(*) AS n, (SELECT count(*) FROM chats) AS again FROM chats;
+         CREATE OR REPLACE VIEW counted AS SELECT n, again, 'own' AS own FROM counted;
+         SELECT * FROM counted;",
+    );
+    let expected = |n: &str| format!(r#"{{"n":{n},"again":{n},"own":"own"}}"#);
+    assert_eq!(shell.line(), expected(&before));
+    let more = ["--chats", "5", "--days", "1", "--seed", "4"];
+    desk.generate("more.ndjson", &more);
+    desk.ok(&["import", "more.ndjson"]);
+    desk.ok(&["transform"]);
+    // The files that the table had then are gone.
+    desk.ok(&["maintain", "--vacuum-older-than", "0s"]);
+    let after = chats();
+    assert_ne!(before, after);
+    shell.say("SELECT * FROM counted;\nDROP VIEW chats;\nSELECT * FROM counted;\n.quit");
+    assert_eq!(shell.line(), expected(&after));
+    assert_eq!(shell.line(), expected(&after));
+    assert!(shell.child.wait().expect("the shell's end").success());
 }
 
 #[test]

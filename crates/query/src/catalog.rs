@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use crate::as_of::AsOf;
 use crate::engine::Engine;
 use crate::files::{is_file, open_file};
+use crate::views;
 
 pub(crate) const CATALOG: &str = "lake";
 pub(crate) const SCHEMA: &str = "public";
@@ -46,6 +47,8 @@ pub(crate) struct LakeSchema {
     opened: Mutex<HashMap<String, Option<Opened>>>,
     names: RwLock<Vec<String>>,
     own: RwLock<HashMap<String, Arc<dyn TableProvider>>>,
+    /// Of those the views that were made over tables which are forgotten.
+    stale: RwLock<HashSet<String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ impl LakeSchema {
             opened: Mutex::default(),
             names: RwLock::default(),
             own: RwLock::default(),
+            stale: RwLock::default(),
         }
     }
 
@@ -95,44 +99,41 @@ impl LakeSchema {
             .collect()
     }
 
+    /// What follows opens the lake's tables anew, also through views.
     pub async fn forget(&self) {
         self.opened.lock().await.clear();
+        let is_view = |own: &Arc<dyn TableProvider>| own.table_type() == TableType::View;
+        let views = self.own();
+        let views = views.iter().filter(|(_, own)| is_view(own));
+        self.stale_mut().extend(views.map(|(name, _)| name.clone()));
     }
 
-    async fn open(&self, name: &str) -> Result<Option<Opened>, LakeError> {
-        let table = match self.as_of.open(&self.lake, name).await {
-            Err(LakeError::NoSuchTable { .. }) => return Ok(None),
-            table => table?,
+    /// What statements have made under that name, over the tables as they are now.
+    async fn own_now(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let own = self.own_table(name);
+        let (Some(view), true) = (&own, self.stale().contains(name)) else {
+            return Ok(own);
         };
-        table.register_storage(&self.state)?;
-        let provider = table.provider().await?;
-        Ok(Some(Opened { table, provider }))
-    }
-
-    fn own(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<dyn TableProvider>>> {
-        self.own.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn own_mut(&self) -> RwLockWriteGuard<'_, HashMap<String, Arc<dyn TableProvider>>> {
-        self.own.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl SchemaProvider for LakeSchema {
-    /// As last listed: listing is asynchronous, this is not.
-    fn table_names(&self) -> Vec<String> {
-        let listed = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        listed.iter().chain(self.own().keys()).cloned().collect()
-    }
-
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if let Some(own) = self.own().get(name) {
-            return Ok(Some(own.clone()));
+        let Some(plan) = view.get_logical_plan() else {
+            return Ok(own);
+        };
+        let mut tables = HashMap::new();
+        for table in views::scanned(&plan)? {
+            let is_own = self.own_table(&table).is_some();
+            if !is_own && !(self.reads_files && is_file(&table)) {
+                let opened = self.lake_table(&table).await?;
+                tables.extend(opened.map(|opened| (table, opened)));
+            }
         }
-        if self.reads_files && is_file(name) {
-            return open_file(name, &self.state).await;
-        }
+        let renewed: Arc<dyn TableProvider> =
+            Arc::new(views::over(view.as_ref(), plan.into_owned(), &tables)?);
+        self.own_mut().insert(name.to_owned(), renewed.clone());
+        self.stale_mut().remove(name);
+        Ok(Some(renewed))
+    }
+
+    /// A table of the lake, at the version at which it was first opened.
+    async fn lake_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let name = name.to_ascii_lowercase();
         if !is_table_name(&name) {
             return Ok(None);
@@ -157,6 +158,51 @@ impl SchemaProvider for LakeSchema {
         Ok(provider)
     }
 
+    async fn open(&self, name: &str) -> Result<Option<Opened>, LakeError> {
+        let table = match self.as_of.open(&self.lake, name).await {
+            Err(LakeError::NoSuchTable { .. }) => return Ok(None),
+            table => table?,
+        };
+        table.register_storage(&self.state)?;
+        let provider = table.provider().await?;
+        Ok(Some(Opened { table, provider }))
+    }
+
+    fn own(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<dyn TableProvider>>> {
+        self.own.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stale(&self) -> RwLockReadGuard<'_, HashSet<String>> {
+        self.stale.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stale_mut(&self) -> RwLockWriteGuard<'_, HashSet<String>> {
+        self.stale.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own_mut(&self) -> RwLockWriteGuard<'_, HashMap<String, Arc<dyn TableProvider>>> {
+        self.own.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for LakeSchema {
+    /// As last listed: listing is asynchronous, this is not.
+    fn table_names(&self) -> Vec<String> {
+        let listed = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        listed.iter().chain(self.own().keys()).cloned().collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(own) = self.own_now(name).await? {
+            return Ok(Some(own));
+        }
+        if self.reads_files && is_file(name) {
+            return open_file(name, &self.state).await;
+        }
+        self.lake_table(name).await
+    }
+
     fn register_table(
         &self,
         name: String,
@@ -165,6 +211,7 @@ impl SchemaProvider for LakeSchema {
         if !is_table_name(&name) {
             return plan_err!("{name} is no name of a table: use letters, digits and underscores");
         }
+        self.stale_mut().remove(&name);
         Ok(self.own_mut().insert(name, table))
     }
 

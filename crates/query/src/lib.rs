@@ -39,6 +39,7 @@ mod stats;
 mod syntax;
 mod unheeded;
 mod unit;
+mod views;
 
 pub use answer::Answer;
 pub use as_of::AsOf;
