@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::support::{Desk, Printed, has, wait};
 use crate::terminal::Screen;
 
@@ -35,9 +37,12 @@ fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
     let desk = lake();
     let shell = shell_of(&desk, &[]);
     // Several lines; what one begins to type is completed from the lake.
-    shell.enter("SELECT outcome, count(*) AS n");
-    shell.enter("FROM fact_chats");
-    shell.wait_for("FROM fact_chats");
+    for line in ["SELECT outcome, count(*) AS n", "FROM fact_chats"] {
+        shell.enter(line);
+        shell.wait_until("a prompt for more", |text| {
+            text.ends_with(&format!("{line}\n  ...>"))
+        });
+    }
     shell.enter("GROUP BY outcome ORDER BY n DESC;");
     let text = shell.wait_for("rows");
     assert!(text.contains("| outcome "), "{text}");
@@ -411,4 +416,194 @@ fn at_a_terminal_results_are_drawn_and_the_lake_is_read_as_it_was() {
     assert!(text.contains("outcome │ n"), "{text}");
     shell.wait_for_prompt();
     shell.enter(".quit");
+}
+
+#[test]
+fn values_that_are_set_reach_saved_queries_until_they_are_taken_back() {
+    let desk = lake();
+    let printed = script(
+        &desk,
+        ".format ndjson\n.param channel=email seconds=5\n.run wait_times\n.run wait_times channel=widget\n\
+         .param channel\n.param\n.run wait_times\nSELECT $seconds + 1 AS six;",
+    );
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let (before, after) = printed
+        .stdout
+        .split_once("$seconds = 5\n")
+        .expect(&printed.stdout);
+    let channels = |text: &str| -> Vec<String> {
+        let rows = text.lines().filter(|line| line.starts_with('{'));
+        let rows = rows.map(|row| serde_json::from_str::<Value>(row).expect("a row"));
+        let channels = rows.filter_map(|row| Some(row["channel"].as_str()?.to_owned()));
+        let mut channels: Vec<String> = channels.collect();
+        channels.dedup();
+        channels
+    };
+    assert_eq!(channels(before), ["email", "widget"]);
+    assert!(channels(after).len() > 2, "{after}");
+    assert!(after.ends_with("{\"six\":6}\n"), "{after}");
+}
+
+#[test]
+fn results_go_into_the_file_that_is_named_and_nothing_else_does() {
+    let desk = Desk::new();
+    let text = |name: &str| fs::read_to_string(desk.path(name)).expect(name);
+    let printed = script(
+        &desk,
+        ".output a.ndjson\nSELECT 1 AS a; SELECT 2 AS a;\nSELECT 3 AS a;\n.help\n.output b.csv\nSELECT 4 AS b;\n\
+         .output\nSELECT 5 AS c;\n.output c.parquet\nSELECT 6 AS d;\n.output d.svg\nSELECT 'x' AS x, 7 AS n;\n\
+         .output e.txt\n.chart bar\nSELECT 'x' AS x, 7 AS n;\n.chart off\nSELECT 'y' AS y;",
+    );
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert_eq!(text("a.ndjson"), "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
+    assert_eq!(text("b.csv"), "b\n4\n");
+    assert_eq!(desk.number("SELECT d FROM 'c.parquet'"), 6);
+    assert!(text("d.svg").starts_with("<svg "), "{}", text("d.svg"));
+    let both = text("e.txt");
+    assert!(
+        both.contains("█ 7\n") && both.ends_with("| y |\n+---+\n"),
+        "{both}"
+    );
+    let told = &printed.stdout;
+    assert!(
+        told.contains("| 5 |") && told.contains(".output [FILE]"),
+        "{told}"
+    );
+    for part in ["| 4 |", "\"a\"", "█"] {
+        assert!(!told.contains(part), "{part}: {told}");
+    }
+    // What fails leaves the file as it was, whether it had been written before or is added to.
+    for (script_text, expected) in [
+        (".output b.csv\nSELECT 1 AS x; SELECT 2 AS x;", "holds one"),
+        (".output b.csv\nSELECT 1 AS x;\nSELECT 2 AS x;", "holds one"),
+        (".output a.xls", "names no format"),
+        (
+            ".output a.ndjson\nSELECT CAST(value - 9 AS INT) / CAST(value - 9 AS INT) FROM range(99999);",
+            "zero",
+        ),
+    ] {
+        let printed = script(&desk, script_text);
+        assert_ne!(printed.code, Some(0), "{script_text}");
+        assert!(
+            printed.stderr.contains(expected),
+            "{script_text}: {}",
+            printed.stderr
+        );
+    }
+    assert_eq!(text("b.csv"), "x\n1\n");
+    assert_eq!(text("a.ndjson").lines().count(), 3);
+    let added = ".output f.ndjson\nSELECT 1 AS x;\nSELECT 9 AS x; SELECT 1 / (value - 8192) AS x FROM range(99999);";
+    assert_eq!(script(&desk, added).code, Some(1));
+    assert_eq!(text("f.ndjson"), "{\"x\":1}\n");
+}
+
+#[test]
+fn a_file_is_read_as_if_it_were_typed() {
+    let desk = Desk::new();
+    desk.write(
+        "a.sql",
+        ".format csv\nSELECT 1 AS a,\n  2 AS b;\n.read 'and more.sql'\nSELECT $n AS n\n",
+    );
+    desk.write("and more.sql", ".param n=7\nSELECT 3 AS c;");
+    let printed = script(&desk, ".read a.sql\nSELECT 4 AS d;");
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert_eq!(printed.stdout, "a,b\n1,2\nc\n3\nn\n7\nd\n4\n");
+    desk.write("itself.sql", ".read itself.sql");
+    for (text, code, expected) in [
+        (".read itself.sql", 2, "16 deep"),
+        (".read none.sql", 2, "reading none.sql"),
+        (".read", 2, ".read FILE"),
+    ] {
+        let printed = script(&desk, text);
+        assert_eq!(printed.code, Some(code), "{text}: {}", printed.stderr);
+        assert!(
+            printed.stderr.contains(expected),
+            "{text}: {}",
+            printed.stderr
+        );
+    }
+    desk.write(
+        "wrong.sql",
+        "SELECT 1 AS a;\nSELECT nothing;\nSELECT 2 AS never;",
+    );
+    let printed = script(&desk, ".read wrong.sql\nSELECT 3 AS never;");
+    assert_eq!(printed.code, Some(1), "{}", printed.stderr);
+    assert!(!printed.stdout.contains("never"), "{}", printed.stdout);
+}
+
+#[test]
+fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
+    if !has("tmux") {
+        return;
+    }
+    let desk = lake();
+    let shell = Screen::of_size(&desk, &["shell"], ("80", "60"));
+    shell.wait_for("huggy>");
+    let described = desk.ok(&["describe", "fact_chats"]);
+    let described = described.lines().next().expect("a description");
+    let described = described.strip_prefix("fact_chats: ").expect(described);
+    for (command, last, whole) in [
+        (
+            "help",
+            "Ctrl-D ends.",
+            "Anything else is SQL and ends with a semicolon. Tab completes, Ctrl-C",
+        ),
+        (".tables", "fact_workflow_changes", described),
+    ] {
+        shell.clear();
+        shell.enter(command);
+        // Nothing is paged, and nothing is cut: what does not fit goes on below.
+        let text = shell.wait_until(command, |text| {
+            text.contains(last) && text.ends_with("\nhuggy>")
+        });
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(whole), "{text}");
+    }
+    shell.clear();
+    for (command, expected) in [
+        (".timing", "timing on"),
+        (".human off", "human off"),
+        (".null -", "null \"-\""),
+        (".chart bar", "chart on"),
+        (".format csv", "format csv"),
+        (".output x.csv", "output x.csv"),
+    ] {
+        shell.enter(command);
+        shell.wait_until(expected, |text| {
+            text.ends_with(&format!("{expected}\nhuggy>"))
+        });
+    }
+    shell.enter(".output");
+    shell.wait_for("output to the screen\nhuggy>");
+    // Unfinished statements have a prompt of their own, and columns are offered before their table is named.
+    shell.clear();
+    shell.enter("SELECT 'x");
+    shell.wait_until("a prompt for more", |text| text.ends_with("\n  ...>"));
+    shell.wait_until("a completed column", |_| {
+        shell.press("C-u");
+        shell.type_in("y' AS t, max(total_wai");
+        shell.press("Tab");
+        shell
+            .text()
+            .ends_with("  ...> y' AS t, max(total_wait_seconds")
+    });
+    shell.press("C-c");
+    shell.wait_until("the first prompt", |text| text.ends_with("\nhuggy>"));
+    shell.enter(".quit");
+}
+
+#[test]
+fn a_long_query_tells_how_far_it_is_until_it_is_stopped() {
+    if !has("tmux") {
+        return;
+    }
+    let desk = lake();
+    let shell = shell_of(&desk, &[]);
+    shell.enter("SELECT count(*) FROM fact_chats CROSS JOIN range(1000000) a CROSS JOIN range(1000000) b WHERE chat_id + a.value = b.value;");
+    shell.wait_for(" of at most ");
+    shell.press("C-c");
+    shell.wait_for("interrupted");
+    shell.wait_until("the prompt", |text| {
+        text.ends_with("\nhuggy>") && !text.contains(" of at most ")
+    });
 }

@@ -13,6 +13,11 @@ pub struct Screen {
 impl Screen {
     /// The command over the desk's lake, with the desk's folder as home.
     pub fn of(desk: &Desk, args: &[&str]) -> Screen {
+        Screen::of_size(desk, args, ("120", "40"))
+    }
+
+    /// Of so many columns and rows.
+    pub fn of_size(desk: &Desk, args: &[&str], (width, height): (&str, &str)) -> Screen {
         // One of its own: the server of an earlier screen may still be ending.
         let mut sockets = (1..).map(|number| desk.path(&format!("tmux-{number}")));
         let screen = Screen {
@@ -27,7 +32,7 @@ impl Screen {
         for part in std::iter::once(run.get_program()).chain(run.get_args()) {
             command += &format!(" '{}'", part.to_string_lossy());
         }
-        let size = ["-x", "120", "-y", "40"];
+        let size = ["-x", width, "-y", height];
         screen.tmux(
             &[
                 &["-f", "/dev/null", "-u", "new-session", "-d"],

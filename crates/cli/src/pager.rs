@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 /// Wide lines are cut and can be scrolled to, colors stay, and what was read stays on the screen.
 const LESS_OPTIONS: &str = "RSX";
+const OPTIONS_FOR_TEXT: &str = "RX";
 const USUAL: &str = "less";
 /// What pagers are not: there is nothing to page with.
 const NO_PAGER: [&str; 2] = ["", "cat"];
@@ -36,10 +37,18 @@ impl Pager {
         }
     }
 
+    /// As [`show`](Self::show), of what is read and not scrolled to: wide lines go on in the next row.
+    pub fn show_text(&self, text: &[u8]) -> io::Result<()> {
+        match &self.command {
+            Some(command) if is_longer(text) && paged(command, text, OPTIONS_FOR_TEXT)? => Ok(()),
+            _ => plain(text),
+        }
+    }
+
     /// Through the pager; without one that works, plainly.
     pub fn page(&self, text: &[u8]) -> io::Result<()> {
         match &self.command {
-            Some(command) if paged(command, text)? => Ok(()),
+            Some(command) if paged(command, text, LESS_OPTIONS)? => Ok(()),
             _ => plain(text),
         }
     }
@@ -52,11 +61,11 @@ fn plain(text: &[u8]) -> io::Result<()> {
 }
 
 /// Whether there is such a pager, and it showed the text.
-fn paged(pager: &str, text: &[u8]) -> io::Result<bool> {
+fn paged(pager: &str, text: &[u8], options: &str) -> io::Result<bool> {
     let mut command = Command::new("sh");
     command.args(["-c", pager]);
     if env::var_os("LESS").is_none() {
-        command.env("LESS", LESS_OPTIONS);
+        command.env("LESS", options);
     }
     let Ok(mut pager) = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn() else {
         return Ok(false);
@@ -80,6 +89,19 @@ fn characters(line: &str) -> usize {
     let plain = parts.next().map_or(0, |text| text.chars().count());
     let colored = parts.filter_map(|part| part.split_once('m'));
     plain + colored.map(|(_, text)| text.chars().count()).sum::<usize>()
+}
+
+/// Whether it has more rows than the terminal.
+fn is_longer(text: &[u8]) -> bool {
+    let Some((width, height)) = terminal_size::terminal_size() else {
+        return false;
+    };
+    let width = usize::from(width.0).max(1);
+    let text = String::from_utf8_lossy(text);
+    let rows = text
+        .lines()
+        .map(|line| characters(line).max(1).div_ceil(width));
+    rows.sum::<usize>() >= usize::from(height.0)
 }
 
 fn fits_screen(text: &[u8]) -> bool {

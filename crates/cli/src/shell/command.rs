@@ -28,7 +28,18 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     (
         ".param",
         "[PARAMETER=VALUE]...",
-        "values of parameters in statements, as in WHERE channel = $channel; without any, those that are set",
+        "values of parameters in statements, as in WHERE channel = $channel, and in .run; a name alone takes its \
+         value back, and nothing at all shows those that are set",
+    ),
+    (
+        ".read",
+        "FILE",
+        "run the statements and commands of a file, up to the first error",
+    ),
+    (
+        ".output",
+        "[FILE]",
+        "results go into that file, in the format of its ending; without one to the screen again",
     ),
     (".format", "[FORMAT]", "show or set the format of results"),
     (
@@ -70,8 +81,11 @@ pub enum Command {
         name: String,
         values: Vec<(String, String)>,
     },
-    /// None to show those that are set.
-    Param(Vec<(String, String)>),
+    /// None to show those that are set; a name without a value takes it back.
+    Param(Vec<(String, Option<String>)>),
+    Read(String),
+    /// Nothing for the screen.
+    Output(Option<String>),
     Format(Option<Format>),
     /// Nothing for none at all.
     Chart(Option<ChartSpec>),
@@ -105,9 +119,11 @@ pub fn parse(line: &str) -> Result<Command, String> {
         ".param" => Command::Param(
             words(rest)?
                 .into_iter()
-                .map(value)
+                .map(value_or_name)
                 .collect::<Result<_, _>>()?,
         ),
+        ".read" => Command::Read(text(rest)?.ok_or("name a file: .read FILE")?),
+        ".output" => Command::Output(text(rest)?),
         ".format" if rest.is_empty() => Command::Format(None),
         ".format" => Command::Format(Some(rest.parse().map_err(|error| format!("{error}"))?)),
         ".chart" => Command::Chart(chart(rest)?),
@@ -115,7 +131,7 @@ pub fn parse(line: &str) -> Result<Command, String> {
         ".null" => Command::Null(text(rest)?),
         ".timing" => Command::Timing(switch(rest)?),
         ".explain" => Command::Explain(one()),
-        ".help" => Command::Help,
+        ".help" | "help" => Command::Help,
         ".quit" | ".exit" | "quit" | "exit" => Command::Quit,
         unknown => {
             let names = COMMANDS.iter().map(|(name, ..)| *name);
@@ -144,6 +160,13 @@ fn value(word: String) -> Result<(String, String), String> {
         }
         _ => Err(format!("write {word} as PARAMETER=VALUE")),
     }
+}
+
+fn value_or_name(word: String) -> Result<(String, Option<String>), String> {
+    if word.contains('=') {
+        return value(word).map(|(name, value)| (name, Some(value)));
+    }
+    Ok((word.trim_start_matches('$').to_owned(), None))
 }
 
 /// One that says nothing is the query's own, else what fits its columns.
@@ -252,12 +275,17 @@ mod tests {
             },
         );
         check(
-            ".param channel=whatsapp $day='2024-03-01'",
+            ".param channel=whatsapp $day='2024-03-01' $most",
             Command::Param(vec![
-                ("channel".into(), "whatsapp".into()),
-                ("day".into(), "2024-03-01".into()),
+                ("channel".into(), Some("whatsapp".into())),
+                ("day".into(), Some("2024-03-01".into())),
+                ("most".into(), None),
             ]),
         );
+        check(".read 'my file.sql'", Command::Read("my file.sql".into()));
+        check(".output a.csv", Command::Output(Some("a.csv".into())));
+        check(".output", Command::Output(None));
+        check("help", Command::Help);
         check(
             ".explain SELECT 1;",
             Command::Explain(Some("SELECT 1".into())),

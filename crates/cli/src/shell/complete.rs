@@ -1,6 +1,8 @@
 //! What could stand where the cursor is: of a command its words, of SQL tables behind FROM, else columns of
 //! the tables that the statement names, functions, keywords.
 
+use std::path::Path;
+
 use ::query::Format;
 
 use super::command::COMMANDS;
@@ -120,10 +122,12 @@ fn anything(word: &str, input: &str, known: &Known) -> Vec<String> {
             .iter()
             .any(|token| token.text(input).eq_ignore_ascii_case(table))
     };
+    // Who begins with the columns has not said yet of which table.
+    let is_said = known.tables.keys().any(|table| named(table));
     let columns = known
         .tables
         .iter()
-        .filter(|(table, _)| named(table))
+        .filter(|(table, _)| !is_said || named(table))
         .flat_map(|(_, columns)| columns);
     let mut found = fitting(word, columns);
     found.extend(fitting(word, known.tables.keys()));
@@ -161,12 +165,48 @@ fn of_command(before: &str, known: &Known) -> (usize, Vec<String>) {
                 .map(|name| format!("{name}="))
                 .collect()
         }
+        (".param", _) => {
+            let mut names: Vec<&String> = known.saved.values().flatten().collect();
+            names.sort();
+            names.dedup();
+            fitting(word, names)
+                .into_iter()
+                .map(|name| format!("{name}="))
+                .collect()
+        }
+        (".read", None) => files(word, |path| {
+            path.extension().is_some_and(|ending| ending == "sql")
+        }),
+        (".output", None) => files(word, |_| true),
         (".format", None) => fitting(word, Format::ALL.iter().map(|format| format.name())),
         (".timing" | ".human", None) => fitting(word, ["on", "off"].iter()),
         (".chart", None) => fitting(word, CHARTS.iter()),
         _ => Vec::new(),
     };
     (start, found)
+}
+
+/// Folders, and the files that fit.
+fn files(word: &str, fits: impl Fn(&Path) -> bool) -> Vec<String> {
+    let (folder, start) = match word.rfind('/') {
+        Some(end) => word.split_at(end + 1),
+        None => ("", word),
+    };
+    let entries = std::fs::read_dir(if folder.is_empty() { "." } else { folder });
+    let mut found: Vec<String> = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?.to_owned();
+            let end = if path.is_dir() { "/" } else { "" };
+            let is_hidden = name.starts_with('.') && !start.starts_with('.');
+            (!is_hidden && name.starts_with(start) && (path.is_dir() || fits(&path)))
+                .then(|| format!("{folder}{name}{end}"))
+        })
+        .collect();
+    found.sort();
+    found
 }
 
 fn fitting<N: AsRef<str>>(word: &str, names: impl IntoIterator<Item = N>) -> Vec<String> {
@@ -233,7 +273,9 @@ mod tests {
             "SELECT repl| FROM fact_replies",
             &["reply_seconds", "replace"],
         );
-        check("SELECT outc|", &[]);
+        check("SELECT outc|", &["outcome"]);
+        check("SELECT chat|", &["chat_id"]);
+        check("SELECT outc| FROM fact_replies", &[]);
         check("SELECT COU|", &["count("]);
         check("SELECT 1 GRO|", &["GROUP"]);
         check("select 1 gro|", &["group"]);

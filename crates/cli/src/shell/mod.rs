@@ -7,11 +7,16 @@ mod complete;
 mod editor;
 mod keywords;
 mod names;
+mod output;
+mod results;
 mod run;
 mod scan;
+mod telling;
+mod values;
 mod work;
+mod wrap;
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -21,7 +26,6 @@ use crate::pager::Pager;
 use editor::{LineEditor, Typed};
 use names::Names;
 use run::{Next, Runner};
-use scan::is_complete;
 
 /// What the surroundings say about a shell at a terminal.
 pub struct Terminal {
@@ -62,17 +66,10 @@ pub async fn interactive(engine: ::query::Engine, terminal: Terminal) -> Result<
 /// Runs what comes on the input, up to the first error.
 pub async fn script(engine: ::query::Engine, input: impl BufRead) -> Result<(), Failure> {
     let mut runner = Runner::new(engine, Names::default(), None)?;
-    let mut pending = String::new();
-    for line in input.lines() {
-        pending += &line.context("reading stdin").map_err(Failure::Work)?;
-        pending.push('\n');
-        if is_complete(&pending) {
-            if let Next::Quit = runner.perform(&std::mem::take(&mut pending)).await? {
-                return Ok(());
-            }
-            std::io::stdout().flush()?;
-        }
-    }
-    runner.perform(&pending).await?;
+    let lines = input.lines();
+    let lines = lines.map(|line| {
+        line.map_err(|error| io::Error::new(error.kind(), format!("reading stdin: {error}")))
+    });
+    runner.perform_all(lines).await?;
     Ok(())
 }

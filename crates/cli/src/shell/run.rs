@@ -9,16 +9,20 @@ use anyhow::anyhow;
 
 use super::command::{self, Command};
 use super::names::Names;
-use super::scan::{Kind, is_command, statements, tokens};
+use super::output::Output;
+use super::results::{Form, Sink, Work, failure};
+use super::scan::{is_command, is_complete, statements};
+use super::telling::Telling;
 use super::work::Threads;
+use super::wrap::wrapped;
 use crate::commands::query::Drawing;
 use crate::commands::{describe, queries, query, tables};
 use crate::exit::Failure;
 use crate::pager::Pager;
-use ::query::{
-    ChartSpec, Engine, Format, QueryError, ResultSummary, Screen, Script, Session, Style,
-    Undeclared,
-};
+use ::query::{ChartSpec, Engine, Format, ResultSummary, Screen, Session, Style};
+
+/// Files that read files that read files.
+const MOST_FILES_DEEP: usize = 16;
 
 pub enum Next {
     Continue,
@@ -38,33 +42,14 @@ pub struct Runner {
     null: Option<String>,
     human: bool,
     timing: bool,
+    /// Where results go instead of the screen.
+    output: Option<Output>,
+    /// How many files are being read, each by the one before.
+    files_deep: usize,
     /// Values of parameters, by name.
-    values: BTreeMap<String, String>,
+    pub(super) values: BTreeMap<String, String>,
     last: Option<Work>,
     threads: Threads,
-}
-
-/// SQL with the values of its parameters.
-#[derive(Clone)]
-struct Work {
-    sql: String,
-    values: Vec<(String, String)>,
-    undeclared: Undeclared,
-}
-
-/// How results are shown.
-enum Form {
-    Chart(Drawing),
-    Printed(Format),
-}
-
-impl Form {
-    fn separator(&self) -> &'static [u8] {
-        match self {
-            Form::Chart(_) => Format::Table.separator(),
-            Form::Printed(format) => format.separator(),
-        }
-    }
 }
 
 impl Runner {
@@ -79,6 +64,8 @@ impl Runner {
             null: None,
             human: false,
             timing: false,
+            output: None,
+            files_deep: 0,
             values: BTreeMap::new(),
             last: None,
             threads: Threads::new()?,
@@ -117,21 +104,28 @@ impl Runner {
         Ok(Next::Continue)
     }
 
+    /// Statements and commands by lines, up to the first error.
+    pub async fn perform_all(
+        &mut self,
+        lines: impl Iterator<Item = io::Result<String>>,
+    ) -> Result<Next, Failure> {
+        let mut pending = String::new();
+        for line in lines {
+            pending += &line?;
+            pending.push('\n');
+            if is_complete(&pending) {
+                if let Next::Quit = self.perform(&std::mem::take(&mut pending)).await? {
+                    return Ok(Next::Quit);
+                }
+                io::stdout().flush()?;
+            }
+        }
+        self.perform(&pending).await
+    }
+
     async fn command(&mut self, command: Command) -> Result<Next, Failure> {
         match command {
-            Command::Tables(part) => {
-                let mut tables = self.engine.tables().await.map_err(query::failure)?;
-                tables.retain(|table| part.as_ref().is_none_or(|part| table.name.contains(part)));
-                let mut own = self.session.own_tables();
-                own.retain(|name| part.as_ref().is_none_or(|part| name.contains(part)));
-                self.print(|out| {
-                    tables::write(&tables, out)?;
-                    match own.is_empty() {
-                        true => Ok(()),
-                        false => writeln!(out, "\nof this session: {}", own.join(", ")),
-                    }
-                })?;
-            }
+            Command::Tables(part) => self.tables(part).await?,
             Command::Schema(table) => self.schema(table).await?,
             Command::Describe(table) => {
                 let table = self
@@ -139,42 +133,69 @@ impl Runner {
                     .describe(&table)
                     .await
                     .map_err(query::failure)?;
-                self.print(|out| describe::write(&table, out))?;
+                let mut text = Vec::new();
+                describe::write(&table, &mut text)?;
+                self.show_list(&text)?;
             }
             Command::Queries(name) => {
                 let mut text = Vec::new();
                 queries::write(name.as_deref(), &mut text)?;
-                self.show(&text)?;
+                match name {
+                    Some(_) => self.show_text(&text)?,
+                    None => self.show_list(&text)?,
+                }
             }
             Command::Run { name, values } => {
                 let saved = queries::find(&name)?.ok_or_else(|| queries::unknown(&name))?;
-                let work = Work {
-                    sql: saved.sql,
-                    values,
-                    undeclared: Undeclared::Refused,
-                };
+                let work = self.saved(saved, values)?;
                 self.last = Some(work.clone());
                 self.work(work).await?;
             }
-            Command::Param(values) if values.is_empty() => {
-                let lines = self.values.iter();
-                let lines: String = lines
-                    .map(|(name, value)| format!("${name} = {value}\n"))
-                    .collect();
-                self.show(lines.as_bytes())?;
+            Command::Read(path) => return Box::pin(self.read(&path)).await,
+            Command::Param(values) => self.set_values(values)?,
+            Command::Output(path) => {
+                self.output = path.as_deref().map(Output::to).transpose()?;
+                match &self.output {
+                    Some(output) => self.note(&format!("output {}", output.path.display())),
+                    None => self.note("output to the screen"),
+                }
             }
-            Command::Param(values) => self.values.extend(values),
             Command::Format(None) => println!("{}", self.format),
             Command::Format(Some(format)) if format.is_binary() => {
                 return Err(Failure::Usage(anyhow!(
-                    "{format} is for files: huggy-etl query ... -o FILE"
+                    "{format} is for files: .output FILE.{format}"
                 )));
             }
-            Command::Format(Some(format)) => (self.format, self.chart) = (format, None),
-            Command::Chart(chart) => self.chart = chart,
-            Command::Null(text) => self.null = text,
-            Command::Human(on) => self.human = on.unwrap_or(!self.human),
-            Command::Timing(on) => self.timing = on.unwrap_or(!self.timing),
+            Command::Format(Some(format)) => {
+                (self.format, self.chart) = (format, None);
+                self.note(&format!("format {format}"));
+            }
+            Command::Chart(chart) => {
+                self.chart = chart;
+                self.note(match &self.chart {
+                    Some(_) => "chart on",
+                    None => "chart off",
+                });
+            }
+            Command::Null(text) => {
+                self.null = text;
+                match &self.null {
+                    Some(text) => self.note(&format!("null {text:?}")),
+                    None => self.note("null as the format has it"),
+                }
+            }
+            Command::Human(on) => {
+                self.human = on.unwrap_or(!self.human);
+                self.note(if self.human { "human on" } else { "human off" });
+            }
+            Command::Timing(on) => {
+                self.timing = on.unwrap_or(!self.timing);
+                self.note(if self.timing {
+                    "timing on"
+                } else {
+                    "timing off"
+                });
+            }
             Command::Explain(sql) => {
                 let work = sql
                     .as_deref()
@@ -183,28 +204,46 @@ impl Runner {
                 let nothing = || Failure::Usage(anyhow!("there is no statement yet: .explain SQL"));
                 self.work(work.ok_or_else(nothing)?.explained()).await?;
             }
-            Command::Help => self.show(command::help().as_bytes())?,
+            Command::Help => self.show_list(command::help().as_bytes())?,
             Command::Quit => return Ok(Next::Quit),
         }
         Ok(Next::Continue)
     }
 
-    /// With those values that it has a parameter for.
-    fn typed(&self, sql: &str) -> Work {
-        let parameters: Vec<&str> = tokens(sql)
-            .iter()
-            .filter(|token| token.kind == Kind::Parameter)
-            .map(|token| &token.text(sql)[1..])
-            .collect();
-        let values = self.values.iter();
-        let values = values.filter(|(name, _)| parameters.contains(&name.as_str()));
-        Work {
-            sql: sql.to_owned(),
-            values: values
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            undeclared: Undeclared::TypedByUse,
+    /// How things are now, at a terminal.
+    pub(super) fn note(&self, text: &str) {
+        if self.pager.is_some() {
+            eprintln!("{text}");
         }
+    }
+
+    async fn read(&mut self, path: &str) -> Result<Next, Failure> {
+        if self.files_deep == MOST_FILES_DEEP {
+            return Err(Failure::Usage(anyhow!(
+                "{path} is read by a file that is read by a file, {MOST_FILES_DEEP} deep"
+            )));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| queries::unreadable(path.as_ref(), error))?;
+        self.files_deep += 1;
+        let lines = text.lines().map(|line| Ok(line.to_owned()));
+        let done = self.perform_all(lines).await;
+        self.files_deep -= 1;
+        done
+    }
+
+    async fn tables(&self, part: Option<String>) -> Result<(), Failure> {
+        let is_wanted = |name: &String| part.as_ref().is_none_or(|part| name.contains(part));
+        let mut tables = self.engine.tables().await.map_err(query::failure)?;
+        tables.retain(|table| is_wanted(&table.name));
+        let mut own = self.session.own_tables();
+        own.retain(is_wanted);
+        let mut text = Vec::new();
+        tables::write(&tables, &mut text)?;
+        if !own.is_empty() {
+            writeln!(text, "\nof this session: {}", own.join(", "))?;
+        }
+        self.show_list(&text)
     }
 
     async fn schema(&self, table: Option<String>) -> Result<(), Failure> {
@@ -224,29 +263,41 @@ impl Runner {
                 .collect();
             text += &format!("{} (\n{}\n)\n", table.name, columns.join(",\n"));
         }
-        self.show(text.as_bytes())
+        self.show_text(text.as_bytes())
     }
 
     /// Runs the statements; at a terminal, Ctrl-C stops them.
     async fn work(&mut self, work: Work) -> Result<(), Failure> {
         let started = Instant::now();
         let sql = work.sql.clone();
-        let (text, done) = if self.pager.is_some() {
-            let form = self.form(&work)?;
-            let running = work.answered(self.session.clone(), form, self.style());
-            let Some(ended) = self.threads.run(running).await? else {
-                eprintln!("interrupted");
-                return Ok(());
-            };
-            ended
+        let (form, style) = (self.form(&work)?, self.style());
+        let sink = self.sink(&form)?;
+        let (sink, done) = if self.pager.is_some() {
+            // Where results show as they come, a progress bar would be in their way.
+            let telling = (!matches!(sink, Sink::Stdout(_))).then(Telling::default);
+            let running = work.answered(self.session.clone(), form, style, sink, telling.clone());
+            let ended = self.threads.run(running).await;
+            let was_shown = telling.is_some_and(|telling| telling.stop());
+            match ended? {
+                Some(ended) => ended,
+                None => {
+                    // The ^C of the terminal stood below the progress, which is not yet cleared by that.
+                    if was_shown {
+                        eprint!("\x1b[A\r\x1b[2K");
+                    }
+                    return Err(Failure::Interrupted);
+                }
+            }
         } else {
-            let mut out = BufWriter::new(io::stdout());
-            let form = self.form(&work)?;
-            let done = answer(&self.session, &work, &form, &self.style(), &mut out).await;
-            out.flush()?;
-            (Vec::new(), done)
+            work.answered(self.session.clone(), form, style, sink, None)
+                .await
         };
-        self.show(&text)?;
+        match (sink, &mut self.output) {
+            (Sink::Collected(text), _) => self.show(&text)?,
+            (Sink::File(file), Some(output)) if done.is_ok() => output.keep(file)?,
+            (Sink::File(_), _) => {}
+            (Sink::Stdout(mut out), _) => out.flush()?,
+        }
         self.tell(
             &done.map_err(|error| failure(error, &sql))?,
             started.elapsed(),
@@ -255,15 +306,30 @@ impl Runner {
     }
 
     fn form(&self, work: &Work) -> Result<Form, Failure> {
+        if let Some(output) = &self.output {
+            let chart = output.chart(self.chart.as_ref(), &work.sql)?;
+            return Ok(chart.map_or(Form::Printed(output.format()), Form::Chart));
+        }
         Ok(match &self.chart {
             Some(chart) => Form::Chart(Drawing::in_characters(chart.clone(), &work.sql)?),
             None => Form::Printed(self.format),
         })
     }
 
+    fn sink(&self, form: &Form) -> Result<Sink, Failure> {
+        Ok(match (&self.output, form) {
+            (Some(output), form) => Sink::File(output.open(form.file_holds_one())?),
+            (None, Form::Chart(_) | Form::Printed(Format::Table)) if self.pager.is_some() => {
+                Sink::Collected(Vec::new())
+            }
+            (None, _) => Sink::Stdout(BufWriter::new(io::stdout())),
+        })
+    }
+
     /// At a terminal a table is fitted to it, or, larger than it, left to the pager.
     fn style(&self) -> Style {
-        let screen = self.pager.as_ref().and_then(|pager| {
+        let pager = self.pager.as_ref().filter(|_| self.output.is_none());
+        let screen = pager.and_then(|pager| {
             let (width, height) = terminal_size::terminal_size()?;
             Some(Screen {
                 width: width.0.into(),
@@ -299,10 +365,22 @@ impl Runner {
         }
     }
 
-    fn print(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
-        let mut text = Vec::new();
-        write(&mut text)?;
-        self.show(&text)
+    /// Lines whose last column goes on below itself where they are longer than the terminal is wide.
+    fn show_list(&self, text: &[u8]) -> Result<(), Failure> {
+        match terminal_size::terminal_size().filter(|_| self.pager.is_some()) {
+            Some((width, _)) => {
+                self.show_text(wrapped(&String::from_utf8_lossy(text), width.0.into()).as_bytes())
+            }
+            None => self.show_text(text),
+        }
+    }
+
+    pub(super) fn show_text(&self, text: &[u8]) -> Result<(), Failure> {
+        match &self.pager {
+            Some(pager) => pager.show_text(text)?,
+            None => io::stdout().lock().write_all(text)?,
+        }
+        Ok(())
     }
 
     fn show(&self, text: &[u8]) -> Result<(), Failure> {
@@ -312,80 +390,4 @@ impl Runner {
         }
         Ok(())
     }
-}
-
-impl Work {
-    /// How it would be run. The comments stay first: they declare its parameters.
-    fn explained(self) -> Work {
-        let is_comment = |line: &&str| line.trim().is_empty() || line.trim().starts_with("--");
-        let lines = self.sql.split_inclusive('\n');
-        let comments: usize = lines.take_while(is_comment).map(str::len).sum();
-        let (comments, statement) = self.sql.split_at(comments);
-        Work {
-            sql: format!("{comments}EXPLAIN {statement}"),
-            ..self
-        }
-    }
-
-    /// The text of tables; what is not for reading may be endless, and goes out as it comes.
-    async fn answered(
-        self,
-        session: Arc<Session>,
-        form: Form,
-        style: Style,
-    ) -> (Vec<u8>, Result<Vec<ResultSummary>, QueryError>) {
-        let mut text = Vec::new();
-        let done = match form {
-            Form::Chart(_) | Form::Printed(Format::Table) => {
-                answer(&session, &self, &form, &style, &mut text).await
-            }
-            Form::Printed(_) => {
-                let mut out = BufWriter::new(io::stdout());
-                answer(&session, &self, &form, &style, &mut out).await
-            }
-        };
-        (text, done)
-    }
-}
-
-async fn answer<W: Write>(
-    session: &Session,
-    work: &Work,
-    form: &Form,
-    style: &Style,
-    out: &mut W,
-) -> Result<Vec<ResultSummary>, QueryError> {
-    // What was committed meanwhile is seen.
-    session.refresh().await;
-    let script = Script {
-        sql: &work.sql,
-        values: &work.values,
-        undeclared: work.undeclared,
-    };
-    let mut results = Vec::new();
-    for statement in session.prepare(script)? {
-        let answer = session.execute(&statement).await?;
-        if !statement.has_rows() {
-            continue;
-        }
-        if !results.is_empty() {
-            out.write_all(form.separator())?;
-        }
-        results.push(match form {
-            Form::Chart(drawing) => drawing.draw(answer, style, out).await?,
-            Form::Printed(format) => answer.print(*format, style, out).await?,
-        });
-    }
-    out.flush()?;
-    Ok(results)
-}
-
-/// With the line that is at fault.
-fn failure(error: QueryError, sql: &str) -> Failure {
-    if let QueryError::Sql(mistake) = &error
-        && let Some(excerpt) = mistake.excerpt(sql, None)
-    {
-        return Failure::Work(anyhow!("{}\n{excerpt}", mistake.message));
-    }
-    query::failure(error)
 }

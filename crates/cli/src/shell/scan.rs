@@ -133,14 +133,14 @@ pub fn is_complete(input: &str) -> bool {
     last.is_none_or(|kind| kind == Kind::Semicolon)
 }
 
-/// What begins with a dot, and the words by which other shells are left.
+/// What begins with a dot, and the words by which other shells are left or asked.
 pub fn is_command(input: &str) -> bool {
     let input = input.trim();
     let word = input.trim_end_matches(';').trim_end();
     input.starts_with('.')
-        || ["exit", "quit"]
+        || ["exit", "quit", "help"]
             .iter()
-            .any(|quit| word.eq_ignore_ascii_case(quit))
+            .any(|other| word.eq_ignore_ascii_case(other))
 }
 
 /// The statements without their semicolons, and whether the last one has its own.

@@ -14,7 +14,7 @@ use crate::exit::Failure;
 use crate::pager::Pager;
 use ::query::{Format, Screen, Style};
 
-pub(super) enum Destination {
+pub enum Destination {
     Stdout(BufWriter<Stdout>),
     /// Tables for people at a terminal: collected, since they may be larger than the screen.
     Screen {
@@ -40,7 +40,7 @@ impl Destination {
         }
     }
 
-    fn file(path: &Path) -> anyhow::Result<Destination> {
+    pub fn file(path: &Path) -> anyhow::Result<Destination> {
         let writing = || format!("writing {}", path.display());
         if path.exists() && !path.is_file() {
             let device = File::options().write(true).open(path);

@@ -68,6 +68,31 @@ impl Drawing {
         Drawing::new(asked, sql, Medium::Characters)
     }
 
+    /// Whether a file of that name can hold nothing but a chart.
+    pub fn is_picture(path: &Path) -> bool {
+        ending(path) == "svg"
+    }
+
+    /// The chart that goes into a file of that name, if one does: where charts are wanted, or nothing else fits.
+    pub fn into_file(
+        wanted: Option<ChartSpec>,
+        path: &Path,
+        sql: &str,
+    ) -> Result<Option<Drawing>, Failure> {
+        let medium = match (ending(path).as_str(), &wanted) {
+            ("svg", _) => Medium::Svg,
+            ("html" | "htm", Some(_)) => Medium::Html,
+            ("txt", Some(_)) => Medium::Characters,
+            _ => return Ok(None),
+        };
+        Drawing::new(wanted.unwrap_or_default(), sql, medium).map(Some)
+    }
+
+    /// Whether a file has room for one only.
+    pub fn stands_alone(&self) -> bool {
+        self.medium != Medium::Characters
+    }
+
     fn new(asked: ChartSpec, sql: &str, medium: Medium) -> Result<Drawing, Failure> {
         let declared = ChartSpec::declared(sql).map_err(failure)?;
         Ok(Drawing {

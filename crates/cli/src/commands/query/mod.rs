@@ -18,12 +18,12 @@ use crate::args::Query;
 use crate::config::Config;
 use crate::exit::Failure;
 use ::query::{Format, Prepared, QueryError, ResultSummary, Script, Session};
-use destination::Destination;
-use progress::Progress;
 use report::{about, nothing};
 use source::Source;
 
+pub use destination::Destination;
 pub use drawing::Drawing;
+pub use progress::Progress;
 pub use report::failure;
 
 /// The SQL of a saved query, or of a file.

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
@@ -13,12 +13,18 @@ const LONG: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Shown until dropped, by a thread of its own: a query may keep all others busy.
-pub(super) struct Progress {
+pub struct Progress {
+    since: Instant,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Progress {
+    /// Whether there is something to see.
+    pub fn is_shown(&self) -> bool {
+        self.since.elapsed() > LONG
+    }
+
     pub fn of(watch: Watch) -> Progress {
         let (end, ended) = channel();
         let thread = thread::spawn(move || {
@@ -48,6 +54,7 @@ impl Progress {
             bar.finish_and_clear();
         });
         Progress {
+            since: Instant::now(),
             end: Some(end),
             thread: Some(thread),
         }
