@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 /// Files below these sizes are folded together, as far as they are small.
 const CLASS_BYTES: [u64; 4] = [16 << 10, 256 << 10, 4 << 20, 32 << 20];
-/// A file below this part of its table's target size is small. Delta's writer goes by sizes before compression, so that
-/// files come out at half of it, and what has just come out is not to be written again.
+/// A file below this part of its table's target size is small, unless it is full: Delta's writer goes by sizes before
+/// compression, so that full files come out at a half of it, or a quarter.
 const SMALL_PART: u64 = 3;
 /// Once this many small ones of a class have gathered they are folded.
 const FOLDED_FILES: usize = 16;
@@ -29,6 +29,14 @@ pub(crate) struct DataFile {
     pub bytes: u64,
     /// When its youngest rows were written, in milliseconds since 1970. Only the order matters.
     pub written_at: i64,
+    /// See [`crate::write::full_rows`].
+    pub full_rows: Option<u64>,
+}
+
+impl DataFile {
+    fn is_small(&self, target_bytes: u64) -> bool {
+        is_small(self.bytes, self.full_rows.is_some(), target_bytes)
+    }
 }
 
 /// Files that become one, or as many as their target size asks for.
@@ -36,6 +44,8 @@ pub(crate) struct DataFile {
 pub(crate) struct Group {
     pub paths: Vec<String>,
     pub written_at: i64,
+    /// Of a full file by itself.
+    pub full_rows: Option<u64>,
 }
 
 impl Group {
@@ -65,10 +75,14 @@ pub(crate) fn rewritten(files: Vec<DataFile>, columns: usize, target_bytes: u64)
     for file in files {
         if file.bytes < small {
             rewritten.joined.push(file.path);
-        } else if is_small(file.bytes, target_bytes) {
+        } else if file.is_small(target_bytes) {
             classes.entry(class(file.bytes)).or_default().push(file);
         } else {
-            rewritten.apart.push(Group::of([file]));
+            let full_rows = file.full_rows;
+            rewritten.apart.push(Group {
+                full_rows,
+                ..Group::of([file])
+            });
         }
     }
     rewritten.apart.extend(classes.into_values().map(Group::of));
@@ -79,7 +93,7 @@ pub(crate) fn rewritten(files: Vec<DataFile>, columns: usize, target_bytes: u64)
 pub(crate) fn folded(files: Vec<DataFile>, target_bytes: u64) -> Vec<Group> {
     let mut classes: BTreeMap<usize, Vec<DataFile>> = BTreeMap::new();
     let small = files.into_iter();
-    for file in small.filter(|file| is_small(file.bytes, target_bytes)) {
+    for file in small.filter(|file| file.is_small(target_bytes)) {
         classes.entry(class(file.bytes)).or_default().push(file);
     }
     let mut groups = Vec::new();
@@ -98,13 +112,13 @@ fn class(bytes: u64) -> usize {
     CLASS_BYTES.partition_point(|limit| *limit <= bytes)
 }
 
-pub(crate) fn is_small(bytes: u64, target_bytes: u64) -> bool {
-    bytes < target_bytes / SMALL_PART
+pub(crate) fn is_small(bytes: u64, is_full: bool, target_bytes: u64) -> bool {
+    bytes < target_bytes / SMALL_PART && !is_full
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DataFile, Group, Rewritten, folded, is_small, rewritten};
+    use super::{DataFile, Group, Rewritten, folded, rewritten};
 
     const TARGET: u64 = 64 << 20;
 
@@ -113,6 +127,7 @@ mod tests {
             path: number.to_string(),
             bytes,
             written_at: number as i64,
+            full_rows: None,
         }
     }
 
@@ -130,6 +145,7 @@ mod tests {
         let expected = Group {
             paths: names(0..16),
             written_at: 15,
+            full_rows: None,
         };
         assert_eq!(folded(small(24), TARGET), [expected]);
     }
@@ -146,6 +162,25 @@ mod tests {
     }
 
     #[test]
+    fn a_full_file_is_left_alone_however_small_it_came_out() {
+        let full = |number| DataFile {
+            full_rows: Some(100),
+            ..file(number, 5 << 20)
+        };
+        assert_eq!(folded((0..40).map(full).collect(), TARGET), []);
+        let expected = Rewritten {
+            joined: Vec::new(),
+            apart: (0..2)
+                .map(|number| Group {
+                    full_rows: Some(100),
+                    ..Group::of([full(number)])
+                })
+                .collect(),
+        };
+        assert_eq!(rewritten((0..2).map(full).collect(), 10, TARGET), expected);
+    }
+
+    #[test]
     fn what_stays_of_small_files_joins_the_added_rows_and_of_larger_ones_does_not() {
         let files = vec![
             file(1, 1_999),
@@ -158,6 +193,7 @@ mod tests {
         let apart = |numbers: &[usize], written_at| Group {
             paths: names(numbers.iter().copied()),
             written_at,
+            full_rows: None,
         };
         let expected = Rewritten {
             joined: names([1]),
@@ -188,7 +224,7 @@ mod tests {
             files.push(file(run, 9_000));
             most = most.max(files.len());
             // Nothing becomes of the others any more.
-            files.retain(|file| is_small(file.bytes, target));
+            files.retain(|file| file.is_small(target));
         }
         most
     }

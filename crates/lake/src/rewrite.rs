@@ -23,7 +23,7 @@ use crate::maintain::without_older;
 use crate::scope::{Replaced, Scope};
 use crate::session::sorting_session;
 use crate::table::Table;
-use crate::write::FileWriter;
+use crate::write::{FileWriter, full_rows, tag_as_full, tags};
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
@@ -157,6 +157,8 @@ pub(crate) struct Merge {
     pub rows: Vec<RecordBatch>,
     /// When the youngest of all the rows were written, if not now.
     pub written_at: Option<i64>,
+    /// How many rows the file had when it was full, of which these are what stays.
+    pub full_rows: Option<u64>,
 }
 
 impl Table {
@@ -200,13 +202,14 @@ impl Table {
             rows: [staying(&rewritten.joined), added].concat(),
             files: rewritten.joined,
             staying: Some(replaced.kept()),
-            written_at: None,
+            ..Merge::default()
         }];
         merges.extend(rewritten.apart.into_iter().map(|group| Merge {
             rows: staying(&group.paths),
             files: group.paths,
             staying: Some(replaced.kept()),
             written_at: Some(group.written_at),
+            full_rows: group.full_rows,
         }));
         let folded = folding::folded(others, target);
         merges.extend(folded.into_iter().map(|group| Merge {
@@ -245,6 +248,9 @@ impl Table {
         let mut adds = writer.finish().await?;
         for add in &mut adds {
             add.modification_time = merge.written_at.unwrap_or(add.modification_time);
+            if let Some(rows) = merge.full_rows {
+                tag_as_full(add, rows);
+            }
         }
         Ok(adds)
     }
@@ -287,10 +293,14 @@ impl Table {
     fn data_files(&self) -> Result<Vec<DataFile>, LakeError> {
         let files = self.files()?.into_iter();
         Ok(files
-            .map(|file| DataFile {
-                path: file.path().into_owned(),
-                bytes: file.size().unsigned_abs(),
-                written_at: file.modification_time(),
+            .map(|file| {
+                let rows = file.num_records().unwrap_or_default() as u64;
+                DataFile {
+                    path: file.path().into_owned(),
+                    bytes: file.size().unsigned_abs(),
+                    written_at: file.modification_time(),
+                    full_rows: full_rows(&tags(&file), rows),
+                }
             })
             .collect())
     }

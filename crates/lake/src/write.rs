@@ -4,6 +4,7 @@
 //! be what describes it: no statistics (the log has them), no page index, no dictionaries. Many rows,
 //! and those of partitioned tables, go through Delta's own writer, file by file as they come.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use arrow::compute::concat_batches;
@@ -11,7 +12,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use deltalake::DeltaTableError;
 use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
-use deltalake::kernel::Add;
+use deltalake::kernel::{Add, LogicalFileView};
 use deltalake::logstore::ObjectStoreRef;
 use deltalake::table::config::TablePropertiesExt;
 use deltalake::writer::RecordBatchWriter;
@@ -38,6 +39,8 @@ const ROW_GROUP_ROWS: usize = 256 * 1024;
 const PAGE_ROWS: usize = 2_048;
 /// Up to so many rows a file is read whole whatever describes it, and dictionaries only enlarge it.
 const FEW_ROWS: usize = 4_096;
+/// In the log, of a file that was written as large as its table's target allows: how many rows it had then.
+const FULL: &str = "huggy-etl.full";
 /// How many columns have statistics in the log where the table does not name them: Delta's default.
 const INDEXED_COLUMNS: usize = 32;
 
@@ -53,6 +56,8 @@ pub(crate) async fn write_files(
     }
     writer.finish().await
 }
+
+type Tags = HashMap<String, Option<String>>;
 
 /// Writes rows in the order in which they come.
 pub(crate) struct FileWriter {
@@ -104,7 +109,9 @@ impl FileWriter {
     pub async fn finish(mut self) -> Result<Vec<Add>, LakeError> {
         let target = &self.target;
         if let Some(writer) = self.many.take() {
-            return writer.close().await.map_err(|error| target.failed(error));
+            let mut adds = writer.close().await.map_err(|error| target.failed(error))?;
+            tag_full_ones(&mut adds);
+            return Ok(adds);
         }
         let rows = concat_batches(&target.schema, &self.waiting)
             .map_err(|error| target.failed(error.into()))?;
@@ -112,6 +119,43 @@ impl FileWriter {
             return Ok(Vec::new());
         }
         Ok(vec![target.write_few(&rows).await?])
+    }
+}
+
+/// The tags of a file in the log.
+pub(crate) fn tags(file: &LogicalFileView) -> Tags {
+    #[expect(deprecated, reason = "there is no other way to a file's tags")]
+    file.add_action().tags.unwrap_or_default()
+}
+
+/// How many rows a file had when it was full, if it has not lost most of them since: writing it with others anew would
+/// give such files again.
+pub(crate) fn full_rows(tags: &Tags, rows: u64) -> Option<u64> {
+    let full: u64 = tags.get(FULL)?.as_ref()?.parse().ok()?;
+    (rows * 2 >= full).then_some(full)
+}
+
+/// Says of a file that is to be added that it had so many rows when it was full.
+pub(crate) fn tag_as_full(add: &mut Add, rows: u64) {
+    let tag = (FULL.to_owned(), Some(rows.to_string()));
+    add.tags.get_or_insert_default().extend([tag]);
+}
+
+/// Of the files of each partition all are full but the last, which is the one of the fewest rows.
+fn tag_full_ones(adds: &mut [Add]) {
+    let rows = |add: &Add| match add.get_stats() {
+        Ok(Some(stats)) => stats.num_records.unsigned_abs(),
+        _ => 0,
+    };
+    adds.sort_by_key(|add| {
+        let partition = add.partition_values.values().flatten().next();
+        (partition.cloned(), rows(add))
+    });
+    for place in 1..adds.len() {
+        if adds[place - 1].partition_values == adds[place].partition_values {
+            let rows = rows(&adds[place]);
+            tag_as_full(&mut adds[place], rows);
+        }
     }
 }
 

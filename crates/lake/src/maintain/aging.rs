@@ -80,8 +80,8 @@ impl Table {
         let merge = Merge {
             files: paths.iter().cloned().collect(),
             staying: Some(col(&column).is_null().or(col(&column).gt_eq(date(first)))),
-            rows: Vec::new(),
             written_at: files.iter().map(|file| file.written_at).max(),
+            ..Merge::default()
         };
         let adds = self.merge(merge).await?;
         let mut actions = self.removals(|path| paths.contains(path))?;

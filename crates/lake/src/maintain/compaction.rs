@@ -19,7 +19,7 @@ use crate::error::LakeError;
 use crate::rewrite::REWRITE_MEMORY_BYTES;
 use crate::session::sorting_session;
 use crate::table::{APPEND_RETRIES, Table};
-use crate::write::FileWriter;
+use crate::write::{FileWriter, full_rows, tags};
 
 /// The application id of every commit that removes files of a table that is appended to.
 pub(crate) const FENCE: &str = "maintain";
@@ -46,13 +46,14 @@ impl Table {
         let files = self.files()?.into_iter();
         Ok(files
             .map(|file| {
-                #[expect(deprecated, reason = "there is no other way to a file's tags")]
-                let tags = file.add_action().tags.unwrap_or_default();
+                let tags = tags(&file);
+                let rows = file.num_records().unwrap_or_default() as u64;
                 StoredFile {
+                    full_rows: full_rows(&tags, rows),
                     path: file.path().into_owned(),
                     partition: file.partition_values_map().into_values().flatten().next(),
                     bytes: file.size().unsigned_abs(),
-                    rows: file.num_records().unwrap_or_default() as u64,
+                    rows,
                     written_at: file.modification_time(),
                     is_settled: tags.contains_key(SETTLED),
                 }

@@ -17,6 +17,7 @@ mod retention;
 mod tests;
 mod waste;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -282,9 +283,10 @@ impl Run<'_> {
     ) -> Result<(), LakeError> {
         let (effort, now) = (self.maintenance.effort, self.now());
         let first = self.kept_from(role);
-        // So many could not be written anew: every plan under the lease begins with them again.
-        let mut failed = 0;
+        // Files that could not be written anew: later plans under the lease hold them again.
+        let mut failed: BTreeSet<String> = BTreeSet::new();
         for group in groups(table, role, first, effort, now)? {
+            let mut tried = group.paths();
             let done = match (self.maintenance.is_trial, role) {
                 (true, _) => Ok(estimated(table, &group)),
                 (false, Role::Appended { .. }) => {
@@ -294,20 +296,22 @@ impl Run<'_> {
                     // He may have worked since, and there may be nothing left to do.
                     let work = async {
                         table.refresh().await?;
-                        match groups(table, role, first, effort, now)?
+                        let plan = groups(table, role, first, effort, now)?;
+                        let next = plan
                             .into_iter()
-                            .nth(failed)
-                        {
-                            Some(group) => {
-                                Box::pin(table.compact(&group, Tolerance::Nothing)).await
-                            }
-                            None => Ok(Compacted::default()),
-                        }
+                            .find(|group| failed.is_disjoint(&group.paths()));
+                        let Some(group) = next else {
+                            return Ok(Compacted::default());
+                        };
+                        tried = group.paths();
+                        Box::pin(table.compact(&group, Tolerance::Nothing)).await
                     };
                     self.in_the_consumers_place(work).await
                 }
             };
-            failed += usize::from(done.is_err());
+            if done.is_err() {
+                failed.append(&mut tried);
+            }
             let done = done.map(|done| report.compacted.add(done));
             report.bear(done)?;
         }
@@ -339,32 +343,24 @@ impl Run<'_> {
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
-        let (stay, effort) = (self.maintenance.removed_stay, self.maintenance.effort);
-        let now = self.now();
+        let (stay, now) = (self.maintenance.removed_stay, self.now());
         let (lake, consumer) = (self.lake, self.maintenance.consumer);
         let unread = unread(lake, consumer, role).await?;
         let mut folder = table.folder(unread).await?;
         if !self.maintenance.is_trial {
-            if folder
-                .due(stay, now, effort)
-                .any(|waste| !waste.is_of_log())
-            {
+            let is_file = |waste: &&Waste| !waste.is_of_log();
+            if folder.due(stay, now).iter().any(is_file) {
                 let work = async {
                     let unread = self::unread(lake, consumer, role).await?;
                     table.refresh().await?;
                     folder = table.folder(unread).await?;
-                    let due = folder.due(stay, now, effort);
-                    table.delete(due.filter(|waste| !waste.is_of_log())).await
+                    table.delete_files(&folder.due(stay, now)).await
                 };
                 self.in_the_consumers_place(work).await?;
             }
-            let due = folder.due(stay, now, effort);
-            table
-                .delete_log(due.filter(|waste| waste.is_of_log()))
-                .await?;
+            table.delete_log(&folder.due(stay, now)).await?;
         }
-        let due: Vec<&Waste> = folder.due(stay, now, effort).collect();
-        tell_of(report, &folder, &due);
+        tell_of(report, &folder, &folder.due(stay, now));
         Ok(())
     }
 

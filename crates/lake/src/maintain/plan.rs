@@ -4,7 +4,7 @@
 //! full, all of it is written once more: sorted, and each row once. Its files are *settled* from then on, and only
 //! what comes later, which is little, is written anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -30,6 +30,14 @@ pub(crate) struct StoredFile {
     pub written_at: i64,
     /// Sorted with, and without copies among, all other settled files of its partition.
     pub is_settled: bool,
+    /// See [`crate::write::full_rows`].
+    pub full_rows: Option<u64>,
+}
+
+impl StoredFile {
+    fn is_small(&self, target_bytes: u64) -> bool {
+        folding::is_small(self.bytes, self.full_rows.is_some(), target_bytes)
+    }
 }
 
 /// Files to be written anew as one sequence of rows.
@@ -46,6 +54,10 @@ pub(crate) struct Group {
 impl Group {
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.files.iter().map(|file| file.path.clone()).collect()
     }
 
     pub fn rows(&self) -> u64 {
@@ -102,7 +114,7 @@ pub(crate) fn of_rewritten(
 ) -> Vec<Group> {
     let small: Vec<_> = files
         .into_iter()
-        .filter(|file| folding::is_small(file.bytes, target_bytes))
+        .filter(|file| file.is_small(target_bytes))
         .collect();
     let is_asked = effort == Effort::Whole || small.len() > MANY_FILES;
     if !is_asked {
@@ -131,7 +143,7 @@ fn settling(
     let youngest = news.iter().map(|file| file.written_at).max()?;
     let (small, beside): (Vec<_>, Vec<_>) = settled
         .into_iter()
-        .partition(|file| folding::is_small(file.bytes, target_bytes));
+        .partition(|file| file.is_small(target_bytes));
     let has_waited = youngest <= (now - LATE_FILES_WAIT).timestamp_millis();
     let is_much = bytes(&news) * LATE_PART >= bytes(&small);
     (effort == Effort::Whole || has_waited || is_much).then(|| Group {
@@ -151,6 +163,7 @@ fn folding(partition: Option<String>, files: Vec<StoredFile>, target_bytes: u64)
         path: file.path.clone(),
         bytes: file.bytes,
         written_at: file.written_at,
+        full_rows: file.full_rows,
     });
     let folded = folding::folded(data_files.collect(), target_bytes);
     folded
@@ -187,6 +200,7 @@ mod tests {
             rows: 1,
             written_at: (now() - TimeDelta::minutes(minutes_ago)).timestamp_millis(),
             is_settled,
+            full_rows: None,
         }
     }
 
@@ -224,6 +238,7 @@ mod tests {
         );
         let settled = files.map(|file| StoredFile {
             is_settled: true,
+            full_rows: None,
             ..file
         });
         check(&settled, "2024-03-02", Effort::Steady, &[]);

@@ -130,8 +130,8 @@ async fn a_checkpoint_of_one_who_was_paused_hides_nothing() {
     let folder = table.folder(None).await.expect("the folder");
     let waste: Vec<_> = folder.waste.iter().collect();
     assert!(waste.len() > 3, "{waste:?}");
-    let deleted = table.delete(waste.into_iter()).await;
-    deleted.expect("deleting");
+    table.delete_files(&waste).await.expect("deleting files");
+    table.delete_log(&waste).await.expect("deleting the log");
     assert_eq!(numbers(&lake).await, [0, 1, 2, 3]);
     append(&mut table, 4).await;
     assert_eq!(numbers(&lake).await, [0, 1, 2, 3, 4]);

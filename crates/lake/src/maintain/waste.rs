@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::{Effort, Freed};
+use super::Freed;
 use crate::changes::Changes;
 use crate::error::LakeError;
 use crate::table::{ABANDONED_AFTER, Table};
@@ -21,8 +21,6 @@ use crate::table::{ABANDONED_AFTER, Table};
 const STAYS_AT_LEAST: TimeDelta = TimeDelta::hours(1);
 /// The folder of a table's log.
 const LOG: &str = "_delta_log";
-/// More than a service commits between two runs.
-const LOG_ENTRIES_A_RUN: usize = 200;
 /// Of the number in the names of the log's entries.
 const VERSION_DIGITS: usize = 20;
 
@@ -76,23 +74,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// What is to be deleted now, if removed files stay for `stay`. Entries of the log go one by one: of many, a steady
-    /// effort leaves the later ones to its next runs.
-    pub fn due(
-        &self,
-        stay: TimeDelta,
-        now: DateTime<Utc>,
-        effort: Effort,
-    ) -> impl Iterator<Item = &Waste> {
-        let mut due = self.deletable(stay, now);
-        if effort == Effort::Steady {
-            let data = due.iter().filter(|waste| !waste.is_of_log()).count();
-            due.truncate(data + LOG_ENTRIES_A_RUN);
-        }
-        due.into_iter()
-    }
-
-    fn deletable(&self, stay: TimeDelta, now: DateTime<Utc>) -> Vec<&Waste> {
+    /// What is to be deleted now, if removed files stay for `stay`: files, then entries of the log in their order.
+    pub fn due(&self, stay: TimeDelta, now: DateTime<Utc>) -> Vec<&Waste> {
         let mut waste: Vec<&Waste> = self.waste.iter().collect();
         waste.sort_by_key(|waste| waste.since);
         let mut left: u64 = waste.iter().map(|waste| waste.bytes).sum();
@@ -223,11 +206,9 @@ impl Table {
         Ok(removed)
     }
 
-    /// Deletes files. What is gone already is no failure.
-    pub(crate) async fn delete(
-        &self,
-        files: impl Iterator<Item = &Waste>,
-    ) -> Result<(), LakeError> {
+    /// Deletes the files among the waste. What is gone already is no failure.
+    pub(crate) async fn delete_files(&self, waste: &[&Waste]) -> Result<(), LakeError> {
+        let files = waste.iter().filter(|waste| !waste.is_of_log());
         let (staged, objects): (Vec<&Waste>, Vec<&Waste>) =
             files.partition(|waste| waste.kind == Kind::Staged);
         for waste in staged {
@@ -242,12 +223,9 @@ impl Table {
         Ok(())
     }
 
-    /// Deletes entries of the log in the order given, one by one: wherever this ends, the log has no gaps.
-    pub(crate) async fn delete_log(
-        &self,
-        entries: impl Iterator<Item = &Waste>,
-    ) -> Result<(), LakeError> {
-        for waste in entries {
+    /// Deletes the entries of the log among it in the order given, one by one: wherever this ends, the log has no gaps.
+    pub(crate) async fn delete_log(&self, waste: &[&Waste]) -> Result<(), LakeError> {
+        for waste in waste.iter().filter(|waste| waste.is_of_log()) {
             self.unless_gone(self.lake.store.delete(&waste.path).await)?;
         }
         Ok(())
@@ -305,7 +283,7 @@ mod tests {
             waste,
             ..Folder::default()
         };
-        let deletable = folder.deletable(stay, now());
+        let deletable = folder.due(stay, now());
         let paths: Vec<_> = deletable.iter().map(|waste| waste.path.as_ref()).collect();
         assert_eq!(paths, expected);
     }
@@ -351,23 +329,6 @@ mod tests {
         check(100, log([10, 2_000, 2_500, 1_900]), day, &[]);
     }
 
-    #[test]
-    fn of_a_long_log_a_steady_effort_takes_the_beginning() {
-        let log = (0..300).map(|version| waste(Kind::Log(version), 3_000, 1));
-        let data = (0..10).map(|_| waste(Kind::Removed, 3_000, 1));
-        let folder = Folder {
-            live_bytes: 1_000,
-            waste: log.chain(data).collect(),
-            ..Folder::default()
-        };
-        let due = |effort| folder.due(TimeDelta::days(1), now(), effort);
-        assert_eq!(due(Effort::Whole).count(), 310);
-        let steady: Vec<&Waste> = due(Effort::Steady).collect();
-        assert_eq!(steady.len(), 210);
-        let last = steady.last().and_then(|waste| waste.kind.version());
-        assert_eq!(last, Some(199));
-    }
-
     /// A folder in the place of one entry cannot be deleted as a file.
     #[tokio::test]
     async fn an_end_while_the_log_is_deleted_leaves_no_gap() {
@@ -397,7 +358,8 @@ mod tests {
                 ..waste(Kind::Log(version), 3_000, 1)
             })
             .collect();
-        let deleted = table.delete_log(entries.iter()).await;
+        let entries: Vec<&Waste> = entries.iter().collect();
+        let deleted = table.delete_log(&entries).await;
         deleted.expect_err("one that cannot be deleted");
         let left = (0..40).filter(|version| path_of(*version).exists());
         assert_eq!(left.collect::<Vec<_>>(), (7..40).collect::<Vec<_>>());
@@ -421,7 +383,7 @@ mod tests {
             waste: all,
             ..Folder::default()
         };
-        let deletable = folder.deletable(TimeDelta::days(1), now());
+        let deletable = folder.due(TimeDelta::days(1), now());
         assert_eq!(deletable.len(), 3);
     }
 
