@@ -127,7 +127,7 @@ impl Replaced {
             .as_ref()
             .map(|instants| instants.as_primitive::<TimestampMicrosecondType>());
         // Rows lie about in the order of their keys: most of them are between the same two keys as the one before.
-        let mut passed_over = i64::MAX..i64::MIN;
+        let mut passed_over = 0..0;
         let is_replaced = |row: usize| {
             if keys.is_null(row) {
                 return false;
