@@ -17,6 +17,7 @@ mod query_errors;
 mod query_files;
 mod query_functions;
 mod query_output;
+mod query_past;
 mod query_reading;
 mod refusals;
 mod retention;

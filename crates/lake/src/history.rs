@@ -52,8 +52,22 @@ impl Table {
                 kept: format!("its newest is {newest}"),
             });
         }
-        table.load(version).await?;
-        Ok(table)
+        match table.load(version).await {
+            Ok(()) => Ok(table),
+            Err(error) => {
+                let oldest = table.oldest_readable().await?;
+                Err(match version < oldest {
+                    true => LakeError::NoSuchVersion {
+                        table: name.to_owned(),
+                        wanted: version.to_string(),
+                        kept: format!(
+                            "the oldest that can be read is {oldest}, since maintenance deletes the log before"
+                        ),
+                    },
+                    false => error,
+                })
+            }
+        }
     }
 
     pub(crate) async fn open_as_of(
@@ -62,7 +76,9 @@ impl Table {
         instant: DateTime<Utc>,
     ) -> Result<Table, LakeError> {
         let mut table = Table::open(lake, name).await?;
-        let (mut low, mut high) = (table.oldest_commit().await?, table.version());
+        let oldest = table.oldest_readable().await?;
+        let oldest = oldest.max(table.oldest_commit().await?);
+        let (mut low, mut high) = (oldest, table.version());
         let oldest = table.commit_time(low).await?;
         if oldest.is_none_or(|oldest| oldest > instant) {
             let since = oldest.map_or("unknown".to_owned(), |oldest| oldest.to_rfc3339());
@@ -165,6 +181,21 @@ impl Table {
 
     /// The oldest commit that the log still has.
     async fn oldest_commit(&self) -> Result<u64, LakeError> {
+        let versions = self.log_versions(".json").await?;
+        Ok(versions.into_iter().min().unwrap_or(self.version()))
+    }
+
+    /// The oldest version that can be read: the first, or else that of the oldest checkpoint.
+    async fn oldest_readable(&self) -> Result<u64, LakeError> {
+        if self.oldest_commit().await? == 0 {
+            return Ok(0);
+        }
+        let checkpoints = self.log_versions(".parquet").await?;
+        Ok(checkpoints.into_iter().min().unwrap_or(self.version()))
+    }
+
+    /// The versions of the log's files whose names end so.
+    async fn log_versions(&self, ending: &str) -> Result<Vec<u64>, LakeError> {
         let lake = &self.lake;
         let folder = lake
             .prefix
@@ -172,16 +203,14 @@ impl Table {
             .join(self.name.as_str())
             .join("_delta_log");
         let mut listing = lake.store.list(Some(&folder));
-        let mut oldest = self.version();
+        let mut versions = Vec::new();
         let listed = || LakeError::storage(format!("listing the log of {}", self.name));
         while let Some(object) = listing.try_next().await.map_err(listed())? {
             let name = object.location.filename().unwrap_or_default();
-            let version = name
-                .strip_suffix(".json")
-                .and_then(|name| name.parse().ok());
-            oldest = version.map_or(oldest, |version: u64| oldest.min(version));
+            let version = name.split('.').next().filter(|_| name.ends_with(ending));
+            versions.extend(version.and_then(|version| version.parse::<u64>().ok()));
         }
-        Ok(oldest)
+        Ok(versions)
     }
 }
 

@@ -49,12 +49,14 @@ fn purpose(statement: &Statement, own: &mut HashSet<String>) -> Option<Purpose> 
             ast::Statement::Drop {
                 object_type: ObjectType::Table | ObjectType::View,
                 names,
+                if_exists,
                 ..
             } => {
+                // What is not the session's is looked for, and refused, when the statement runs.
                 let are_own = names
                     .iter()
                     .all(|name| own_name(name).is_some_and(|name| own.contains(&name)));
-                are_own.then_some(Purpose::Own)
+                (are_own || *if_exists).then_some(Purpose::Own)
             }
             _ => None,
         },

@@ -145,6 +145,11 @@ impl LakeSchema {
         if let AsOf::Version(version) = self.as_of
             && let Some(other) = opened.keys().find(|other| opened[*other].is_some())
         {
+            match self.lake.existing(&name).await {
+                Err(LakeError::NoSuchTable { .. }) => return Ok(None),
+                Err(error) => return Err(DataFusionError::External(error.into())),
+                Ok(_) => {}
+            }
             return plan_err!(
                 "version {version} is one of {other}, and {name} has versions of its own; name a time instead"
             );

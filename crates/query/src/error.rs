@@ -33,6 +33,14 @@ pub enum QueryError {
     )]
     NoTables(String),
 
+    /// A file that the lake's log names is not there.
+    #[error(
+        "the lake's file {0} is gone: it was lost, or replaced and then deleted by maintenance, which keeps such \
+        files for `vacuum_after`; run the query again, at a newer version if --at was given, and `huggy-etl verify` \
+        if it is still gone"
+    )]
+    FileGone(String),
+
     /// Reading failed under way; what was written so far is incomplete.
     #[error("the query failed: {0}")]
     Failed(String),

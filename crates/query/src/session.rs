@@ -11,7 +11,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{CreateMemoryTable, DdlStatement, LogicalPlan};
+use datafusion::logical_expr::{CreateMemoryTable, DdlStatement, DropTable, LogicalPlan};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -231,8 +231,20 @@ impl Session {
                 self.make_table(table).await?;
                 Ok(self.context.read_empty()?)
             }
+            LogicalPlan::Ddl(DdlStatement::DropTable(DropTable { name, .. }))
+                if self.is_of_the_lake(name.table()).await? =>
+            {
+                let name = name.table();
+                let message = format!("{name} is a table of the lake, which queries only read");
+                Err(QueryError::sql(message).into())
+            }
             plan => Ok(self.context.execute_logical_plan(plan).await?),
         }
+    }
+
+    async fn is_of_the_lake(&self, name: &str) -> Result<bool, Mistake> {
+        let is_own = self.schema.own_table(name).is_some();
+        Ok(!is_own && self.schema.table(name).await?.is_some())
     }
 
     /// As DataFusion does, but within the memory that queries may use.

@@ -57,8 +57,16 @@ fn as_of(at: Option<&str>, config: &Config) -> Result<::query::AsOf, Failure> {
     let Some(at) = at else {
         return Ok(::query::AsOf::Now);
     };
-    ::query::AsOf::parse(at, config.rules.zone)
-        .map_err(|why| Failure::Usage(anyhow::anyhow!("--at: {why}")))
+    let as_of = ::query::AsOf::parse(at, config.rules.zone)
+        .map_err(|why| Failure::Usage(anyhow::anyhow!("--at: {why}")))?;
+    match as_of {
+        ::query::AsOf::Instant(instant) if instant > chrono::Utc::now() => {
+            Err(Failure::Usage(anyhow::anyhow!(
+                "--at: {at} is in the future; without --at the lake is read as it is now"
+            )))
+        }
+        as_of => Ok(as_of),
+    }
 }
 
 fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, Failure> {

@@ -136,3 +136,28 @@ async fn a_checkpoint_of_one_who_was_paused_hides_nothing() {
     append(&mut table, 4).await;
     assert_eq!(numbers(&lake).await, [0, 1, 2, 3, 4]);
 }
+
+#[tokio::test]
+async fn the_oldest_version_that_can_be_read_is_told_where_older_ones_are_gone() {
+    let (_folder, lake, mut table) = table_of(3).await;
+    table.write_checkpoint().await.expect("a checkpoint");
+    let summed_up = table.version();
+    append(&mut table, 3).await;
+    let folder = table.folder(None).await.expect("the folder");
+    let deleted = table.delete(folder.waste.iter()).await;
+    deleted.expect("deleting");
+    let gone = lake.existing_at("events", summed_up - 1).await;
+    let gone = gone.expect_err("no version").to_string();
+    let expected = format!("the oldest that can be read is {summed_up}, since maintenance");
+    assert!(gone.contains(&expected), "{gone}");
+    for version in summed_up..=table.version() {
+        let read = lake.existing_at("events", version).await;
+        assert_eq!(read.expect("the version").version(), version);
+    }
+    let before = chrono::DateTime::UNIX_EPOCH;
+    let gone = lake.existing_as_of("events", before).await;
+    assert!(
+        matches!(gone, Err(LakeError::NoSuchVersion { .. })),
+        "{gone:?}"
+    );
+}

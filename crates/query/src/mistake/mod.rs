@@ -23,8 +23,8 @@ use self::places::{
 };
 pub(crate) use self::places::{located, place_of};
 use self::words::{
-    arrow_words, filter_mistake, is_misfit, missing_function, missing_table, plain_words,
-    syntax_error, unsupported,
+    arrow_words, filter_mistake, is_misfit, missing_function, missing_object, missing_table,
+    plain_words, syntax_error, unsupported,
 };
 use crate::advice;
 use crate::engine::Engine;
@@ -90,7 +90,7 @@ impl From<DataFusionError> for Mistake {
                         QueryError::sql(error.to_string())
                     }
                     Ok(error) => QueryError::Lake(*error),
-                    Err(source) => QueryError::Failed(source.to_string()),
+                    Err(source) => failed(source.to_string(), place),
                 })
             }
             error => classify(error.find_root(), place, &candidates),
@@ -192,6 +192,9 @@ fn classify(error: &DataFusionError, place: Option<Place>, candidates: &[String]
 fn failed(message: String, place: Option<Place>) -> QueryError {
     match filter_mistake(&message) {
         Some(error) => QueryError::Sql(SqlMistake::at(arrow_words(&error), place)),
-        None => QueryError::Failed(message),
+        None => match missing_object(&message) {
+            Some(path) => QueryError::FileGone(path.to_owned()),
+            None => QueryError::Failed(message),
+        },
     }
 }

@@ -55,6 +55,13 @@ pub(super) fn missing_table(message: &str) -> Option<&str> {
     )
 }
 
+/// The path in the storage's sentence about a file that is not there.
+pub(super) fn missing_object(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("Object at location ")?;
+    let (path, _) = rest.split_once(" not found")?;
+    Some(path)
+}
+
 /// The function's name in DataFusion's sentence about it.
 pub(super) fn missing_function(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("Invalid function '")?;

@@ -167,7 +167,10 @@ impl Run<'_> {
 fn is_of_the_statement(error: &QueryError) -> bool {
     matches!(
         error,
-        QueryError::Sql(_) | QueryError::Memory(_) | QueryError::Failed(_)
+        QueryError::Sql(_)
+            | QueryError::Memory(_)
+            | QueryError::FileGone(_)
+            | QueryError::Failed(_)
     )
 }
 

@@ -12,7 +12,9 @@ use ::query::{QueryError, ResultSummary, Watch};
 pub fn failure(error: QueryError) -> Failure {
     match error {
         QueryError::Lake(error) => Failure::Environment(error.into()),
-        error @ QueryError::NoTables(_) => Failure::Environment(error.into()),
+        error @ (QueryError::NoTables(_) | QueryError::FileGone(_)) => {
+            Failure::Environment(error.into())
+        }
         QueryError::Output(error) => error.into(),
         error @ QueryError::Parameter(_) => Failure::Usage(error.into()),
         error => Failure::Work(error.into()),
