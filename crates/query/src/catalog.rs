@@ -120,7 +120,7 @@ impl LakeSchema {
         let mut tables = HashMap::new();
         for table in views::scanned(&plan)? {
             let is_own = self.own_table(&table).is_some();
-            if !is_own && !(self.reads_files && is_file(&table)) {
+            if !(is_own || self.reads_files && is_file(&table)) {
                 let opened = self.lake_table(&table).await?;
                 tables.extend(opened.map(|opened| (table, opened)));
             }
