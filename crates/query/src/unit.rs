@@ -26,7 +26,7 @@ pub(crate) fn is_duration(name: &str) -> bool {
         // What follows is how it is done, as in `round(x_seconds, 1)`.
         let given = given.split_once(',').map_or(given, |(given, _)| given);
         let keeps = |known: &&str| known.eq_ignore_ascii_case(function.trim());
-        return KEEP_THE_UNIT.iter().any(|known| keeps(known)) && is_duration(given.trim());
+        return KEEP_THE_UNIT.iter().any(keeps) && is_duration(given.trim());
     }
     let column = name.rsplit('.').next().unwrap_or(name);
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
