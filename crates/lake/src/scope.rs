@@ -126,29 +126,15 @@ impl Replaced {
         let instants = instants
             .as_ref()
             .map(|instants| instants.as_primitive::<TimestampMicrosecondType>());
-        // Rows lie about in the order of their keys: most of them are between the same two keys as the one before.
-        let mut passed_over = 0..0;
         let is_replaced = |row: usize| {
-            if keys.is_null(row) {
-                return false;
-            }
-            let key = keys.value(row);
-            if passed_over.contains(&key) {
-                return false;
-            }
-            let Some(since) = self.since.get(&key) else {
-                let before = self.since.range(..key).next_back();
-                let after = self.since.range(key..).next();
-                passed_over = before.map_or(i64::MIN, |(before, _)| before + 1)
-                    ..after.map_or(i64::MAX, |(after, _)| *after);
-                return false;
-            };
+            let since = keys
+                .is_valid(row)
+                .then(|| self.since.get(&keys.value(row)))
+                .flatten();
             let at = instants.filter(|instants| instants.is_valid(row));
-            at.is_none_or(|instants| instants.value(row) >= *since)
+            since.is_some_and(|since| at.is_none_or(|instants| instants.value(row) >= *since))
         };
-        Ok(BooleanArray::from(
-            (0..keys.len()).map(is_replaced).collect::<Vec<_>>(),
-        ))
+        Ok((0..keys.len()).map(|row| Some(is_replaced(row))).collect())
     }
 }
 

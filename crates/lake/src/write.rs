@@ -35,8 +35,6 @@ use crate::table::{Layout, STATS_COLUMNS, Table};
 const LEVEL: i32 = 3;
 const BULKY_LEVEL: i32 = 6;
 const ROW_GROUP_ROWS: usize = 256 * 1024;
-/// Whoever looks for single rows reads a page of each column, and not all of it.
-const PAGE_ROWS: usize = 2_048;
 /// Up to so many rows a file is read whole whatever describes it, and dictionaries only enlarge it.
 const FEW_ROWS: usize = 4_096;
 /// In the log, of a file that was written as large as its table's target allows: how many rows it had then.
@@ -252,8 +250,7 @@ fn few_rows(rows: &RecordBatch, layout: &Layout) -> parquet::errors::Result<Vec<
 fn many_rows(layout: &Layout, rows: usize) -> WriterProperties {
     let mut builder = compressed(layout)
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS);
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
     for column in &layout.distinct_columns {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column.as_str()), false);
     }
