@@ -4,15 +4,16 @@
 -- waiting           stays in the queue that had begun and not ended at the instant: one per chat, in the
 --                   department whose queue it was then
 -- waited_*_seconds  how long they had been waiting then, in this department's queue
--- entered_first_at  when the longest of them began; one that is days old is rather a close that was never
+-- entered_first_local  when the longest of them began; one that is days old is rather a close that was never
 --                   delivered than a customer
 -- may_wait          stays whose beginning or end no event shows, and which may hold the instant: not in
 --                   waiting, and with no time waited. A stay that was seen to be over is so by the session's
 --                   last event at the latest.
 --
--- as_of_local is the instant on the clock of the lake's business time zone. Without $as_of it is that of
--- the lake's last event, which is as far as the lake knows; nothing is ever measured against the clock of
--- the machine. At an instant before the lake's first event nobody is known to wait.
+-- as_of_local is the instant; it and entered_first_local are on the clock of the lake's business time zone.
+-- Without $as_of it is that of the lake's last event, which is as far as the lake knows; nothing is ever
+-- measured against the clock of the machine. At an instant before the lake's first event nobody is known
+-- to wait.
 --
 -- $as_of TIMESTAMP = NULL  the instant; NULL for the lake's last event
 -- $company BIGINT = NULL  only this company (empresa)
@@ -57,7 +58,7 @@ SELECT
     channel,
     department_id,
     count(*) FILTER (WHERE is_known) AS waiting,
-    min(entered_at) FILTER (WHERE is_known) AS entered_first_at,
+    local_time(min(entered_at) FILTER (WHERE is_known)) AS entered_first_local,
     round(avg(date_part('epoch', as_of - entered_at)) FILTER (WHERE is_known), 1) AS waited_avg_seconds,
     round(median(date_part('epoch', as_of - entered_at)) FILTER (WHERE is_known), 1) AS waited_median_seconds,
     max(CAST(date_part('epoch', as_of - entered_at) AS BIGINT)) FILTER (WHERE is_known) AS waited_max_seconds,

@@ -5,10 +5,13 @@ use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::intervals;
 use crate::unit::is_duration;
 
 /// The column's values in order, NULL as `null`.
 pub(super) fn cells(column: &ArrayRef, null: &str) -> Result<Vec<String>, ArrowError> {
+    let lengths = intervals::texts(column)?;
+    let column = lengths.as_ref().unwrap_or(column);
     let options = FormatOptions::new()
         .with_null(null)
         .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"))
@@ -29,4 +32,9 @@ fn is_utc(zone: &str) -> bool {
 /// Whether values of the column are compared by size, and so stand to the right.
 pub(super) fn is_number(field: &Field) -> bool {
     field.data_type().is_numeric() || is_duration(field.name())
+}
+
+/// Whether a part of a value would be another value: of numbers, and of dates and times.
+pub(super) fn is_whole(field: &Field) -> bool {
+    field.data_type().is_temporal() || is_number(field)
 }

@@ -9,6 +9,7 @@ use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited};
 use arrow::json::{Writer, WriterBuilder};
 use arrow::record_batch::RecordBatch;
 
+use super::intervals;
 use super::{LeftOut, ResultWriter};
 
 pub(super) struct JsonWriter<F: JsonFormat> {
@@ -45,7 +46,7 @@ impl<F: JsonFormat> ResultWriter for JsonWriter<F> {
     }
 
     fn rows(&mut self, batch: &RecordBatch, text: &mut Vec<u8>) -> Result<(), ArrowError> {
-        self.writer.write(batch)?;
+        self.writer.write(&intervals::as_text(batch)?)?;
         text.append(self.writer.get_mut());
         Ok(())
     }

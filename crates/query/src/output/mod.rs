@@ -8,6 +8,7 @@ mod cells;
 mod columns;
 mod durations;
 mod format;
+mod intervals;
 mod json;
 mod markup;
 mod parquet_file;

@@ -6,6 +6,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
 use super::columns::nested_as_json;
+use super::intervals;
 use super::{LeftOut, ResultWriter, Style};
 
 pub(super) struct SeparatedWriter {
@@ -39,7 +40,7 @@ impl SeparatedWriter {
             .with_delimiter(self.delimiter)
             .with_null(self.null.clone())
             .build(text)
-            .write(&nested_as_json(batch)?)
+            .write(&nested_as_json(&intervals::as_text(batch)?)?)
     }
 }
 

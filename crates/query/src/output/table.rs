@@ -6,12 +6,12 @@ mod fit;
 
 use std::io::Write;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use comfy_table::{CellAlignment, Table};
 
-use super::cells::{cells, is_number};
+use super::cells::{cells, is_number, is_whole};
 use super::{LeftOut, ResultWriter, Screen, Style};
 use fit::fit;
 
@@ -28,6 +28,8 @@ pub(super) struct TableWriter {
 struct Column {
     name: String,
     is_number: bool,
+    /// Whether its values are never cut.
+    is_whole: bool,
     cells: Vec<String>,
 }
 
@@ -43,16 +45,14 @@ impl TableWriter {
 
 impl ResultWriter for TableWriter {
     fn start(&mut self, schema: &Schema, _text: &mut Vec<u8>) -> Result<(), ArrowError> {
-        let column = |name: &str, is_number| Column {
-            name: printable(name),
-            is_number,
+        let column = |field: &Field| Column {
+            name: printable(field.name()),
+            is_number: is_number(field),
+            is_whole: is_whole(field),
             cells: Vec::new(),
         };
-        self.columns = schema
-            .fields()
-            .iter()
-            .map(|field| column(field.name(), is_number(field)))
-            .collect();
+        let fields = schema.fields().iter();
+        self.columns = fields.map(|field| column(field)).collect();
         Ok(())
     }
 

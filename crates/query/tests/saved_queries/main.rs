@@ -16,7 +16,7 @@ use support::{Rows, TestLake};
 const TABLES: [(&str, &str); 12] = [
     (
         "events",
-        "company_id BIGINT, occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, parse_error TEXT,
+        "company_id BIGINT, occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, received_at TIMESTAMP, parse_error TEXT,
         event_date DATE",
     ),
     (

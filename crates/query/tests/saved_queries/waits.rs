@@ -230,7 +230,7 @@ async fn the_queue_holds_who_had_come_and_not_gone_at_the_instant() {
         ),
         (
             "2024-03-01 10:08",
-            json!({"waiting": 2, "may_wait": 0, "entered_first_at": "2024-03-01T13:00:00Z"}),
+            json!({"waiting": 2, "may_wait": 0, "entered_first_local": "2024-03-01T10:00:00"}),
         ),
         (
             "NULL",

@@ -51,7 +51,7 @@ pub(super) fn about(
     if !left_out.columns.is_empty() {
         lines.push(format!(
             "columns not shown, since they do not fit the width: {}; --width 0 shows all",
-            left_out.columns.join(", ")
+            named(&left_out.columns)
         ));
     }
     if args.timing {
@@ -66,6 +66,20 @@ pub(super) fn about(
         lines.extend(stats(summary, watch));
     }
     lines
+}
+
+/// The first of them, and how many more there are.
+fn named(columns: &[String]) -> String {
+    const MOST: usize = 5;
+    if columns.len() <= MOST + 1 {
+        return columns.join(", ");
+    }
+    let first = columns[..MOST].join(", ");
+    format!(
+        "{first} and {} more, {} in all",
+        columns.len() - MOST,
+        columns.len()
+    )
 }
 
 fn stats(summary: &ResultSummary, watch: &Watch) -> [String; 5] {

@@ -1,5 +1,5 @@
 //! Fitting a table's columns to a width: long texts are cut first, then columns are left out from the
-//! right. Numbers are never cut: a part of one would be another number.
+//! right. Numbers, dates and times are never cut: a part of one would be another.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -16,7 +16,7 @@ const CUT: char = '…';
 pub(super) fn fit(columns: &[Column], width: usize) -> (Vec<Column>, LeftOut) {
     let mut shown = columns.len();
     let mut widths: Vec<usize> = columns.iter().map(natural_width).collect();
-    let least = |column: &Column, natural: usize| match column.is_number {
+    let least = |column: &Column, natural: usize| match column.is_whole {
         true => natural,
         false => natural.min(LEAST_TEXT),
     };
@@ -79,6 +79,7 @@ fn cut_column(column: &Column, width: usize, cut_values: &mut usize) -> Column {
         name: cell(&column.name),
         cells: column.cells.iter().map(cell).collect(),
         is_number: column.is_number,
+        is_whole: column.is_whole,
     }
 }
 
@@ -108,6 +109,7 @@ mod tests {
         Column {
             name: name.to_owned(),
             is_number,
+            is_whole: is_number,
             cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
         }
     }
@@ -140,6 +142,18 @@ mod tests {
         check(36, &["1234567890", "a rathe…", "Zé da S…"], 2, &[]);
         check(35, &["1234567890", "a rather long mes…"], 1, &["name"]);
         check(5, &["1234567890"], 0, &["said", "name"]);
+    }
+
+    #[test]
+    fn instants_are_whole_or_left_out() {
+        let mut at = column("at", false, &["2024-03-01 12:30:00Z"]);
+        at.is_whole = true;
+        let columns = [column("said", false, &["a rather long message"]), at];
+        let (fitted, _) = fit(&columns, 36);
+        assert_eq!(fitted[0].cells, ["a rather…"]);
+        assert_eq!(fitted[1].cells, ["2024-03-01 12:30:00Z"]);
+        let (fitted, left_out) = fit(&columns, 33);
+        assert_eq!((fitted.len(), left_out.columns), (1, vec!["at".to_owned()]));
     }
 
     #[test]
