@@ -3,6 +3,8 @@
 --
 -- Every session (atendimento) is in one row, so the rows add up to all sessions of the period.
 --
+-- response          what became of it, in these words:
+--
 -- answered after a known time, one row for each stretch of it:
 --     over_seconds, up_to_seconds   the stretch, the upper bound included; the first holds 0, too
 --     pct                           of the sessions answered after a known time

@@ -2,8 +2,8 @@
 -- chart: bar x=day y=sum(contained),sum(handed_off),sum(interrupted),sum(dropped) stacked
 --
 -- A row of fact_flow_runs is one run of a flow. Only entry runs, those before any queue or agent of
--- their session, can keep a chat from the agents; a run in the middle or at the end of a session, such
--- as a satisfaction survey, is counted and has no part in the shares.
+-- their session, can keep a chat from the agents; a run in the middle (mid_runs) or at the end of a session
+-- (exit_runs), such as a satisfaction survey, is counted and has no part in the shares.
 --
 -- entry_runs    entry_runs = entry_ended + entry_open + entry_unknown
 -- entry_ended   entry runs whose outcome is settled; the four shares are of these, and are all of them:

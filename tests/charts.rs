@@ -295,3 +295,29 @@ fn what_has_more_places_than_a_chart_takes_no_more_memory_for_them() {
         assert!(lines.contains(&format!("w{name}")), "{name}:\n{lines}");
     }
 }
+
+#[test]
+fn pictures_of_every_kind_load_nothing_from_elsewhere() {
+    let desk = Desk::new();
+    for chart in [
+        "line x=day y=wait_seconds by=channel",
+        "bar x=day y=chats by=channel stacked",
+        "heatmap x=day y=channel value=wait_seconds",
+        "histogram x=wait_seconds",
+    ] {
+        for name in ["chart.svg", "chart.html"] {
+            desk.ok(&["query", "-c", WAITS, "--chart", chart, "-o", name]);
+            let picture = fs::read_to_string(desk.path(name)).expect("the picture");
+            assert!(picture.contains("</svg>"), "{chart}: {picture}");
+            let lower = picture.to_lowercase();
+            for part in [
+                "href", "src", "<script", "@import", "url(", "<link", "<iframe", "<image",
+            ] {
+                assert!(!lower.contains(part), "{name} of {chart} has {part}");
+            }
+            // The name of the format itself is no address that anything is loaded from.
+            let addresses = lower.replace("http://www.w3.org/2000/svg", "");
+            assert!(!addresses.contains("://"), "{name} of {chart}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What queries read: as little as they can, the lake as it was, within their memory.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::support::{Desk, Printed};
@@ -134,6 +135,13 @@ fn the_lake_is_read_as_it_was(desk: &Desk) {
             "csv",
         ]);
         assert_eq!(at_time, counted, "as of {time}");
+        // Without an offset it is a time of the business time zone, three hours behind.
+        let time: DateTime<Utc> = time.parse().expect("an instant");
+        let local = (time - TimeDelta::hours(3)).format("%Y-%m-%d %H:%M:%S%.f");
+        let sql = "SELECT count(*) AS n FROM fact_chats";
+        let local = local.to_string();
+        let at_local = desk.ok(&["query", "-c", sql, "--at", &local, "--format", "csv"]);
+        assert_eq!(at_local, counted, "as of {local} of the zone");
     }
     let limited = desk.run(&["history", "fact_chats", "--limit", "1", "--format", "csv"]);
     assert_eq!(limited.stdout.lines().count(), 2);

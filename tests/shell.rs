@@ -607,3 +607,44 @@ fn a_long_query_tells_how_far_it_is_until_it_is_stopped() {
         text.ends_with("\nhuggy>") && !text.contains(" of at most ")
     });
 }
+
+#[test]
+fn what_is_typed_is_colored_and_remembered_where_the_environment_says() {
+    if !has("tmux") {
+        return;
+    }
+    let desk = Desk::new();
+    let state = format!("XDG_STATE_HOME={}", desk.path("state").display());
+    let shell = Screen::with(&desk, &["shell"], ("120", "40"), &state);
+    shell.wait_for("huggy>");
+    shell.type_in("SELECT 'a' AS b, 12; -- why");
+    let mut colored = String::new();
+    wait("the colors", || {
+        colored = shell.colored();
+        colored.contains("why")
+    });
+    // Keywords blue and bold, texts green, numbers magenta, comments dim.
+    for part in [
+        "\x1b[1m\x1b[34mSELECT",
+        "\x1b[32m'a'",
+        "\x1b[35m12",
+        "\x1b[2m-- why",
+    ] {
+        assert!(colored.contains(part), "{part:?}: {colored:?}");
+    }
+    shell.press("Enter");
+    shell.wait_for("1 row");
+    let history = fs::read_to_string(desk.path("state/huggy-etl/history")).expect("the history");
+    assert!(history.contains("SELECT 'a' AS b, 12; -- why"), "{history}");
+    assert!(!desk.path(".local").exists());
+    drop(shell);
+    let plain = Screen::with(&desk, &["shell"], ("120", "40"), "NO_COLOR=1");
+    plain.wait_for("huggy>");
+    plain.type_in("SELECT 'a'");
+    plain.wait_for("SELECT 'a'");
+    assert!(
+        !plain.colored().contains("\x1b[1m"),
+        "{:?}",
+        plain.colored()
+    );
+}

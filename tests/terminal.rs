@@ -17,7 +17,17 @@ impl Screen {
     }
 
     /// Of so many columns and rows.
-    pub fn of_size(desk: &Desk, args: &[&str], (width, height): (&str, &str)) -> Screen {
+    pub fn of_size(desk: &Desk, args: &[&str], size: (&str, &str)) -> Screen {
+        Screen::with(desk, args, size, "")
+    }
+
+    /// With more variables of the environment, as `NAME=VALUE`.
+    pub fn with(
+        desk: &Desk,
+        args: &[&str],
+        (width, height): (&str, &str),
+        variables: &str,
+    ) -> Screen {
         // One of its own: the server of an earlier screen may still be ending.
         let mut sockets = (1..).map(|number| desk.path(&format!("tmux-{number}")));
         let screen = Screen {
@@ -25,7 +35,7 @@ impl Screen {
         };
         let run = desk.command(args);
         let mut command = format!(
-            "cd {} && exec env -i TERM=screen LANG=C.UTF-8 PATH=$PATH HOME={}",
+            "cd {} && exec env -i TERM=screen LANG=C.UTF-8 PATH=$PATH HOME={} {variables}",
             desk.path("").display(),
             desk.path("").display()
         );
@@ -61,6 +71,11 @@ impl Screen {
             .stdout
             .trim_end()
             .to_owned()
+    }
+
+    /// What it shows, with the signs by which it is colored.
+    pub fn colored(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"]).stdout
     }
 
     /// Whether what runs in it has not ended.

@@ -113,8 +113,47 @@ fn check(row: &Value, expected: Value) {
     }
 }
 
+/// Columns that say what a row is about are those of the facts.
+fn names_something(column: &str) -> bool {
+    ["_id", "_name", "session_no"]
+        .iter()
+        .any(|end| column.ends_with(end))
+}
+
+/// Whether the text above the SQL has the column: as it is named, without its unit, or as one of a family
+/// such as `waited_*_seconds`, or by what is averaged or has a share.
+fn is_explained(column: &str, sql: &str) -> bool {
+    let comments = sql.lines().filter_map(|line| line.strip_prefix("--"));
+    let comments =
+        comments.filter(|line| !line.trim().starts_with(['$']) && !line.contains("chart:"));
+    let text: Vec<&str> = comments.collect();
+    let text = text.join(" ");
+    let average = ["_median_seconds", "_p90_seconds"]
+        .iter()
+        .find_map(|end| Some(format!("{}_avg_seconds", column.strip_suffix(end)?)));
+    let is_word = |character: char| character.is_alphanumeric() || "_*".contains(character);
+    let mut words = text.split(|character| !is_word(character));
+    let mut names = vec![column];
+    names.extend(column.strip_suffix("_seconds"));
+    for end in ["_avg", "_median", "_p90", "_pct"] {
+        names.extend(
+            names
+                .clone()
+                .iter()
+                .filter_map(|name| name.strip_suffix(end)),
+        );
+    }
+    names.extend(average.as_deref());
+    words.any(|word| {
+        names.contains(&word)
+            || word.split_once('*').is_some_and(|(start, end)| {
+                word.len() > 1 && column.starts_with(start) && column.ends_with(end)
+            })
+    })
+}
+
 #[tokio::test]
-async fn a_lake_without_rows_gives_headers() {
+async fn a_lake_without_rows_gives_headers_and_headers_are_explained() {
     let lake = lake_with(&[]).await;
     for query in SavedQuery::all() {
         let text = run(&lake, &query.name, &[], Format::Csv).await;
@@ -123,6 +162,10 @@ async fn a_lake_without_rows_gives_headers() {
         // Each measure of trust has its row, with a count of 0.
         let expected = if query.name == "data_trust" { 11 } else { 0 };
         assert_eq!(rows, expected, "{}: {text}", query.name);
+        let columns = text.lines().next().unwrap().split(',');
+        for column in columns.filter(|column| !names_something(column)) {
+            assert!(is_explained(column, &query.sql), "{}: {column}", query.name);
+        }
         // An id is one thing's within its company only.
         let mut columns = text.lines().next().unwrap().split(',');
         if columns.clone().any(|column| column.ends_with("_id")) {
