@@ -1,4 +1,5 @@
-//! A day of runs every 30 seconds: the bytes of facts written, over those of the facts it ends with.
+//! A day of runs every 30 seconds: the bytes of facts written, over those of the facts it ends with, and the room that the
+//! lake takes after maintenance, over that of what is alive.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,20 +35,13 @@ pub fn measure(folder: &Path) -> Result<()> {
         run(&mut desk.etl(&["import", "news.ndjson"]))?;
         run(&mut desk.etl(&["transform"]))?;
     }
+    let lake = desk.folder.join("lake");
     let (mut written, mut live, mut most_files) = (0, 0, 0);
-    for entry in fs::read_dir(desk.folder.join("lake"))? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if name.starts_with("fact_") || name.starts_with("dim_") || name == "coverage" {
-            let bytes = table_bytes(&path)?;
-            written += bytes.written;
-            live += bytes.live;
-            most_files = most_files.max(bytes.files);
-        }
+    for table in desk.tables()?.iter().filter(|table| table.name != "events") {
+        let bytes = table_bytes(&lake.join(&table.name))?;
+        written += bytes.written;
+        live += bytes.live;
+        most_files = most_files.max(bytes.files);
     }
     println!(
         "a day of {chats} chats in {} runs: {:.1} MB written for {:.2} MB of facts, ratio {:.0}, at most {most_files} files a table",
@@ -56,7 +50,30 @@ pub fn measure(folder: &Path) -> Result<()> {
         live as f64 / 1e6,
         written as f64 / live as f64
     );
+    // As a day later: what was removed by then has no readers any more.
+    run(&mut desk.etl(&["maintain", "--vacuum-older-than", "0s"]))?;
+    let live: u64 = desk.tables()?.iter().map(|table| table.bytes).sum();
+    let room = room(&lake)?;
+    println!(
+        "  after maintenance the lake takes {:.1} MB for {:.1} MB alive, ratio {:.2}",
+        room as f64 / 1e6,
+        live as f64 / 1e6,
+        room as f64 / live as f64
+    );
     Ok(())
+}
+
+/// The bytes of all files below a folder.
+fn room(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.metadata()? {
+            metadata if metadata.is_dir() => room(&entry.path())?,
+            metadata => metadata.len(),
+        };
+    }
+    Ok(bytes)
 }
 
 struct TableBytes {

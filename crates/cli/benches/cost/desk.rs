@@ -16,6 +16,12 @@ pub struct Desk {
     pub folder: PathBuf,
 }
 
+pub struct TableSize {
+    pub name: String,
+    pub files: u64,
+    pub bytes: u64,
+}
+
 impl Desk {
     pub fn new(folder: PathBuf) -> Result<Desk> {
         fs::create_dir_all(&folder)?;
@@ -87,6 +93,21 @@ impl Desk {
         // Nothing runs in it any more; a group that stays is no harm.
         let _ = fs::remove_dir(GROUP);
         Ok((true, cost?))
+    }
+
+    /// The tables, as the command of that name prints them.
+    pub fn tables(&self) -> Result<Vec<TableSize>> {
+        let output = self.etl(&["tables"]).stdout(Stdio::piped()).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        let size = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Some(TableSize {
+                name: (*words.first()?).to_owned(),
+                files: words.get(2)?.parse().ok()?,
+                bytes: words.get(3)?.parse().ok()?,
+            })
+        };
+        Ok(text.lines().filter_map(size).collect())
     }
 
     /// The answer of a query of one number.
