@@ -620,6 +620,7 @@ fn a_query_is_found_by_name_in_the_folder_first_then_in_the_binary_then_as_a_fil
         );
     }
     let two = desk.ok(&["query", "one", "--param", "n=2", "--format", "csv"]);
+    assert_eq!(desk.ok(&["query", "one", "n=2", "--format", "csv"]), two);
     assert_eq!(two, "n\n2\n");
     assert_eq!(desk.ok(&["queries", "one"]), own);
     let listed = desk.ok(&["queries"]);
@@ -635,6 +636,8 @@ fn a_query_is_found_by_name_in_the_folder_first_then_in_the_binary_then_as_a_fil
         (&["queries", "abandonmen"], 2, "did you mean abandonment?"),
         (&["query", "nowhere.sql"], 2, "reading nowhere.sql"),
         (&["query", "one", "--param", "n"], 2, "NAME=VALUE"),
+        (&["query", "one", "2"], 2, "NAME=VALUE"),
+        (&["query", "one", "m=2"], 2, "no parameter $m"),
         (
             &["query", "one", "--param", "m=1"],
             2,

@@ -38,6 +38,9 @@ fn purpose(statement: &Statement, own: &mut HashSet<String>) -> Option<Purpose> 
             | ast::Statement::ShowColumns { .. }
             | ast::Statement::ShowFunctions { .. }
             | ast::Statement::ShowVariable { .. } => Some(Purpose::Answer),
+            ast::Statement::Explain { statement, .. } => {
+                matches!(statement.as_ref(), ast::Statement::Query(_)).then_some(Purpose::Answer)
+            }
             ast::Statement::CreateView(view) => {
                 own.insert(own_name(&view.name)?);
                 Some(Purpose::Own)

@@ -209,8 +209,35 @@ impl Session {
             let rows = description_rows(&table).map_err(DataFusionError::from)?;
             return Ok(self.context.read_batch(rows)?);
         }
+        if let Some(query) = described_query(&prepared.statement) {
+            let plan = self.logical(query, prepared).await?;
+            let columns = described("", plan.schema().inner(), None);
+            let rows = description_rows(&columns).map_err(DataFusionError::from)?;
+            return Ok(self.context.read_batch(rows)?);
+        }
+        match self.logical(prepared.statement.clone(), prepared).await? {
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
+                self.make_table(table).await?;
+                Ok(self.context.read_empty()?)
+            }
+            LogicalPlan::Ddl(DdlStatement::DropTable(DropTable { name, .. }))
+                if self.is_of_the_lake(name.table()).await? =>
+            {
+                let name = name.table();
+                let message = format!("{name} is a table of the lake, which queries only read");
+                Err(QueryError::sql(message).into())
+            }
+            plan => Ok(self.context.execute_logical_plan(plan).await?),
+        }
+    }
+
+    /// The statement's plan, with the values that were prepared.
+    async fn logical(
+        &self,
+        mut statement: Statement,
+        prepared: &Prepared,
+    ) -> Result<LogicalPlan, Mistake> {
         let state = self.context.state();
-        let mut statement = prepared.statement.clone();
         let references = state.resolve_table_references(&statement)?;
         if references
             .iter()
@@ -226,20 +253,7 @@ impl Session {
         verify(&plan, prepared.purpose, &prepared.statement)?;
         let plan = prepared.bindings.bind(plan)?;
         refuse_numbers_as_dates(&plan)?;
-        match plan {
-            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
-                self.make_table(table).await?;
-                Ok(self.context.read_empty()?)
-            }
-            LogicalPlan::Ddl(DdlStatement::DropTable(DropTable { name, .. }))
-                if self.is_of_the_lake(name.table()).await? =>
-            {
-                let name = name.table();
-                let message = format!("{name} is a table of the lake, which queries only read");
-                Err(QueryError::sql(message).into())
-            }
-            plan => Ok(self.context.execute_logical_plan(plan).await?),
-        }
+        Ok(plan)
     }
 
     async fn is_of_the_lake(&self, name: &str) -> Result<bool, Mistake> {
@@ -316,6 +330,19 @@ fn described_table(statement: &Statement) -> Option<String> {
     match statement {
         Statement::Statement(statement) => match statement.as_ref() {
             ast::Statement::ExplainTable { table_name, .. } => own_name(table_name),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The query whose columns `DESCRIBE` asks for.
+fn described_query(statement: &Statement) -> Option<Statement> {
+    match statement {
+        Statement::Statement(statement) => match statement.as_ref() {
+            ast::Statement::Explain { statement, .. } => {
+                Some(Statement::Statement(statement.clone()))
+            }
             _ => None,
         },
         _ => None,

@@ -24,7 +24,7 @@ use self::places::{
 pub(crate) use self::places::{located, place_of};
 use self::words::{
     arrow_words, filter_mistake, is_misfit, missing_function, missing_object, missing_table,
-    plain_words, syntax_error, unsupported,
+    missing_table_function, plain_words, syntax_error, unsupported,
 };
 use crate::advice;
 use crate::engine::Engine;
@@ -64,7 +64,7 @@ impl Mistake {
                 QueryError::Sql(SqlMistake::at(message, place))
             }
             Mistake::Known(QueryError::Sql(mistake)) if is_of_a_column(&mistake) => {
-                QueryError::Sql(column_mistake(mistake, context.sql))
+                QueryError::Sql(column_mistake(mistake, context))
             }
             Mistake::Known(QueryError::Sql(mistake)) if mistake.place.is_none() => {
                 let place = misfit_function(&mistake.message)
@@ -144,6 +144,9 @@ fn classify(error: &DataFusionError, place: Option<Place>, candidates: &[String]
                 Some(name) => {
                     let name = name.to_owned();
                     return Mistake::UnknownFunction { name, place };
+                }
+                None if let Some(name) = missing_table_function(message) => {
+                    wrong(&advice::unknown_table_function(name))
                 }
                 None => wrong(&plain_words(message)),
             },

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use datafusion::common::Column;
 
+use crate::advice;
 use crate::catalog::CATALOG;
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::files::{is_file, is_pattern};
+use crate::saved::SavedQuery;
 
 /// Below this likeness, from 0 to 1, a name is another name and not a slip of the pen.
 const LIKENESS: f64 = 0.6;
@@ -24,6 +26,12 @@ pub(crate) async fn unknown_table(name: &str, engine: &Engine) -> QueryError {
     if existing.is_empty() {
         return QueryError::NoTables(engine.lake().url().to_owned());
     }
+    if SavedQuery::all().iter().any(|query| query.name == name) {
+        return QueryError::sql(advice::saved_query(name));
+    }
+    if engine.reads_files() && is_like_a_file(name) {
+        return QueryError::sql(advice::unread_file(name));
+    }
     let derived = engine.derived_tables();
     let advice = if derived.iter().any(|table| table == name) {
         "; run `huggy-etl transform` first".to_owned()
@@ -32,6 +40,12 @@ pub(crate) async fn unknown_table(name: &str, engine: &Engine) -> QueryError {
             .unwrap_or_else(|| "; `huggy-etl tables` lists those that do".to_owned())
     };
     QueryError::sql(format!("table {name} does not exist in the lake{advice}"))
+}
+
+/// A path, or a name with an ending that is not one within a schema.
+fn is_like_a_file(name: &str) -> bool {
+    let has_ending = Path::new(name).extension().is_some();
+    name.contains('/') || has_ending && !name.starts_with(&format!("{CATALOG}."))
 }
 
 /// A name that is a file's is one only in single quotes.
@@ -48,7 +62,10 @@ fn unknown_file(name: &str, engine: &Engine) -> QueryError {
         } else if Path::new(name).exists() {
             format!("file {name} has no columns")
         } else {
-            let advice = near_file(name).unwrap_or_else(|| elsewhere.to_owned());
+            let advice = match name.starts_with('~') {
+                true => "; within quotes ~ stands for no folder: write the whole path".to_owned(),
+                false => near_file(name).unwrap_or_else(|| elsewhere.to_owned()),
+            };
             format!("file {name} does not exist{advice}")
         }
     })

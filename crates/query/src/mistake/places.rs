@@ -5,9 +5,12 @@ use std::ops::ControlFlow;
 use datafusion::common::Span;
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Expr, visit_expressions, visit_relations};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Select, SelectItem, Visit, Visitor, visit_expressions, visit_relations,
+};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::MistakeContext;
 use super::words::DIVISION_BY_ZERO;
 use crate::advice;
 use crate::catalog::{CATALOG, SCHEMA};
@@ -70,33 +73,68 @@ pub(super) fn is_of_a_column(mistake: &SqlMistake) -> bool {
     mistake.message.starts_with(NO_COLUMN)
 }
 
-/// With the place of the name, if it stands at one only, and advice on quotes, if it stands in double ones.
-pub(super) fn column_mistake(mistake: SqlMistake, sql: &str) -> SqlMistake {
+/// With the place of the name, if it stands at one only, and advice for what it was meant as.
+pub(super) fn column_mistake(mistake: SqlMistake, context: MistakeContext<'_>) -> SqlMistake {
     let name = mistake.message[NO_COLUMN.len()..]
         .split(';')
         .next()
         .unwrap_or_default();
-    let tokens = tokens(sql);
-    let named: Vec<_> = tokens
-        .iter()
-        .filter_map(|token| match &token.token {
-            Token::Word(word) if word.value == name => Some((word, token.span)),
-            _ => None,
-        })
-        .collect();
-    let [(word, span)] = named.as_slice() else {
+    if is_output(context.statement, name) {
+        return SqlMistake::at(advice::output_name(name), mistake.place);
+    }
+    let tokens = tokens(context.sql);
+    let is_named =
+        |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.value == name);
+    let place =
+        |token: &TokenWithSpan| Span::try_from_sqlparser_span(token.span).and_then(place_of);
+    let mut named = (0..tokens.len()).filter(|at| is_named(&tokens[*at]));
+    let (Some(at), None) = (named.next(), named.next()) else {
         return mistake;
     };
     let is_guessed = mistake.message.contains("did you mean");
+    let is_quoted = matches!(&tokens[at].token, Token::Word(word) if word.quote_style == Some('"'));
     SqlMistake {
-        place: mistake
-            .place
-            .or_else(|| Span::try_from_sqlparser_span(*span).and_then(place_of)),
-        message: match word.quote_style {
-            Some('"') if !is_guessed => advice::quoted_text(name),
-            _ => mistake.message,
+        place: mistake.place.or_else(|| place(&tokens[at])),
+        message: match () {
+            () if is_guessed => mistake.message,
+            () if is_quoted => advice::quoted_text(name),
+            () if is_compared(&tokens, at) => advice::bare_text(name),
+            () => mistake.message,
         },
     }
+}
+
+/// Whether what stands there is alone behind a sign of comparison.
+fn is_compared(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|before| &tokens[before].token);
+    let is_sign = match before {
+        Some(Token::Word(word)) => ["LIKE", "ILIKE"]
+            .iter()
+            .any(|like| word.value.eq_ignore_ascii_case(like)),
+        Some(sign) => matches!(
+            sign,
+            Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq
+        ),
+        None => false,
+    };
+    let after = tokens.get(at + 1).map(|token| &token.token);
+    is_sign && !matches!(after, Some(Token::Period | Token::LParen))
+}
+
+/// Whether an output of a query within the statement has that name.
+fn is_output(statement: &Statement, name: &str) -> bool {
+    struct Outputs<'a>(&'a str);
+    impl Visitor for Outputs<'_> {
+        type Break = ();
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+            let is_named = |item: &SelectItem| matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value == self.0);
+            match select.projection.iter().any(is_named) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    sql_of(statement).is_some_and(|sql| sql.visit(&mut Outputs(name)).is_break())
 }
 
 /// Where a text in quotes stands, of which the statement's parser keeps no place.

@@ -55,6 +55,12 @@ pub(super) fn missing_table(message: &str) -> Option<&str> {
     )
 }
 
+pub(super) fn missing_table_function(message: &str) -> Option<&str> {
+    message
+        .strip_prefix("table function '")?
+        .strip_suffix("' not found")
+}
+
 /// The path in the storage's sentence about a file that is not there.
 pub(super) fn missing_object(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("Object at location ")?;

@@ -61,7 +61,7 @@ async fn answer(
     let session = engine.session();
     let script = Script {
         sql: &source.sql,
-        values: &args.parameters,
+        values: &[args.parameters.as_slice(), &args.values].concat(),
         undeclared: source.undeclared,
     };
     let statements = session
