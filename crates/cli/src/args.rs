@@ -180,10 +180,10 @@ Examples:
 )]
 pub struct Query {
     /// Name of a saved query, or a file of SQL statements; `-`, or nothing where SQL is piped in, is stdin
-    #[arg(value_name = "QUERY", conflicts_with = "sql")]
+    #[arg(index = 1, value_name = "QUERY", conflicts_with = "sql")]
     pub query: Option<String>,
     /// Values of the query's parameters, as by --param
-    #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(index = 2, value_name = "NAME=VALUE", value_parser = parameter)]
     pub values: Vec<(String, String)>,
     /// SQL statements
     #[arg(
