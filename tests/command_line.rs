@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{Desk, has, repository};
+use crate::support::{Desk, Printed, has, repository};
 
 /// Every command, as `--help` lists them.
 fn commands(desk: &Desk) -> Vec<String> {
@@ -63,16 +63,28 @@ fn the_help_of_every_command_has_examples_that_it_accepts() {
     assert!(commands.len() > 10, "{commands:?}");
     for command in &commands {
         let help = desk.ok(&[command, "--help"]);
-        let examples = examples(&help);
+        let lines = examples(&help);
         // Whoever copies a line that was broken copies half of it.
-        let is_whole = |line: &&str| line.is_empty() || line.starts_with("  ");
-        assert!(examples.iter().all(is_whole), "{help}");
+        let is_whole = |line: &&str| {
+            let begins = ["huggy-etl ", "echo ", "zcat ", "HUGGY_ETL_"];
+            let command = line.strip_prefix("  ").unwrap_or_default();
+            line.is_empty() || begins.iter().any(|begin| command.starts_with(begin))
+        };
+        assert!(lines.iter().all(is_whole), "{help}");
+        for width in ["40", "80", "95", "200"] {
+            let shown = desk
+                .command(&[command, "--help"])
+                .env("COLUMNS", width)
+                .output();
+            let shown = Printed::from(shown.expect("running the binary")).stdout;
+            assert_eq!(examples(&shown), lines, "{width} columns");
+        }
         let names_it = |line: &&str| line.contains(&format!("huggy-etl {command}"));
         assert!(
-            examples.iter().any(names_it),
+            lines.iter().any(names_it),
             "the help of {command} has no example:\n{help}"
         );
-        for call in examples.into_iter().flat_map(calls) {
+        for call in lines.into_iter().flat_map(calls) {
             // Arguments are read in order: the one that is refused must be the one behind the example's.
             let args: Vec<&str> = call.iter().map(String::as_str).collect();
             let printed = desk.run(&[&args[..], &["--no-such-flag"]].concat());
@@ -226,6 +238,23 @@ fn bash_completes_commands_saved_queries_and_tables() {
     let nothing_yet = bash(&["huggy-etl", "describe", "''"]);
     assert!(nothing_yet.contains("events\n"), "{nothing_yet}");
     assert!(bash(&["huggy-etl", "query", "--for"]).contains("--format"));
+    for command in ["history", "export"] {
+        let offered = bash(&["huggy-etl", command, "fact_q"]);
+        assert_eq!(offered, "fact_queue_waits\n", "{command}");
+    }
+    let offered = bash(&["huggy-etl", "functions", "service"]);
+    assert_eq!(offered, "service_level\n");
+    for (last, expected) in [
+        (
+            &["query", "service_level", "--param", "s"][..],
+            "seconds=\n",
+        ),
+        (&["query", "--format", "pa"], "parquet\n"),
+        (&["query", "--chart", "hea"], "heatmap\n"),
+    ] {
+        let offered = bash(&[&["huggy-etl"], last].concat());
+        assert_eq!(offered, expected, "{last:?}");
+    }
 }
 
 #[test]

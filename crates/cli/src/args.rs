@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+/// Characters of a line of help. Examples are no longer than the first.
+const NARROWEST: usize = 80;
+const WIDEST: usize = 100;
 
 /// Turns the Huggy chat platform's webhooks into an analytics lake, and answers SQL over it.
 #[derive(Debug, Parser)]
 #[command(
     name = "huggy-etl",
     version,
-    max_term_width = 100,
     after_help = "Example:\n  huggy-etl generate --chats 1000 | huggy-etl import -\n  huggy-etl transform\n  huggy-etl query wait_times"
 )]
 pub struct Args {
@@ -169,12 +172,12 @@ pub struct Maintain {
 
 Examples:
   huggy-etl queries
-  huggy-etl query wait_times --param from=2025-03-10 --param to=2025-03-16 --human
-  huggy-etl query service_level --param seconds=60 --param channel=email -o service.parquet
+  huggy-etl query wait_times --param from=2025-03-10 --human
+  huggy-etl query service_level --param seconds=60 -o service.parquet
   huggy-etl query reports/my_own.sql --format csv > report.csv
   huggy-etl query -c 'SELECT outcome, count(*) FROM fact_chats GROUP BY 1'
-  huggy-etl query -c 'SELECT * FROM fact_chats WHERE chat_id = $chat' --param chat=21000000
-  huggy-etl query -c \"SELECT * FROM fact_chats JOIN 'targets.csv' USING (department_id)\"
+  huggy-etl query -c 'SELECT * FROM dim_agents WHERE name < $n' --param n=M
+  huggy-etl query -c \"SELECT * FROM fact_chats NATURAL JOIN 'targets.csv'\"
   huggy-etl query -c 'SELECT count(*) FROM fact_chats' --at 1
   huggy-etl query --keep-going --timing < all.sql"
 )]
@@ -255,7 +258,7 @@ pub struct Shell {
   huggy-etl export --to s3://my-bucket/parquet
   huggy-etl export --to ./parquet fact_chats fact_messages --partition month
   huggy-etl export --to ./parquet --query sessions_by_day --query wait_times
-  huggy-etl export --to ./parquet -c 'SELECT * FROM dim_agents WHERE name > $n' --param n=M --name late
+  huggy-etl export --to ./parquet -c 'SELECT name FROM dim_agents' --name names
   huggy-etl export --to ./handed_over --snapshot")]
 pub struct Export {
     /// Where to: a path, or a file://, s3://, az:// or gs:// URL, outside of the lake
@@ -348,7 +351,7 @@ pub struct Generate {
 Examples:
   echo 'source <(huggy-etl completions bash)' >> ~/.bashrc
   echo 'source <(huggy-etl completions zsh)' >> ~/.zshrc
-  echo 'huggy-etl completions fish | source' > ~/.config/fish/completions/huggy-etl.fish"
+  echo 'huggy-etl completions fish | source' >> ~/.config/fish/config.fish"
 )]
 pub struct Completions {
     /// Which shell
@@ -423,6 +426,17 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 }
 
 impl Args {
+    /// Of this process. What it tells is as wide as the terminal, but never so narrow that an example would be
+    /// broken over two lines: a terminal that shows it in two rows still copies it as one.
+    pub fn of_process() -> Args {
+        let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+        let terminal = terminal_size::terminal_size().map(|(width, _)| width.0.into());
+        let width = terminal.or_else(columns).unwrap_or(WIDEST);
+        let command = Args::command().term_width(width.clamp(NARROWEST, WIDEST));
+        let matches = command.get_matches();
+        Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// The settings that flags give, by key.
     pub fn settings(&self) -> Vec<(&'static str, toml::Value)> {
         let mut settings = Vec::new();

@@ -15,8 +15,6 @@ mod shell;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Args, Command, Wal};
 use config::Config;
 use exit::Failure;
@@ -30,7 +28,7 @@ fn main() -> ExitCode {
     commands::completions::answer();
     #[cfg(feature = "failpoints")]
     failpoint::arm();
-    let args = Args::parse();
+    let args = Args::of_process();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
