@@ -49,6 +49,12 @@ fn columns_of_several_files_have_a_type_that_holds_the_values_of_all() {
         csv(&desk, "SELECT sum(a) AS a FROM 'j*.ndjson'"),
         "a\n2.5\n"
     );
+    desk.write("j3.ndjson", "{\"a\":\"x\"}\n");
+    let told = mistake(&desk, "SELECT * FROM 'j*.ndjson'");
+    assert!(
+        told.contains("a is not of one type in all the files"),
+        "{told}"
+    );
     // Where the types end to be read, text may follow upon nothing.
     let late = format!("n,x\n{}1,late\n", "1,\n".repeat(10_000));
     desk.write("late.csv", late);

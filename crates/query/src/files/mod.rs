@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{plan_datafusion_err, plan_err};
 use datafusion::datasource::file_format::FileFormat;
@@ -87,7 +88,7 @@ pub(crate) async fn open_file(
             let schema = Schema::try_merge(with_decimals(&schemas));
             Some((
                 format,
-                Arc::new(schema.map_err(|error| in_file(name, &error.into()))?),
+                Arc::new(schema.map_err(|error| unlike(name, &error))?),
             ))
         }
     };
@@ -120,6 +121,15 @@ fn files(name: &str) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+/// Files whose columns cannot be one table's; the message names the column in quotes.
+fn unlike(name: &str, error: &ArrowError) -> DataFusionError {
+    let message = error.to_string();
+    let column = message.split('\'').nth(1).unwrap_or("one of the columns");
+    plan_datafusion_err!(
+        "{name}: {column} is not of one type in all the files; read each by a name of its own"
+    )
 }
 
 fn in_file(name: &str, error: &DataFusionError) -> DataFusionError {
