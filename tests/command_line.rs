@@ -111,6 +111,40 @@ fn readme_examples() -> Vec<String> {
     block.lines().map(str::to_owned).collect()
 }
 
+/// The block of the README that has this in it.
+fn readme_block(language: &str, part: &str) -> String {
+    let readme = fs::read_to_string(repository().join("README.md")).expect("the README");
+    let start = format!("```{language}\n");
+    let blocks = readme.split(&start).skip(1);
+    let mut blocks = blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned()));
+    blocks
+        .find(|block| block.contains(part))
+        .unwrap_or_else(|| panic!("no block of {language} has {part}"))
+}
+
+#[test]
+fn what_the_readme_does_from_made_up_traffic_to_a_query_of_ones_own_works() {
+    let desk = Desk::new();
+    let own = readme_block("sql", "-- Which chats waited longest?");
+    desk.write("longest.sql", own);
+    for block in [
+        readme_block("sh", "huggy-etl generate --chats 1000"),
+        readme_block("sh", "queries/my_waits.sql"),
+        "huggy-etl query longest.sql --param from=2025-03-10".to_owned(),
+    ] {
+        let output = shell("sh", &desk, &format!("set -eu\n{block}"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{block}\n{stderr}");
+        let answer = String::from_utf8_lossy(&output.stdout);
+        assert!(answer.lines().count() > 4, "{block}\n{answer}");
+    }
+    let (own, saved) = (
+        desk.ok(&["queries", "my_waits"]),
+        desk.ok(&["queries", "wait_times"]),
+    );
+    assert_eq!(own, saved);
+}
+
 #[test]
 fn examples_of_questions_have_answers_on_made_up_traffic() {
     let desk = Desk::new();
