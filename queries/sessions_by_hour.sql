@@ -1,12 +1,13 @@
 -- At which hours of the week do chats come in? A heat map of weekday by hour.
--- chart: heatmap x=hour y=weekday value=sessions_per_day
+-- chart: heatmap x=hour y=weekday_name value=sessions_per_day
 --
 -- sessions          sessions (atendimentos) that started in this hour of this weekday, over all weeks
 -- days              how many such weekdays the period has
 -- sessions_per_day  sessions / days: what to expect of one such day. Compare this, not sessions, when
 --                   the period does not hold every weekday equally often.
 --
--- Hours are those of the lake's business time zone; weekday is 1 for Monday to 7 for Sunday. All 168
+-- Hours are those of the lake's business time zone; weekday is 1 for Monday (weekday_name Mon)
+-- to 7 for Sunday (Sun). All 168
 -- hours are there: 0 is measured, as the period is cut to the days between the first and the last
 -- session of the lake, or of $company in it. The hour that a change of the clock repeats counts double,
 -- the one it skips is 0.
@@ -47,6 +48,7 @@ started AS (
 )
 SELECT
     weekdays.weekday,
+    make_array('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')[CAST(weekdays.weekday AS BIGINT)] AS weekday_name,
     hours.value AS hour,
     coalesce(started.sessions, 0) AS sessions,
     weekdays.days,
