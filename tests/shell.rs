@@ -29,6 +29,9 @@ fn lake() -> Desk {
     desk
 }
 
+/// What an empty line of an unfinished statement says.
+const GOES_ON: &str = "   ... ; ends the statement";
+
 #[test]
 fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
     if !has("tmux") {
@@ -39,14 +42,23 @@ fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
     // Several lines; what one begins to type is completed from the lake.
     for line in ["SELECT outcome, count(*) AS n", "FROM fact_chats"] {
         shell.enter(line);
-        shell.wait_until("a prompt for more", |text| {
-            text.ends_with(&format!("{line}\n  ...>"))
+        shell.wait_until("a word that it goes on", |text| {
+            text.ends_with(&format!("{line}\n{GOES_ON}"))
         });
+    }
+    // An earlier line is changed.
+    for key in ["Up", "Up", "End"] {
+        shell.press(key);
+    }
+    shell.type_in(", 'x' AS added");
+    for key in ["Down", "Down"] {
+        shell.press(key);
     }
     shell.enter("GROUP BY outcome ORDER BY n DESC;");
     let text = shell.wait_for("rows");
     assert!(text.contains("| outcome "), "{text}");
     assert!(text.contains("| handled "), "{text}");
+    assert!(text.contains("| added"), "{text}");
     shell.wait_for_prompt();
     shell.clear();
     shell.wait_until("a completed name", |_| {
@@ -575,17 +587,17 @@ fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
     }
     shell.enter(".output");
     shell.wait_for("output to the screen\nhuggy>");
-    // Unfinished statements have a prompt of their own, and columns are offered before their table is named.
+    // Unfinished statements say so, and columns are offered before their table is named.
     shell.clear();
     shell.enter("SELECT 'x");
-    shell.wait_until("a prompt for more", |text| text.ends_with("\n  ...>"));
+    shell.wait_until("a word that it goes on", |text| {
+        text.ends_with(&format!("\n{GOES_ON}"))
+    });
     shell.wait_until("a completed column", |_| {
         shell.press("C-u");
         shell.type_in("y' AS t, max(total_wai");
         shell.press("Tab");
-        shell
-            .text()
-            .ends_with("  ...> y' AS t, max(total_wait_seconds")
+        shell.text().ends_with("y' AS t, max(total_wait_seconds")
     });
     shell.press("C-c");
     shell.wait_until("the first prompt", |text| text.ends_with("\nhuggy>"));

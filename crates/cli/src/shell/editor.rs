@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::hint::Hinter;
+use rustyline::hint::{Hint, Hinter};
 use rustyline::history::FileHistory;
-use rustyline::validate::Validator;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
 
 use super::complete::candidates;
@@ -18,9 +18,6 @@ use super::scan::{Kind, is_command, is_complete, tokens};
 
 const PROMPT: &str = "huggy> ";
 const STYLED_PROMPT: &str = "\x1b[1;36mhuggy>\x1b[0m ";
-/// Where the statement goes on.
-const CONTINUED: &str = "  ...> ";
-const STYLED_CONTINUED: &str = "\x1b[1;36m  ...>\x1b[0m ";
 const HISTORY_ENTRIES: usize = 10_000;
 
 pub struct LineEditor {
@@ -56,11 +53,7 @@ impl LineEditor {
             })
             .build();
         let mut editor = Editor::with_config(config)?;
-        editor.set_helper(Some(Typist {
-            names,
-            earlier: String::new(),
-            colors,
-        }));
+        editor.set_helper(Some(Typist { names, colors }));
         let history = history.filter(|path| prepare(path));
         if let Some(path) = history.as_ref().filter(|path| path.exists())
             && let Err(error) = editor.load_history(path)
@@ -70,29 +63,13 @@ impl LineEditor {
         Ok(LineEditor { editor, history })
     }
 
-    /// Line by line, until what is typed is whole.
     pub fn read(&mut self) -> rustyline::Result<Typed> {
-        let mut input = String::new();
-        loop {
-            let prompt = match input.is_empty() {
-                true => (PROMPT, STYLED_PROMPT),
-                false => (CONTINUED, STYLED_CONTINUED),
-            };
-            if let Some(typist) = self.editor.helper_mut() {
-                typist.earlier.clone_from(&input);
-            }
-            match self.editor.readline(&prompt) {
-                Ok(line) => input += &line,
-                Err(ReadlineError::Interrupted) => return Ok(Typed::GivenUp),
-                Err(ReadlineError::Eof) if input.is_empty() => return Ok(Typed::End),
-                Err(ReadlineError::Eof) => return Ok(Typed::GivenUp),
-                Err(error) => return Err(error),
-            }
-            if is_complete(&input) {
-                break;
-            }
-            input.push('\n');
-        }
+        let input = match self.editor.readline(&(PROMPT, STYLED_PROMPT)) {
+            Ok(input) => input,
+            Err(ReadlineError::Interrupted) => return Ok(Typed::GivenUp),
+            Err(ReadlineError::Eof) => return Ok(Typed::End),
+            Err(error) => return Err(error),
+        };
         if !input.trim().is_empty() {
             self.editor.add_history_entry(input.trim_end())?;
             self.keep_history();
@@ -125,18 +102,44 @@ fn prepare(path: &Path) -> bool {
 
 struct Typist {
     names: Names,
-    /// The lines before, of the same statement.
-    earlier: String,
     colors: bool,
 }
 
 impl Helper for Typist {}
 
+/// Stands where a statement may go on: an empty line without a prompt looks as if nothing happened.
+const GOES_ON: &str = "   ... ; ends the statement";
+
 impl Hinter for Typist {
-    type Hint = String;
+    type Hint = GoesOn;
+
+    fn hint(&self, line: &str, cursor: usize, _context: &Context<'_>) -> Option<GoesOn> {
+        (cursor == line.len() && line.ends_with('\n')).then_some(GoesOn)
+    }
 }
 
-impl Validator for Typist {}
+struct GoesOn;
+
+impl Hint for GoesOn {
+    fn display(&self) -> &str {
+        GOES_ON
+    }
+
+    /// It is nothing to be typed.
+    fn completion(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Validator for Typist {
+    fn validate(&self, context: &mut ValidationContext) -> rustyline::Result<ValidationResult> {
+        Ok(if is_complete(context.input()) {
+            ValidationResult::Valid(None)
+        } else {
+            ValidationResult::Incomplete
+        })
+    }
+}
 
 impl Completer for Typist {
     type Candidate = Pair;
@@ -147,10 +150,7 @@ impl Completer for Typist {
         cursor: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let before = self.earlier.len();
-        let input = format!("{}{line}", self.earlier);
-        let (start, found) = candidates(&input, before + cursor, &self.names.known());
-        let start = start.saturating_sub(before);
+        let (start, found) = candidates(line, cursor, &self.names.known());
         let pair = |name: String| Pair {
             display: name.clone(),
             replacement: name,
@@ -160,9 +160,17 @@ impl Completer for Typist {
 }
 
 impl Highlighter for Typist {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if self.colors {
+            Cow::Owned(format!("\x1b[2m{hint}\x1b[0m"))
+        } else {
+            Cow::Borrowed(hint)
+        }
+    }
+
     fn highlight<'l>(&self, line: &'l str, _cursor: usize) -> Cow<'l, str> {
         if self.colors {
-            Cow::Owned(highlighted(&self.earlier, line, &self.names))
+            Cow::Owned(highlighted(line, &self.names))
         } else {
             Cow::Borrowed(line)
         }
@@ -173,23 +181,17 @@ impl Highlighter for Typist {
     }
 }
 
-/// The line, as a part of what begins with the lines before it.
-fn highlighted(earlier: &str, line: &str, names: &Names) -> String {
-    let whole = format!("{earlier}{line}");
-    if is_command(&whole) {
+fn highlighted(line: &str, names: &Names) -> String {
+    if is_command(line) {
         let end = line.trim_end().find(' ').unwrap_or(line.len());
         return format!("\x1b[36m{}\x1b[0m{}", &line[..end], &line[end..]);
     }
     let known = names.known();
     let mut colored = String::with_capacity(line.len() * 2);
-    let mut end = earlier.len();
-    for token in tokens(&whole) {
-        if token.place.end <= earlier.len() {
-            continue;
-        }
-        let start = token.place.start.max(earlier.len());
-        colored += &whole[end..start];
-        let text = &whole[start..token.place.end];
+    let mut end = 0;
+    for token in tokens(line) {
+        colored += &line[end..token.place.start];
+        let text = token.text(line);
         let color = match token.kind {
             Kind::Word if is_keyword(text) => "1;34",
             Kind::Word if known.functions.contains(&text.to_lowercase()) => "33",
@@ -206,7 +208,7 @@ fn highlighted(earlier: &str, line: &str, names: &Names) -> String {
         }
         end = token.place.end;
     }
-    colored + &whole[end..]
+    colored + &line[end..]
 }
 
 #[cfg(test)]
@@ -224,7 +226,7 @@ mod tests {
             ".run wait_times from=2024-03-01",
             "SELECT 'open",
         ] {
-            let colored = highlighted("", line, &names);
+            let colored = highlighted(line, &names);
             assert!(colored.contains("\x1b["), "{colored:?}");
             let mut plain = String::new();
             let mut parts = colored.split("\x1b[");
@@ -234,8 +236,5 @@ mod tests {
             }
             assert_eq!(plain, line);
         }
-        // A text that was begun in the line before.
-        let rest = highlighted("SELECT 'é\n", "more' AS x;", &names);
-        assert_eq!(rest, "\x1b[32mmore'\x1b[0m \x1b[1;34mAS\x1b[0m x;");
     }
 }
