@@ -132,6 +132,13 @@ impl Lake {
             };
             if standing.is_none_or(|(same, _)| same != number) {
                 was_renewed = standing.is_some();
+                if record.expires_at <= now {
+                    tracing::info!(
+                        lease = what,
+                        holder = record.holder(),
+                        "a lease that ran out is watched for 20 s, as its holder may live"
+                    );
+                }
                 standing = Some((number, Instant::now()));
             }
             // Clocks may differ a little.
@@ -145,7 +152,8 @@ impl Lake {
     }
 }
 
-/// Renews a lease while the work goes on, in a task of its own: work may go on for long without waiting for anything.
+/// Renews a lease while the work goes on, in a task of its own: work may go on for long without waiting for anything, so
+/// that the runtime must have another thread.
 struct Keeper {
     lease: Lease,
     terms: Terms,

@@ -37,6 +37,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
     /// Whether it may be that of a living holder.
     pub fn may_run(&self, now: DateTime<Utc>) -> bool {
         self.expires_at + CLOCKS_APART > now

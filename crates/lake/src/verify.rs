@@ -131,7 +131,19 @@ impl Lake {
                 checkpoints.insert(version);
             }
         }
-        let LogCheck { mut flaws, hole } = gaps(&commits, &checkpoints);
+        let LogCheck {
+            mut flaws,
+            mut hole,
+        } = gaps(&commits, &checkpoints);
+        // What is cleaned away while it is listed goes from the beginning, and looks like a hole.
+        if let (Some(_), Some(first)) = (hole, commits.values().next())
+            && matches!(
+                self.store.head(first).await,
+                Err(object_store::Error::NotFound { .. })
+            )
+        {
+            hole = None;
+        }
         let mut read = stream::iter(&commits)
             .map(|(version, path)| async move {
                 let bytes = self.get(path).await;

@@ -139,20 +139,17 @@ pub(crate) fn tag_as_full(add: &mut Add, rows: u64) {
     add.tags.get_or_insert_default().extend([tag]);
 }
 
-/// Of the files of each partition all are full but the last, which is the one of the fewest rows.
+/// Of the files of each partition all are full but the last: Delta's writer numbers them.
 fn tag_full_ones(adds: &mut [Add]) {
-    let rows = |add: &Add| match add.get_stats() {
-        Ok(Some(stats)) => stats.num_records.unsigned_abs(),
-        _ => 0,
-    };
-    adds.sort_by_key(|add| {
-        let partition = add.partition_values.values().flatten().next();
-        (partition.cloned(), rows(add))
+    adds.sort_by(|one, other| {
+        let partition = |add: &Add| add.partition_values.values().flatten().next().cloned();
+        (partition(one), &one.path).cmp(&(partition(other), &other.path))
     });
     for place in 1..adds.len() {
-        if adds[place - 1].partition_values == adds[place].partition_values {
-            let rows = rows(&adds[place]);
-            tag_as_full(&mut adds[place], rows);
+        if adds[place - 1].partition_values == adds[place].partition_values
+            && let Ok(Some(stats)) = adds[place - 1].get_stats()
+        {
+            tag_as_full(&mut adds[place - 1], stats.num_records.unsigned_abs());
         }
     }
 }

@@ -336,7 +336,7 @@ impl Run<'_> {
     }
 
     /// Deletes what is no part of the table: files while the consumer does not run, as he may read what was removed since
-    /// he began. Without work for it, he is not disturbed. He never reads those entries of the log.
+    /// he began. Without work for it, he is not disturbed. Entries of the log stay for a while since they were summed up.
     async fn sweep(
         &mut self,
         table: &mut Table,
@@ -349,6 +349,7 @@ impl Run<'_> {
         let mut folder = table.folder(unread).await?;
         if !self.maintenance.is_trial {
             let is_file = |waste: &&Waste| !waste.is_of_log();
+            let mut deleted = Ok(());
             if folder.due(stay, now).iter().any(is_file) {
                 let work = async {
                     let unread = self::unread(lake, consumer, role).await?;
@@ -356,9 +357,10 @@ impl Run<'_> {
                     folder = table.folder(unread).await?;
                     table.delete_files(&folder.due(stay, now)).await
                 };
-                self.in_the_consumers_place(work).await?;
+                deleted = self.in_the_consumers_place(work).await;
             }
             table.delete_log(&folder.due(stay, now)).await?;
+            deleted?;
         }
         tell_of(report, &folder, &folder.due(stay, now));
         Ok(())

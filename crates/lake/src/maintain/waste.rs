@@ -5,7 +5,7 @@
 //! alive, the oldest go sooner, so that a table takes at most twice its room. What somebody who follows the table by
 //! its log has not read yet stays whatever its age.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -159,12 +159,17 @@ impl Table {
             bytes: object.size,
             since: object.last_modified,
         }));
+        let summed_up_at: BTreeMap<u64, DateTime<Utc>> = log
+            .iter()
+            .filter(|entry| entry.1)
+            .map(|(version, _, object)| (*version, object.last_modified))
+            .collect();
         let checkpoints = log.iter().filter(|entry| entry.1).map(|entry| entry.0);
         folder.last_checkpoint = checkpoints.clone().max();
         // Entries after this are needed: to read the table, or by who follows it.
         let needed = unread_version.unwrap_or(u64::MAX).min(self.version());
         let summed_up = checkpoints.filter(|version| *version <= needed).max();
-        for (version, _, object) in log {
+        for (version, is_checkpoint, object) in log {
             if summed_up.is_none_or(|summed_up| version >= summed_up) {
                 folder.log_bytes += object.size;
                 continue;
@@ -173,7 +178,13 @@ impl Table {
                 path: object.location,
                 kind: Kind::Log(version),
                 bytes: object.size,
-                since: object.last_modified,
+                // Whoever has begun before the checkpoint reads what was before it.
+                since: summed_up_at
+                    .range(version + u64::from(is_checkpoint)..)
+                    .next()
+                    .map_or(object.last_modified, |(_, at)| {
+                        object.last_modified.max(*at)
+                    }),
             });
         }
         Ok(folder)

@@ -26,6 +26,8 @@ pub struct Kept {
     pub until: Option<DateTime<Utc>>,
     /// The close of the last of them.
     pub closed_at: Option<DateTime<Utc>>,
+    /// Whether there was another session after them.
+    pub is_reopened: bool,
 }
 
 impl Kept {
@@ -40,12 +42,15 @@ impl Kept {
         for session in sessions {
             runs += session.flow_runs;
             until = until.max(Some(session.last_event_at));
-            if !delivered.contains(&session.first_delivered_at) {
+            if delivered.contains(&session.first_delivered_at) {
+                kept.is_reopened = true;
+            } else {
                 kept = Kept {
                     sessions: session.no,
                     runs,
                     until,
                     closed_at: session.closed_at,
+                    is_reopened: false,
                 };
             }
         }

@@ -24,9 +24,8 @@ pub fn derive(input: ChainInput, settings: &Settings) -> Chat {
     let (mut events, copies) = order::arrange(input.events, settings.zone);
     let mut is_reopened = false;
     events.retain(|event| {
-        is_reopened |= kept
-            .closed_at
-            .is_some_and(|closed_at| session::reopens(event, closed_at));
+        let closed_at = kept.closed_at.filter(|_| kept.is_reopened);
+        is_reopened |= closed_at.is_some_and(|closed_at| session::reopens(event, closed_at));
         // A send time ahead of its delivery must not take what was delivered since for a part of what is kept.
         is_reopened || Some(event.occurred_at.min(event.delivered_at)) > kept.until
     });

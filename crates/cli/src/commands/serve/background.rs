@@ -82,7 +82,8 @@ fn repeat<F: Future<Output = ()> + Send + 'static>(
     };
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            // The work may wait for nothing for long, while its lease must be renewed.
+            .worker_threads(2)
             .enable_all()
             .build();
         match runtime {

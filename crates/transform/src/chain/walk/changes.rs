@@ -26,11 +26,9 @@ impl Walk<'_> {
             .department_changes
             .last()
             .is_some_and(|last| last.to == to && last.named_from == named);
-        let is_known = to.is_some() && self.department_id == to;
-        let unchanged = match named {
-            Some(_) => named == to,
-            None => is_known || (to.is_none() && self.department_id.is_none()),
-        };
+        let unchanged = named == to && (to.is_some() || self.department_id.is_none());
+        // Shown already by what came before it.
+        let is_known = named.is_none() && to.is_some() && self.department_id == to;
         if unchanged || (repeated && self.department_id == to) {
             self.department_id = to;
             return;
@@ -45,7 +43,7 @@ impl Walk<'_> {
             to,
             was_waiting,
         });
-        if was_waiting {
+        if was_waiting && !is_known {
             self.department_id = from.or(self.department_id);
             self.change_queue(to, position);
         }

@@ -75,8 +75,10 @@ pub(super) struct Walk<'a> {
     not_waiting_at: Option<DateTime<Utc>>,
     /// Where the unbroken wait began, across changes of department.
     wait_began: Option<DateTime<Utc>>,
-    /// When `in_chat` or a `leftQueue` was seen to have ended a wait.
-    exit_seen_at: Option<DateTime<Utc>>,
+    /// When `in_chat` or a `leftQueue` was seen to have ended a wait, and for which agent.
+    exit_seen: Option<(DateTime<Utc>, Option<i64>)>,
+    /// The flow's finish that came last since the last start.
+    finished: Option<usize>,
     /// The episode whose answering agent nobody has named yet.
     unnamed_answer: Option<usize>,
     /// The department of the episode is settled, though the event that ends it is still to come.
@@ -111,7 +113,8 @@ impl<'a> Walk<'a> {
             pending_finish: None,
             not_waiting_at: None,
             wait_began: None,
-            exit_seen_at: None,
+            exit_seen: None,
+            finished: None,
             unnamed_answer: None,
             department_settled: false,
             department_id: None,
@@ -204,6 +207,7 @@ impl<'a> Walk<'a> {
     fn show_not_waiting(&mut self, position: Position) {
         self.state.in_chat = false;
         self.unnamed_answer = None;
+        self.exit_seen = None;
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
         }

@@ -80,7 +80,7 @@ impl Walk<'_> {
         for step in &mut self.out.steps[finish.step..over.step] {
             step.state.waiting = Some(known);
         }
-        self.exit_seen_at = Some(over.at);
+        self.exit_seen = Some((over.at, None));
         self.unnamed_answer = agent_id.is_none().then_some(known);
         true
     }
@@ -106,7 +106,7 @@ impl Walk<'_> {
         self.state.waiting = Some(self.out.episodes.len());
         self.interrupt_runs();
         self.pending_finish = None;
-        self.exit_seen_at = None;
+        self.exit_seen = None;
         self.unnamed_answer = None;
         self.department_settled = false;
         self.out.episodes.push(episode);
@@ -124,7 +124,9 @@ impl Walk<'_> {
             return;
         }
         let is_explained = self.waited_until_seen_in_chat(position);
-        if self.state.waiting.is_none() && (is_explained || self.trails_seen_exit(position.at)) {
+        if self.state.waiting.is_none()
+            && (is_explained || self.trails_seen_exit(agent_id, position.at))
+        {
             self.credit_answer(agent_id);
         } else {
             self.wait_since_pending_finish(position);
@@ -135,7 +137,7 @@ impl Walk<'_> {
                 return;
             }
             self.answer(position, LeftSource::LeftQueue, agent_id);
-            self.exit_seen_at = Some(position.at);
+            self.exit_seen = Some((position.at, agent_id));
         }
         if event.situation() == Some("in_chat") && agent_id.is_some() {
             self.start_segment(agent_id, position);
@@ -143,8 +145,12 @@ impl Walk<'_> {
     }
 
     /// The exit was seen already, by its `in_chat` or another `leftQueue`; this only tells it again, or names it late.
-    fn trails_seen_exit(&self, at: DateTime<Utc>) -> bool {
-        self.state.agent.is_none() && self.exit_seen_at.is_some_and(|seen| at - seen <= ECHO)
+    fn trails_seen_exit(&self, agent_id: Option<i64>, at: DateTime<Utc>) -> bool {
+        let (None, Some((seen, agent))) = (self.state.agent, self.exit_seen) else {
+            return false;
+        };
+        let may_be_one = agent_id.is_none() || agent.is_none_or(|agent| Some(agent) == agent_id);
+        may_be_one && at - seen <= ECHO
     }
 
     /// Somebody left a queue that nobody was seen to enter.
@@ -191,7 +197,7 @@ impl Walk<'_> {
         }
         if self.state.waiting.is_some() && !told_soon {
             self.leave_with(None, None, LeftSource::SituationSeen);
-            self.exit_seen_at = Some(position.at);
+            self.exit_seen = Some((position.at, None));
         }
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);

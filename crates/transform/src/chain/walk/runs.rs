@@ -51,10 +51,14 @@ impl Finishes {
     }
 }
 
+/// Without these, a finish is all that is seen of a run.
+const FLOW_STARTS: [&str; 1] = ["startedAutomationFlow"];
+
 impl Walk<'_> {
     pub(super) fn start_run(&mut self, index: usize, position: Position) {
         self.pending_finish = None;
-        self.exit_seen_at = None;
+        self.exit_seen = None;
+        self.finished = None;
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
         }
@@ -73,10 +77,12 @@ impl Walk<'_> {
             None if self.tells_the_same_finish(index) => return,
             None => {}
         }
+        self.finished = Some(index);
         self.state.flow_running = !self.running.is_empty();
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
             if self.state.agent.is_none() {
+                self.exit_seen = None;
                 self.pending_finish = Some(PendingFinish {
                     position,
                     in_chat: None,
@@ -91,8 +97,8 @@ impl Walk<'_> {
             let flow = self.events[index].event.flow()?;
             Some((flow.flow_id, flow.flow_token.as_deref()))
         };
-        self.pending_finish
-            .is_some_and(|known| flow(self.out.steps[known.position.step].index) == flow(index))
+        let is_same = |known| flow(known) == flow(index);
+        self.settings.expects(&FLOW_STARTS) && self.finished.is_some_and(is_same)
     }
 
     pub(super) fn finishes_earlier_session(&self, index: usize) -> bool {
