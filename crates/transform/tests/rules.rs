@@ -387,12 +387,15 @@ fn an_outcome_without_agents_is_unknown_only_if_no_event_that_shows_agents_is_su
         outcome(&to, &unanswered, json!("unanswered"));
         outcome(&to, &abandoned, json!("abandoned"));
         outcome(&to, &contained, json!("contained"));
+        // Another agent's message is no transfer.
+        let shows_transfers = ["agentEntered", "leftQueue"].contains(&shows_agents);
+        let transfers = shows_transfers.then_some(0);
         check_subscribed(
             &to,
             &unanswered,
             "fact_chats",
             &["agent_segments", "transfers"],
-            json!([[0, 0]]),
+            json!([[0, transfers]]),
         );
     }
 }
@@ -465,8 +468,8 @@ fn an_agents_message_well_before_the_entry_ends_the_wait_since_the_flow_at_an_un
         "agent_id",
     ];
     let unknown = json!([["flow_finished", null, "situation_seen", "answered", 11]]);
-    for event_type in ["agentEntered", "leftQueue"] {
-        let events = chain(43, event_type);
+    for (entered, event_type) in [(43, "agentEntered"), (101, "leftQueue")] {
+        let events = chain(entered, event_type);
         check(&events, "fact_queue_waits", &columns, unknown.clone());
         let columns = [
             "first_response_seconds",
@@ -484,6 +487,9 @@ fn an_agents_message_well_before_the_entry_ends_the_wait_since_the_flow_at_an_un
         &WAITS,
         json!([["flow_finished", 32, "answered", "agentEntered"]]),
     );
+    // An echo of that agent's entry.
+    let echo = chain(100, "leftQueue");
+    check(&echo, "fact_queue_waits", &columns, json!([]));
 }
 
 #[test]
@@ -573,7 +579,8 @@ fn a_step_after_the_close_is_a_change_of_that_session() {
         &["session_no", "to_step_id", "seconds_in_previous_step"],
         json!([[1, 2, null], [1, 3, 90]]),
     );
-    check(&events, "fact_chats", &["workflow_step_id"], json!([[3]]));
+    // As of the close.
+    check(&events, "fact_chats", &["workflow_step_id"], json!([[2]]));
 }
 
 #[test]
