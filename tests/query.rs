@@ -2,7 +2,8 @@
 
 use crate::support::Desk;
 
-fn small_lake() -> Desk {
+/// Of sixty chats of a day, with their facts.
+pub fn small_lake() -> Desk {
     let desk = Desk::new();
     desk.generate(
         "traffic.ndjson",

@@ -1,10 +1,11 @@
 //! What queries read beside columns: files, JSON within columns, and the values of parameters.
 
+use crate::query::small_lake;
 use crate::support::Desk;
 
 #[test]
 fn files_of_every_kind_are_joined_with_the_lake() {
-    let desk = lake();
+    let desk = small_lake();
     let targets = "SELECT DISTINCT department_id, 60 AS target FROM fact_chats WHERE department_id IS NOT NULL";
     let expected = desk.number("SELECT count(*) FROM fact_chats WHERE department_id IS NOT NULL");
     assert!(expected > 0);
@@ -20,7 +21,7 @@ fn files_of_every_kind_are_joined_with_the_lake() {
 
 #[test]
 fn json_of_a_lake_is_read_by_operators_and_functions() {
-    let desk = lake();
+    let desk = small_lake();
     let counted = |sql: &str| {
         desk.number(&format!(
             "SELECT count(*) FROM ({sql}) WHERE found IS NOT NULL"
@@ -69,15 +70,4 @@ fn a_parameter_that_must_be_given_is_asked_for() {
         "csv",
     ]);
     assert_eq!(given, "d,n\n2024-03-01,1\n");
-}
-
-fn lake() -> Desk {
-    let desk = Desk::new();
-    desk.generate(
-        "traffic.ndjson",
-        &["--chats", "60", "--days", "1", "--seed", "3"],
-    );
-    desk.ok(&["import", "traffic.ndjson"]);
-    desk.ok(&["transform"]);
-    desk
 }

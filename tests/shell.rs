@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::query::small_lake;
 use crate::support::{Desk, Printed, has, wait};
 use crate::terminal::Screen;
 
@@ -20,15 +21,6 @@ fn shell_of(desk: &Desk, args: &[&str]) -> Screen {
     screen
 }
 
-fn lake() -> Desk {
-    let desk = Desk::new();
-    let traffic = ["--chats", "60", "--days", "1", "--seed", "3"];
-    desk.generate("traffic.ndjson", &traffic);
-    desk.ok(&["import", "traffic.ndjson"]);
-    desk.ok(&["transform"]);
-    desk
-}
-
 /// What an empty line of an unfinished statement says.
 const GOES_ON: &str = "   ... ; ends the statement";
 
@@ -37,7 +29,7 @@ fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
     if !has("tmux") {
         return;
     }
-    let desk = lake();
+    let desk = small_lake();
     let shell = shell_of(&desk, &[]);
     // Several lines; what one begins to type is completed from the lake.
     for line in ["SELECT outcome, count(*) AS n", "FROM fact_chats"] {
@@ -111,7 +103,7 @@ fn ctrl_c_stops_the_query_or_the_line_and_not_the_shell() {
     if !has("tmux") {
         return;
     }
-    let desk = lake();
+    let desk = small_lake();
     let shell = shell_of(&desk, &[]);
     shell.enter(ENDLESS);
     shell.wait_until("the query to run", |text| {
@@ -146,7 +138,7 @@ fn a_result_larger_than_the_screen_is_paged() {
     if !has("tmux") || !has("less") {
         return;
     }
-    let desk = lake();
+    let desk = small_lake();
     let shell = shell_of(&desk, &[]);
     shell.enter("SELECT value FROM range(1000) ORDER BY value;");
     let text = shell.wait_for("| value |");
@@ -179,7 +171,7 @@ fn script(desk: &Desk, text: &str) -> Printed {
 
 #[test]
 fn a_script_prints_data_only_and_stops_at_its_first_error() {
-    let desk = lake();
+    let desk = small_lake();
     let printed = script(
         &desk,
         ".format csv\nSELECT 1 AS a,\n 'x;y' AS b; SELECT 2 AS c;\n.run wait_times from=2031-01-01\nSELECT 3 AS d",
@@ -221,7 +213,7 @@ fn a_script_prints_data_only_and_stops_at_its_first_error() {
 
 #[test]
 fn views_and_tables_last_as_long_as_the_session() {
-    let desk = lake();
+    let desk = small_lake();
     let printed = script(
         &desk,
         ".format csv\nCREATE VIEW closed AS SELECT outcome FROM fact_chats WHERE outcome <> 'open';
@@ -285,7 +277,7 @@ impl Conversation {
 
 #[test]
 fn views_see_what_was_committed_meanwhile() {
-    let desk = lake();
+    let desk = small_lake();
     let chats = || desk.number("SELECT count(*) FROM fact_chats").to_string();
     let before = chats();
     let mut shell = Conversation::start(&desk);
@@ -313,7 +305,7 @@ fn views_see_what_was_committed_meanwhile() {
 
 #[test]
 fn commands_show_what_the_lake_and_the_saved_queries_are() {
-    let desk = lake();
+    let desk = small_lake();
     let check = |command: &str, expected: &[&str]| {
         let printed = script(&desk, command);
         assert_eq!(printed.code, Some(0), "{command}: {}", printed.stderr);
@@ -396,7 +388,7 @@ fn at_a_terminal_results_are_drawn_and_the_lake_is_read_as_it_was() {
     if !has("tmux") {
         return;
     }
-    let desk = lake();
+    let desk = small_lake();
     let before = desk.number("SELECT count(*) FROM fact_chats");
     let history = desk.ok(&["history", "fact_chats", "--limit", "1", "--format", "csv"]);
     let version = history
@@ -432,7 +424,7 @@ fn at_a_terminal_results_are_drawn_and_the_lake_is_read_as_it_was() {
 
 #[test]
 fn values_that_are_set_reach_saved_queries_until_they_are_taken_back() {
-    let desk = lake();
+    let desk = small_lake();
     let printed = script(
         &desk,
         ".format ndjson\n.param channel=email seconds=5\n.run wait_times\n.run wait_times channel=widget\n\
@@ -548,7 +540,7 @@ fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
     if !has("tmux") {
         return;
     }
-    let desk = lake();
+    let desk = small_lake();
     let shell = Screen::of_size(&desk, &["shell"], ("80", "60"));
     shell.wait_for("huggy>");
     let described = desk.ok(&["describe", "fact_chats"]);
@@ -609,7 +601,7 @@ fn a_long_query_tells_how_far_it_is_until_it_is_stopped() {
     if !has("tmux") {
         return;
     }
-    let desk = lake();
+    let desk = small_lake();
     let shell = shell_of(&desk, &[]);
     shell.enter("SELECT count(*) FROM fact_chats CROSS JOIN range(1000000) a CROSS JOIN range(1000000) b WHERE chat_id + a.value = b.value;");
     shell.wait_for(" of at most ");

@@ -19,7 +19,7 @@ pub use envelope::{BadDelivery, envelope_time};
 pub use fields::{Channel, Department};
 pub use kinds::{
     AgentStatus, Contact, ContactDetails, ContactSpelling, DOCUMENTED, Detail, Event, Flow, Kind,
-    Message, Person, Role, Tabulation, WorkflowStep, parse_item,
+    Message, Person, Role, Tabulation, WorkflowStep, documented_name, parse_item,
 };
 #[cfg(any(test, fuzzing))]
 pub use row::check_item;

@@ -95,8 +95,10 @@ impl Lake {
             tokio::select! {
                 biased;
                 lost = &mut keeper => {
-                    let lost = lost.unwrap_or_else(|_| Err(unanswered(claim.what)));
-                    return Err(lost.err().unwrap_or_else(|| unanswered(claim.what)).into());
+                    let Ok(Err(error)) = lost else {
+                        return Err(unanswered(claim.what).into());
+                    };
+                    return Err(error.into());
                 }
                 result = guarded => break result,
                 Ok(()) = runs.changed() => {}
@@ -135,7 +137,7 @@ impl Lake {
                 if record.expires_at <= now {
                     tracing::info!(
                         lease = what,
-                        holder = record.holder(),
+                        holder = record.holder,
                         "a lease that ran out is watched for 20 s, as its holder may live"
                     );
                 }

@@ -32,15 +32,11 @@ pub struct Lease {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
-    holder: String,
+    pub holder: String,
     pub expires_at: DateTime<Utc>,
 }
 
 impl Record {
-    pub fn holder(&self) -> &str {
-        &self.holder
-    }
-
     /// Whether it may be that of a living holder.
     pub fn may_run(&self, now: DateTime<Utc>) -> bool {
         self.expires_at + CLOCKS_APART > now

@@ -19,11 +19,11 @@ use tokio::sync::OnceCell;
 use crate::difference::Difference;
 use crate::error::LakeError;
 use crate::folding::{self, DataFile};
-use crate::maintain::without_older;
+use crate::maintain::{StoredFile, without_older};
 use crate::scope::{Replaced, Scope};
 use crate::session::sorting_session;
 use crate::table::Table;
-use crate::write::{FileWriter, full_rows, tag_as_full, tags};
+use crate::write::{FileWriter, tag_as_full};
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
@@ -187,9 +187,10 @@ impl Table {
     /// What to read and write for the table to become the new one.
     fn merges(&self, replaced: &Replaced, difference: Difference) -> Result<Vec<Merge>, LakeError> {
         let Difference { added, mut files } = difference;
-        let (changed, others) = self
-            .data_files()?
-            .into_iter()
+        let stored = self.stored_files()?;
+        let (changed, others) = stored
+            .iter()
+            .map(StoredFile::data_file)
             .partition(|file: &DataFile| files.contains_key(&file.path));
         let target = self.layout.target_file_bytes;
         let columns = self.plain_schema()?.fields().len();
@@ -288,21 +289,6 @@ impl Table {
             .snapshot()
             .map_err(LakeError::delta(&self.name))?;
         Ok(snapshot.log_data().iter().collect())
-    }
-
-    fn data_files(&self) -> Result<Vec<DataFile>, LakeError> {
-        let files = self.files()?.into_iter();
-        Ok(files
-            .map(|file| {
-                let rows = file.num_records().unwrap_or_default() as u64;
-                DataFile {
-                    path: file.path().into_owned(),
-                    bytes: file.size().unsigned_abs(),
-                    written_at: file.modification_time(),
-                    full_rows: full_rows(&tags(&file), rows),
-                }
-            })
-            .collect())
     }
 
     pub(crate) fn removals(&self, chosen: impl Fn(&str) -> bool) -> Result<Vec<Action>, LakeError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, anyhow, bail};
 use chrono::Weekday;
-use events::{DOCUMENTED, Tz};
+use events::{DOCUMENTED, Tz, documented_name};
 use toml::Value;
 use transform::Settings;
 use transform::calendar::{Calendar, Calendars};
@@ -44,16 +44,13 @@ fn zone(layers: &Layers) -> anyhow::Result<Tz> {
     })
 }
 
-/// Huggy's old name of an event, and the one that is documented.
-const OLD_SENT: &str = "sendedAllMessage";
-const SENT: &str = "sentAllMessage";
-
 fn subscribed(layers: &Layers) -> anyhow::Result<Vec<String>> {
-    let mut events = layers.list("subscribed_events")?;
-    for event in &mut events {
-        if event == OLD_SENT {
-            SENT.clone_into(event);
-        }
+    let events = layers.list("subscribed_events")?;
+    let events: Vec<String> = events
+        .iter()
+        .map(|event| documented_name(event).to_owned())
+        .collect();
+    for event in &events {
         if !DOCUMENTED.contains(&event.as_str()) {
             let near = DOCUMENTED
                 .iter()

@@ -83,13 +83,21 @@ pub enum Kind {
     Unknown,
 }
 
+/// The documented name of an event that is named by an old one.
+pub fn documented_name(event_type: &str) -> &str {
+    match event_type {
+        "sendedAllMessage" => "sentAllMessage",
+        name => name,
+    }
+}
+
 impl Kind {
-    /// The kind of an event name; `sendedAllMessage` is an old name of `sentAllMessage`.
+    /// The kind of an event name, also of an old one.
     pub fn of(event_type: &str) -> Kind {
-        match event_type {
+        match documented_name(event_type) {
             "receivedMessage" => Kind::ReceivedMessage,
             "receivedAllMessage" => Kind::ReceivedAllMessage,
-            "sentAllMessage" | "sendedAllMessage" => Kind::SentAllMessage,
+            "sentAllMessage" => Kind::SentAllMessage,
             "newInternalMessage" => Kind::NewInternalMessage,
             "startedChat" => Kind::StartedChat,
             "createdChat" => Kind::CreatedChat,

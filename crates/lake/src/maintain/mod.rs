@@ -30,6 +30,7 @@ pub use aging::without_older;
 pub(crate) use compaction::KEPT_FROM;
 use compaction::Tolerance;
 use plan::Group;
+pub(crate) use plan::StoredFile;
 pub use report::{Compacted, Freed, Size, TableReport};
 pub(crate) use retention::Hidden;
 use waste::{Folder, Waste};

@@ -38,6 +38,16 @@ impl StoredFile {
     fn is_small(&self, target_bytes: u64) -> bool {
         folding::is_small(self.bytes, self.full_rows.is_some(), target_bytes)
     }
+
+    /// The file as folding sees it.
+    pub fn data_file(&self) -> DataFile {
+        DataFile {
+            path: self.path.clone(),
+            bytes: self.bytes,
+            written_at: self.written_at,
+            full_rows: self.full_rows,
+        }
+    }
 }
 
 /// Files to be written anew as one sequence of rows.
@@ -159,12 +169,7 @@ fn folding(partition: Option<String>, files: Vec<StoredFile>, target_bytes: u64)
         .into_iter()
         .map(|file| (file.path.clone(), file))
         .collect();
-    let data_files = by_path.values().map(|file| DataFile {
-        path: file.path.clone(),
-        bytes: file.bytes,
-        written_at: file.written_at,
-        full_rows: file.full_rows,
-    });
+    let data_files = by_path.values().map(StoredFile::data_file);
     let folded = folding::folded(data_files.collect(), target_bytes);
     folded
         .into_iter()

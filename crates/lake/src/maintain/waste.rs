@@ -159,16 +159,17 @@ impl Table {
             bytes: object.size,
             since: object.last_modified,
         }));
-        let summed_up_at: BTreeMap<u64, DateTime<Utc>> = log
+        // When each was written.
+        let checkpoints: BTreeMap<u64, DateTime<Utc>> = log
             .iter()
             .filter(|entry| entry.1)
             .map(|(version, _, object)| (*version, object.last_modified))
             .collect();
-        let checkpoints = log.iter().filter(|entry| entry.1).map(|entry| entry.0);
-        folder.last_checkpoint = checkpoints.clone().max();
+        folder.last_checkpoint = checkpoints.keys().next_back().copied();
         // Entries after this are needed: to read the table, or by who follows it.
         let needed = unread_version.unwrap_or(u64::MAX).min(self.version());
-        let summed_up = checkpoints.filter(|version| *version <= needed).max();
+        let summed_up = checkpoints.range(..=needed).next_back();
+        let summed_up = summed_up.map(|(version, _)| *version);
         for (version, is_checkpoint, object) in log {
             if summed_up.is_none_or(|summed_up| version >= summed_up) {
                 folder.log_bytes += object.size;
@@ -179,7 +180,7 @@ impl Table {
                 kind: Kind::Log(version),
                 bytes: object.size,
                 // Whoever has begun before the checkpoint reads what was before it.
-                since: summed_up_at
+                since: checkpoints
                     .range(version + u64::from(is_checkpoint)..)
                     .next()
                     .map_or(object.last_modified, |(_, at)| {
