@@ -169,19 +169,21 @@ fn told(day: u32, minute: u32, name: &str, mut item: Value) -> String {
     json!({ "time": time.timestamp(), "messages": { name: [item] }, "token": "t" }).to_string()
 }
 
+fn entered(day: u32, minute: u32, agent: i64) -> String {
+    let item = json!({ "id": 7, "situation": "in_chat", "agent": { "id": agent } });
+    told(day, minute, "agentEntered", item)
+}
+
+fn closed(day: u32, minute: u32) -> String {
+    let at = format!("2024-03-{day:02} 09:{minute:02}:00");
+    let item = json!({ "id": 7, "situation": "finishing", "closed_at": at });
+    told(day, minute, "closedChat", item)
+}
+
 /// What trails the close of one session reaches to the start of the next, and beyond.
 #[test]
 fn a_session_whose_events_are_there_is_derived_alike_when_those_of_the_one_before_are_gone() {
     let desk = Desk::new();
-    let entered = |day, minute, agent: i64| {
-        let item = json!({ "id": 7, "situation": "in_chat", "agent": { "id": agent } });
-        told(day, minute, "agentEntered", item)
-    };
-    let closed = |day: u32, minute: u32| {
-        let at = format!("2024-03-{day:02} 09:{minute:02}:00");
-        let item = json!({ "id": 7, "situation": "finishing", "closed_at": at });
-        told(day, minute, "closedChat", item)
-    };
     let moved = |day, minute| {
         let chat = json!({ "id": 7, "situation": "auto", "department": 6 });
         told(
@@ -217,6 +219,36 @@ fn a_session_whose_events_are_there_is_derived_alike_when_those_of_the_one_befor
     take_in(&desk, &[told(4, 0, "newInternalMessage", note)]);
     let expected = json!([["2024-03-03T12:10:00Z", 540, 60, 1, 4]]);
     assert_eq!(desk.rows(session), expected);
+}
+
+/// The run of one session finishes in the next.
+#[test]
+fn a_finish_whose_start_is_gone_dates_no_wait_back() {
+    let desk = Desk::new();
+    let flow = |day, minute, name| {
+        let run = json!({ "chatID": 7, "flowID": 5, "flowToken": "t", "context": [] });
+        told(day, minute, name, run)
+    };
+    let reopened = json!({ "id": 7, "situation": "auto" });
+    take_in(
+        &desk,
+        &[
+            flow(1, 0, "startedAutomationFlow"),
+            closed(1, 5),
+            told(3, 10, "startedChat", reopened),
+            flow(3, 12, "finishedAutomationFlow"),
+            message(3, 16, 2, Some(5)),
+            entered(3, 17, 22),
+            closed(3, 20),
+        ],
+    );
+    let waits = "SELECT session_no, entered_source, wait_seconds FROM fact_queue_waits";
+    let expected = json!([[2, "situation_seen", 60]]);
+    assert_eq!(desk.rows(waits), expected);
+    let before = derived(&desk);
+    remove_before(&desk, "2024-03-03");
+    desk.ok(&["transform", "--full"]);
+    assert_eq!(derived(&desk), before, "after a rebuild");
 }
 
 #[test]

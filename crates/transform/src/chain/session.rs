@@ -79,7 +79,7 @@ pub(super) fn split(
             part.push(event);
         }
     }
-    let finishes = Finishes::of(parts.iter().map(|(events, _)| events.as_slice()));
+    let finishes = Finishes::of(parts.iter().map(|(events, _)| events.as_slice()), kept.runs);
     let mut sessions: Vec<Session> = Vec::new();
     for ((events, close), no) in parts.into_iter().zip(kept.sessions + 1..) {
         let last = sessions.last();

@@ -20,16 +20,21 @@ pub struct Place {
 pub(in crate::chain) struct Finishes {
     finish_of: HashMap<Place, Place>,
     start_of: HashMap<Place, Place>,
+    /// Runs of sessions that are kept may finish in this chain, where their starts are gone.
+    follow_kept_runs: bool,
 }
 
 /// The flow and the token that tell a start from those of other runs.
 type FlowRun<'a> = (Option<i64>, Option<&'a str>);
 
 impl Finishes {
-    /// Of the events of each session, in order.
-    pub fn of<'a>(sessions: impl Iterator<Item = &'a [ChainEvent]>) -> Self {
+    /// Of the events of each session, in order, after so many runs of sessions that are kept.
+    pub fn of<'a>(sessions: impl Iterator<Item = &'a [ChainEvent]>, kept_runs: i32) -> Self {
         let mut open: Vec<(Place, FlowRun)> = Vec::new();
-        let mut finishes = Self::default();
+        let mut finishes = Self {
+            follow_kept_runs: kept_runs > 0,
+            ..Self::default()
+        };
         for (session, events) in sessions.enumerate() {
             for (index, event) in events.iter().enumerate() {
                 let Some(flow) = event.event.flow() else {
@@ -101,9 +106,13 @@ impl Walk<'_> {
         self.settings.expects(&FLOW_STARTS) && self.finished.is_some_and(is_same)
     }
 
+    /// A finish without a start may be that of a run whose start is gone with its session's events: better no
+    /// instant for a wait than one of another session.
     pub(super) fn finishes_earlier_session(&self, index: usize) -> bool {
-        let start = self.finishes.start_of.get(&self.place(index));
-        start.is_some_and(|start| start.session < self.session)
+        match self.finishes.start_of.get(&self.place(index)) {
+            Some(start) => start.session < self.session,
+            None => self.finishes.follow_kept_runs && self.settings.expects(&FLOW_STARTS),
+        }
     }
 
     /// An agent writes to the contact: flows of which no finish comes have had their turn.
