@@ -1,10 +1,12 @@
 //! What the command line says about itself: help, completions, manual pages.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::{Desk, Printed, has, repository};
+use crate::terminal::Screen;
 
 /// Every command, as `--help` lists them.
 fn commands(desk: &Desk) -> Vec<String> {
@@ -207,18 +209,23 @@ fn examples_of_questions_have_answers_on_made_up_traffic() {
 
 /// Runs a line in the desk's folder, in which `huggy-etl` is our binary.
 fn shell(program: &str, desk: &Desk, line: &str) -> Output {
-    let binary = Path::new(env!("CARGO_BIN_EXE_huggy-etl"));
-    let folder = binary.parent().expect("the binary lies in a folder");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
     Command::new(program)
         .args(["-c", line])
         .current_dir(desk.path(""))
-        .env("PATH", std::env::join_paths(path).expect("a search path"))
+        .env("PATH", search_path())
         .env("HOME", desk.path(""))
         .stdin(Stdio::null())
         .output()
         .expect("running the shell")
+}
+
+/// By which shells find the binary.
+fn search_path() -> OsString {
+    let binary = Path::new(env!("CARGO_BIN_EXE_huggy-etl"));
+    let folder = binary.parent().expect("the binary lies in a folder");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    std::env::join_paths(path).expect("a search path")
 }
 
 /// What a shell offers for a line, asked through the script that we print for it.
@@ -292,13 +299,35 @@ fn bash_completes_commands_saved_queries_and_tables() {
 }
 
 #[test]
-fn zsh_and_fish_accept_their_scripts_and_complete() {
-    let desk = Desk::new();
-    if has("zsh") {
-        let script = "set -e; autoload -Uz compinit; compinit -u -D
-                      source <(huggy-etl completions zsh); print -r -- $_comps[huggy-etl]";
-        assert!(offered(&desk, "zsh", script).contains("huggy_etl"));
+fn zsh_completes_what_is_typed() {
+    if !has("zsh") || !has("tmux") {
+        return;
     }
+    let desk = Desk::new();
+    let path = format!("PATH='{}'", search_path().to_string_lossy());
+    let screen = Screen::running(&desk, "zsh -f", ("100", "20"), &path);
+    screen.enter("autoload -Uz compinit; compinit -u -D; source <(huggy-etl completions zsh); PS1='at> '; clear");
+    let at_prompt = |text: &str| text.trim_end() == "at>";
+    screen.wait_until("the prompt", at_prompt);
+    for (typed, completed) in [
+        ("huggy-etl desc", "at> huggy-etl describe"),
+        (
+            "huggy-etl describe fact_q",
+            "at> huggy-etl describe fact_queue_waits",
+        ),
+        ("huggy-etl query wait_t", "at> huggy-etl query wait_times"),
+    ] {
+        screen.type_in(typed);
+        screen.press("Tab");
+        screen.wait_until(completed, |text| text.trim_end() == completed);
+        screen.press("C-u");
+        screen.wait_until("the prompt", at_prompt);
+    }
+}
+
+#[test]
+fn fish_accepts_its_script_and_completes() {
+    let desk = Desk::new();
     if has("fish") {
         let script = "huggy-etl completions fish | source; complete -C 'huggy-etl describe fact_q'";
         assert_eq!(offered(&desk, "fish", script), "fact_queue_waits\n");

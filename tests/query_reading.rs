@@ -86,6 +86,18 @@ fn only_what_a_query_needs_is_read_and_earlier_versions_are_kept() {
     desk.ok(&["transform"]);
     the_lake_is_read_as_it_was(&desk);
     nothing_is_opened_that_is_not_named(&desk);
+    all_cores_take_part(&desk);
+}
+
+fn all_cores_take_part(desk: &Desk) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores == 1 {
+        return;
+    }
+    let grouped = "EXPLAIN SELECT event_type, count(*) FROM events GROUP BY event_type";
+    let plan = desk.ok(&["query", "-c", grouped, "--format", "csv"]);
+    let spread = format!("partitioning=Hash([event_type@0], {cores})");
+    assert!(plan.contains(&spread), "{plan}");
 }
 
 fn the_lake_is_read_as_it_was(desk: &Desk) {

@@ -28,20 +28,30 @@ impl Screen {
         (width, height): (&str, &str),
         variables: &str,
     ) -> Screen {
+        let run = desk.command(args);
+        let parts = std::iter::once(run.get_program()).chain(run.get_args());
+        let parts = parts.map(|part| format!("'{}'", part.to_string_lossy()));
+        let line = parts.collect::<Vec<_>>().join(" ");
+        Screen::running(desk, &line, (width, height), variables)
+    }
+
+    /// In which a program runs, with its arguments as sh reads them.
+    pub fn running(
+        desk: &Desk,
+        line: &str,
+        (width, height): (&str, &str),
+        variables: &str,
+    ) -> Screen {
         // One of its own: the server of an earlier screen may still be ending.
         let mut sockets = (1..).map(|number| desk.path(&format!("tmux-{number}")));
         let screen = Screen {
             socket: sockets.find(|path| !path.exists()).expect("a name"),
         };
-        let run = desk.command(args);
-        let mut command = format!(
-            "cd {} && exec env -i TERM=screen LANG=C.UTF-8 PATH=$PATH HOME={} {variables}",
-            desk.path("").display(),
-            desk.path("").display()
+        let home = desk.path("");
+        let home = home.display();
+        let command = format!(
+            "cd {home} && exec env -i TERM=screen LANG=C.UTF-8 PATH=$PATH HOME={home} {variables} {line}"
         );
-        for part in std::iter::once(run.get_program()).chain(run.get_args()) {
-            command += &format!(" '{}'", part.to_string_lossy());
-        }
         let size = ["-x", width, "-y", height];
         screen.tmux(
             &[
