@@ -48,7 +48,7 @@ started AS (
 )
 SELECT
     weekdays.weekday,
-    make_array('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')[CAST(weekdays.weekday AS BIGINT)] AS weekday_name,
+    ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][CAST(weekdays.weekday AS BIGINT)] AS weekday_name,
     hours.value AS hour,
     coalesce(started.sessions, 0) AS sessions,
     weekdays.days,
