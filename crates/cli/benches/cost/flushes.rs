@@ -2,6 +2,7 @@
 //! files a partition comes to, and whether commits take longer in the end than in the beginning.
 
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -14,8 +15,8 @@ use crate::setting::setting;
 const A_DAY: u64 = 24 * 60 * 60 / 5;
 /// In a service with its defaults, five minutes.
 const FLUSHES_BETWEEN_MAINTENANCE: f64 = 60.0;
-/// Between two looks at the lake.
-const ROUND: Duration = Duration::from_secs(5);
+/// Long enough to tell how long a flush takes.
+const FIRST_ROUND: Duration = Duration::from_secs(5);
 /// More messages than a round brings.
 const MESSAGES_A_ROUND: u64 = 1_000_000;
 /// Of all rounds, the first and the last so many are compared.
@@ -25,10 +26,13 @@ const PART: usize = 10;
 const FILES_AT_MOST: u64 = 24 + 3 * 16 + 60;
 /// On a local disk, where one after the other is committed without a pause.
 const COMMIT_MS_AT_MOST: f64 = 250.0;
+const MAINTAINED: &str = "huggy_etl_maintenance_duration_seconds_count";
 
 struct Look {
     flushes: f64,
     commit_seconds: f64,
+    /// Runs of maintenance so far.
+    maintained: f64,
     files: u64,
 }
 
@@ -39,18 +43,20 @@ pub fn measure(folder: &Path) -> Result<()> {
     let a_flush = {
         let service = serve(folder, "0")?;
         let began = Instant::now();
-        requests_per_second(&service.webhook, ROUND, 0, 1)?;
+        requests_per_second(&service.webhook, FIRST_ROUND, 0, 1)?;
         began.elapsed().as_secs_f64() / look(&desk, &service)?.flushes
     };
-    let every = format!("{:.0}ms", a_flush * FLUSHES_BETWEEN_MAINTENANCE * 1e3);
-    let service = serve(folder, &every)?;
+    let round = Duration::from_secs_f64(a_flush * FLUSHES_BETWEEN_MAINTENANCE);
+    let service = serve(folder, &format!("{}ms", round.as_millis()))?;
     let began = Instant::now();
     let mut looks = vec![look(&desk, &service)?];
     let is_done = |looks: &[Look]| looks.last().is_some_and(|look| look.flushes >= wanted);
     while !is_done(&looks) {
         let first = looks.len() as u64 * MESSAGES_A_ROUND;
-        requests_per_second(&service.webhook, ROUND, first, 1)?;
+        requests_per_second(&service.webhook, round, first, 1)?;
         looks.push(look(&desk, &service)?);
+        // A run takes as long as many of these flushes, though not of those that are five seconds apart.
+        await_maintenance(&service, &looks)?;
     }
     let Some(last) = looks.last() else {
         return Ok(());
@@ -58,10 +64,11 @@ pub fn measure(folder: &Path) -> Result<()> {
     let most_files = looks.iter().map(|look| look.files).max();
     let most_files = most_files.unwrap_or_default();
     println!(
-        "{:.0} flushes of {} events in {:.0} s, maintained every {every}: at most {most_files} files of events, {} in the end",
+        "{:.0} flushes of {} events in {:.0} s, {:.0} runs of maintenance among them: at most {most_files} files of events, {} in the end",
         last.flushes,
         desk.number("SELECT count(*) FROM events")?,
         began.elapsed().as_secs_f64(),
+        last.maintained,
         last.files,
     );
     let part = (looks.len() / PART).max(1);
@@ -105,8 +112,18 @@ fn look(desk: &Desk, service: &Service) -> Result<Look> {
     Ok(Look {
         flushes: of_commits("count"),
         commit_seconds: of_commits("sum"),
+        maintained: metric(&metrics, MAINTAINED),
         files: files_of_events(desk)?,
     })
+}
+
+/// Until maintenance has run once more than when the lake was looked at last.
+fn await_maintenance(service: &Service, looks: &[Look]) -> Result<()> {
+    let before = looks.last().map_or(0.0, |look| look.maintained);
+    while metric(&get(&service.admin, "/metrics")?, MAINTAINED) <= before {
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// All lie in the partition of the day, or two where midnight passes.
