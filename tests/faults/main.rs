@@ -9,6 +9,7 @@ mod disk;
 mod frames;
 mod host;
 mod kills;
+mod late;
 mod load;
 mod log;
 mod power;

@@ -21,6 +21,7 @@ pub mod failpoints;
 mod folder;
 mod folding;
 mod history;
+mod landed;
 mod lease;
 mod location;
 mod maintain;

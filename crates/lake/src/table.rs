@@ -170,6 +170,16 @@ impl Table {
             .map_err(LakeError::delta(&self.name))
     }
 
+    /// As [`refresh`](Self::refresh), without trust in what is known already: the log may have been cleaned, or put
+    /// back to an older state.
+    ///
+    /// # Errors
+    /// Those of [`Lake::existing`].
+    pub async fn reopen(&mut self) -> Result<(), LakeError> {
+        self.inner = Table::open(&self.lake, &self.name).await?.inner;
+        Ok(())
+    }
+
     /// The version last committed under `app_id`, as of this table's version. The commit is durable, whoever made it.
     ///
     /// # Errors
@@ -315,13 +325,13 @@ impl Table {
             .map_err(LakeError::delta(&self.name))?
             .snapshot()
             .clone();
-        CommitBuilder::from(properties)
-            .with_actions(actions)
+        let committed = CommitBuilder::from(properties)
+            .with_actions(actions.clone())
             .build(Some(&snapshot), self.inner.log_store(), operation)
             .await
             .map_err(LakeError::delta(&self.name))?;
         failpoint!("committed");
-        self.refresh().await?;
+        self.take_in(committed.version(), &actions, txns).await?;
         self.checkpoint_when_due(snapshot.version()).await;
         Ok(())
     }

@@ -362,17 +362,25 @@ impl Flusher {
     }
 
     /// The last offset of this log that the table has; 0 for none.
-    async fn committed(&self, wal: Uuid) -> Result<u64, LakeError> {
-        let version = self.table.committed(&wal.to_string()).await?;
+    async fn committed(&mut self, wal: Uuid) -> Result<u64, LakeError> {
+        let app_id = wal.to_string();
+        let version = match self.table.committed(&app_id).await {
+            Ok(version) => version,
+            // Of what was open for long, the log may be gone by now: it is summed up elsewhere.
+            Err(_) => {
+                self.table.reopen().await?;
+                self.table.committed(&app_id).await?
+            }
+        };
         Ok(version
             .and_then(|version| u64::try_from(version).ok())
             .unwrap_or(0))
     }
 
-    /// Reports a failed attempt, waits, and takes in what the table has become meanwhile.
+    /// Reports a failed attempt, waits, and takes in what the table has become meanwhile, whatever was known of it.
     async fn wait_after(&mut self, error: &Attempt) {
         report_and_wait(error, &self.settings, &mut self.backoff).await;
-        while let Err(error) = self.table.refresh().await {
+        while let Err(error) = self.table.reopen().await {
             report_and_wait(&error.into(), &self.settings, &mut self.backoff).await;
         }
     }
