@@ -376,6 +376,7 @@ async fn old_partitions_are_removed_and_appends_go_on_meanwhile() {
     for (number, day) in (0..).zip(DAYS) {
         world.append(rows([number], day)).await;
     }
+    world.consumed(3).await;
     let mut writer = world.events().await;
     let work = keeping(TimeDelta::days(2));
     let report = world.maintain(work.clone()).await;
@@ -390,11 +391,43 @@ async fn old_partitions_are_removed_and_appends_go_on_meanwhile() {
 }
 
 #[tokio::test]
+async fn old_partitions_stay_until_the_consumer_has_read_them() {
+    let world = World::new();
+    for (number, day) in (0..).zip(DAYS) {
+        world.append(rows([number], day)).await;
+    }
+    let work = keeping(TimeDelta::days(1));
+    let check = async |removed: u64, left: u64, numbers: &[i64]| {
+        let report = world.maintain(work.clone()).await;
+        let rows = (report.expired.rows, report.unread.rows);
+        assert_eq!(rows, (removed, left), "{report:?}");
+        assert_eq!(world.numbers().await, numbers);
+    };
+    check(0, 2, &[0, 1, 2]).await;
+    // Written together with what he has read, what he has not is known by its date.
+    world.consumed(1).await;
+    world.append(rows([3], DAYS[1])).await;
+    world.maintain(all_now()).await;
+    check(1, 2, &[1, 2, 3]).await;
+    let kept_from = world.events().await.kept_from().await;
+    assert_eq!(kept_from.expect("asking"), Some(date(DAYS[1])));
+    // What comes in of a removed date he never reads.
+    world.append(rows([4], DAYS[0])).await;
+    check(1, 2, &[1, 2, 3]).await;
+    // Nor does he follow a table that was restored from before he read it: he reads all.
+    world.consumed(100).await;
+    check(0, 2, &[1, 2, 3]).await;
+    world.consumed(world.events().await.version()).await;
+    check(2, 0, &[2]).await;
+}
+
+#[tokio::test]
 async fn ages_count_from_the_newest_rows_where_the_clock_says_that_all_are_old() {
     let world = World::new();
     for (number, day) in (0..).zip(DAYS) {
         world.append(rows([number], day)).await;
     }
+    world.consumed(3).await;
     let report = world.maintain(keeping(TimeDelta::days(4))).await;
     assert_eq!(report.expired.files, 0);
     assert_eq!(report.ages_from, Some(date(DAYS[2])));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use lake::{Effort, Maintenance, Role, TableReport, Upkeep};
+use lake::{Effort, Maintenance, Role, Size, TableReport, Upkeep};
 
 use crate::args::Maintain;
 use crate::config::Config;
@@ -63,6 +63,18 @@ pub fn about_ages(date: NaiveDate) -> String {
     )
 }
 
+/// Why old rows stay that no facts were derived from.
+pub fn about_unread(report: &TableReport) -> Option<String> {
+    let Size { rows, files, bytes } = report.unread;
+    (files > 0).then(|| {
+        format!(
+            "{rows} rows in {files} files, {}, are too old, but stay until facts were derived from them: \
+             run `huggy-etl transform`",
+            self::bytes(bytes)
+        )
+    })
+}
+
 /// What there is to maintain.
 pub fn maintenance(config: &Config, effort: Effort, now: DateTime<Utc>) -> Maintenance {
     let kept_for = |table: &str| TimeDelta::from_std(*config.retain.get(table)?).ok();
@@ -114,6 +126,9 @@ fn lines(report: &TableReport, is_trial: bool) -> Vec<String> {
             expired.files,
             bytes(expired.bytes)
         ));
+    }
+    if let Some(unread) = about_unread(report) {
+        say(unread);
     }
     if compacted.groups > 0 {
         let about = if is_trial { "about " } else { "" };

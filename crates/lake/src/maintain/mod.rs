@@ -240,16 +240,25 @@ impl Run<'_> {
         });
         match role {
             Role::Appended { .. } => {
-                let files = table.expired(first)?;
-                report.expired = Size {
-                    rows: files.iter().map(|file| file.rows).sum(),
-                    files: files.len() as u64,
-                    bytes: files.iter().map(|file| file.bytes).sum(),
-                };
-                if files.is_empty() || self.maintenance.is_trial {
+                if table.expired(first)?.is_empty() {
                     return Ok(());
                 }
-                table.remove_expired(first).await
+                // What facts are derived from goes after that only.
+                let read = unread(self.lake, self.maintenance.consumer, role).await?;
+                let read_before = table.read_before(first, read).await?;
+                let (read, left): (Vec<_>, Vec<_>) =
+                    table.expired(first)?.into_iter().partition(|file| {
+                        let before = read_before.map(|date| date.to_string());
+                        file.partition < before
+                    });
+                report.expired = Size::of(&read);
+                report.unread = Size::of(&left);
+                match read_before {
+                    Some(first) if !read.is_empty() && !self.maintenance.is_trial => {
+                        table.remove_expired(first).await
+                    }
+                    _ => Ok(()),
+                }
             }
             Role::Rewritten { .. } => {
                 report.expired = table.older(first).await?;

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::plan::StoredFile;
 use crate::error::LakeError;
 
 /// How many rows, files and bytes a table has.
@@ -10,6 +11,16 @@ pub struct Size {
     pub rows: u64,
     pub files: u64,
     pub bytes: u64,
+}
+
+impl Size {
+    pub(super) fn of(files: &[StoredFile]) -> Self {
+        Self {
+            rows: files.iter().map(|file| file.rows).sum(),
+            files: files.len() as u64,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+        }
+    }
 }
 
 /// Files written anew.
@@ -52,6 +63,8 @@ pub struct TableReport {
     pub after: Size,
     /// Removed because of its age.
     pub expired: Size,
+    /// As old, but left for now: who follows the table has not read them yet.
+    pub unread: Size,
     /// The date of the newest rows, from which ages were counted, if the clock says that it is long over.
     pub ages_from: Option<NaiveDate>,
     pub compacted: Compacted,
@@ -75,6 +88,7 @@ impl TableReport {
     pub fn is_idle(&self) -> bool {
         let nothing = Freed::default();
         self.expired == Size::default()
+            && self.unread == Size::default()
             && self.compacted.groups == 0
             && self.checkpoint.is_none()
             && self.log == nothing

@@ -7,6 +7,7 @@ use deltalake::protocol::DeltaOperation;
 
 use super::compaction::{FENCE, FEWER_ROWS, KEPT_FROM};
 use super::plan::StoredFile;
+use crate::changes::Changes;
 use crate::error::LakeError;
 use crate::table::{APPEND_RETRIES, Table};
 
@@ -94,6 +95,36 @@ impl Table {
         let mut files = self.stored_files()?;
         files.retain(|file| file.partition.as_ref().is_some_and(|it| *it < first));
         Ok(files)
+    }
+
+    /// The end of the old dates that may be removed, at most `first`: dates of which the consumer, who has read up to
+    /// the version `read`, has yet to read a row stay, and so do those after them. What is hidden he never reads.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`], [`LakeError::Delta`].
+    pub(crate) async fn read_before(
+        &mut self,
+        first: NaiveDate,
+        read: Option<u64>,
+    ) -> Result<Option<NaiveDate>, LakeError> {
+        if read.is_some_and(|read| read > self.version()) {
+            self.refresh().await?;
+        }
+        let kept_from = self.kept_from().await?;
+        // A version that is not there is of an older life of the table, and he reads all of this one.
+        let news = match read.filter(|read| *read <= self.version()) {
+            Some(read) => self.changes_since(read).await?,
+            None => Changes::Unknown,
+        };
+        let Changes::Added(files) = news else {
+            return Ok(kept_from.map(|kept_from| kept_from.min(first)));
+        };
+        let dates = files.iter().filter_map(|file| {
+            let (_, date) = file.partition_values.first()?;
+            date.as_deref()?.parse::<NaiveDate>().ok()
+        });
+        let unread = dates.filter(|date| kept_from.is_none_or(|kept_from| *date >= kept_from));
+        Ok(Some(unread.fold(first, NaiveDate::min)))
     }
 
     /// Removes those files.

@@ -165,6 +165,9 @@ fn tell(report: &TableReport) {
             "a table was not maintained wholly; `huggy-etl verify` tells what is wrong with it"
         );
     }
+    if let Some(unread) = maintain::about_unread(report) {
+        tracing::warn!(table = report.table, "{unread}");
+    }
     let (compacted, expired) = (report.compacted, report.expired);
     if compacted.groups > 0 || expired.files > 0 {
         tracing::info!(
