@@ -71,9 +71,7 @@ impl Folder {
             LakeError::Location { reason, .. } => unusable(reason),
             error => unusable(error.to_string()),
         })?;
-        let folder = Folder(place);
-        folder.tidy();
-        Ok(folder)
+        Ok(Folder(place))
     }
 
     /// As a URL without credentials.
@@ -198,8 +196,9 @@ impl Folder {
         name.split('/').fold(self.0.prefix.clone(), Path::join)
     }
 
-    /// Removes from a disk what died with the process that wrote it. Clutter, so failing is no failure.
-    fn tidy(&self) {
+    /// Removes from a disk what died with the process that wrote it, by the names that uploads have: others may keep
+    /// files of theirs there. Only for folders that are known to be ours. Clutter, so failing is no failure.
+    pub fn tidy(&self) {
         let staging = self.0.root.to_file_path().map(|path| path.join(STAGING));
         let Some(entries) = staging
             .ok()
@@ -209,11 +208,13 @@ impl Folder {
             return;
         };
         for entry in entries.flatten() {
-            let written = entry.metadata().and_then(|metadata| metadata.modified());
-            let age = written
-                .ok()
-                .and_then(|at| SystemTime::now().duration_since(at).ok());
-            if age.is_some_and(|age| age > STALE) {
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            let is_ours = metadata.is_file() && entry.file_name().to_str().is_some_and(is_upload);
+            let written = metadata.modified().ok();
+            let age = written.and_then(|at| SystemTime::now().duration_since(at).ok());
+            if is_ours && age.is_some_and(|age| age > STALE) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
@@ -305,6 +306,16 @@ impl Drop for Upload {
             });
         }
     }
+}
+
+/// As [`Folder::upload`] names what it writes, or as the disk does until that is whole.
+fn is_upload(name: &str) -> bool {
+    let name = match name.split_once('#') {
+        Some((_, number)) if number.parse::<u32>().is_err() => return false,
+        Some((name, _)) => name,
+        None => name,
+    };
+    Uuid::try_parse(name).is_ok_and(|id| id.to_string() == name)
 }
 
 /// Schemes that lead to the same place.

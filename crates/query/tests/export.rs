@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::record_batch::RecordBatch;
@@ -282,6 +282,49 @@ async fn whatever_an_interrupted_export_left_is_mended_by_the_next() {
         &[(DAYS[0], &[1, 2]), (DAYS[1], &[3, 5]), (DAYS[2], &[4])],
     );
     assert_eq!(objects(&out(&lake).join("_staging")), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn of_what_lies_staged_only_what_an_export_left_long_ago_is_removed() {
+    let lake = lake_with_chats().await;
+    let staging = out(&lake).join("_staging");
+    fs::create_dir_all(&staging).unwrap();
+    let left = |name: &str, hours: u64| {
+        let file = fs::File::create(staging.join(name)).unwrap();
+        let modified = SystemTime::now() - Duration::from_secs(hours * 3_600);
+        file.set_modified(modified).unwrap();
+    };
+    let dead = "6f0d2c5e-8f43-4f4b-9f8e-0c8c3b0f1a11";
+    let (unfinished, young) = (format!("{dead}#1"), dead.replace("6f", "7f"));
+    let others = [
+        "model.parquet",
+        "model.parquet#1",
+        "6f0d2c5e8f434f4b9f8e0c8c3b0f1a11",
+    ];
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    for name in [dead, &unfinished].into_iter().chain(others) {
+        left(name, 25);
+    }
+    left(&young, 23);
+    let all = objects(&staging);
+
+    // Nothing says yet that an export was here.
+    let nobody = lake
+        .engine()
+        .export(&folder(&lake), &table("nobody"), None, now())
+        .await;
+    assert!(nobody.is_err(), "{nobody:?}");
+    assert_eq!(objects(&staging), all);
+    export(&lake, None).await.unwrap();
+    assert_eq!(objects(&staging), all);
+    export(&lake, None).await.unwrap();
+    let kept = names(&[&others[..], &[&young]].concat());
+    assert_eq!(objects(&staging), kept);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -234,7 +234,10 @@ impl Round<'_> {
     async fn known(&self) -> Result<Manifest, ExportError> {
         let mine = &self.source.manifest;
         let known = match Manifest::read(self.folder, &mine.name).await? {
-            Some(known) => known,
+            Some(known) => {
+                self.folder.tidy();
+                known
+            }
             None => {
                 if let Some(other) = self.folder.list(&mine.name).await?.first() {
                     return Err(ExportError::Refused(format!(
