@@ -13,6 +13,7 @@ use futures::TryStreamExt;
 use lake::{Lake, Scope, Table};
 use serde_json::Value;
 
+use crate::comparison::all_rows;
 use crate::maintain::age_of;
 use crate::support::{Desk, KEPT_IN_THE_LOG, Printed, TOKEN};
 
@@ -176,6 +177,26 @@ fn tables_and_logs_that_are_gone_are_named() {
         fs::rename(&away, &path).expect("bringing it back");
     }
     check_whole(&desk, &[]);
+}
+
+#[test]
+fn a_derived_table_that_is_gone_is_derived_anew_by_the_next_run() {
+    let desk = Desk::new();
+    desk.generate("1.ndjson", &["--chats", "40", "--days", "1", "--seed", "1"]);
+    desk.ok(&["import", "1.ndjson"]);
+    desk.ok(&["transform"]);
+    let rows = all_rows(&desk);
+    for gone in ["fact_messages", "dim_contacts"] {
+        fs::remove_dir_all(desk.path(&format!("lake/{gone}"))).expect("taking it away");
+        let run = desk.run(&["transform"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stderr.contains("a table is gone"), "{}", run.stderr);
+        assert_eq!(all_rows(&desk), rows, "{gone}");
+    }
+    let version = commits(&desk, "fact_chats").len();
+    desk.ok(&["transform"]);
+    assert_eq!(commits(&desk, "fact_chats").len(), version, "an idle run");
+    check_whole(&desk, &["--full"]);
 }
 
 #[test]

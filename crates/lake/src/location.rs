@@ -181,6 +181,18 @@ impl Lake {
         Ok(names)
     }
 
+    /// The names of the folders in the lake, tables or not, by one request.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`].
+    pub async fn folders(&self) -> Result<Vec<String>, LakeError> {
+        let listing = self.store.list_with_delimiter(Some(&self.prefix)).await;
+        let listing = listing.map_err(LakeError::storage("listing the lake's folders"))?;
+        let folders = listing.common_prefixes.iter();
+        let names = folders.filter_map(|folder| folder.filename());
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// The names of folders that hold a table's files but no log, so that nothing reads them; sorted.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ use crate::settings::Settings;
 use chats::ChatFacts;
 use kept::Known;
 pub(crate) use plan::lag;
-use plan::{Plan, Standing, plan, standing};
+use plan::{Plan, Standing, is_any_gone, plan, standing};
 use runs::Runs;
 pub use tables::{CONSUMER, aging_tables, derived_specs, derived_tables};
 use tables::{REBUILDING, Tables, open_chats, position, txns};
@@ -143,15 +143,24 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
         Err(LakeError::NoSuchTable { .. }) => return Ok(Report::default()),
         Err(error) => return Err(error.into()),
     };
-    let chats = open_chats(lake).await?;
+    let mut chats = open_chats(lake).await?;
+    let mut is_mended = false;
     if let Standing::UpToDate = standing(&events, &chats, settings, mode).await? {
-        return Ok(Report::up_to(&events));
+        if !is_any_gone(lake).await? {
+            return Ok(Report::up_to(&events));
+        }
+        // Before it is there again, and empty.
+        begin_rebuild(&mut chats).await?;
+        is_mended = true;
     }
     let mut tables = Tables::open(lake, chats).await?;
     // After the facts, so that their position cannot be ahead of it.
     events.refresh().await?;
     let events = events.without_expired().await?;
-    let plan = plan(&events, &tables, settings, mode).await?;
+    let plan = match is_mended {
+        true => Plan::Rebuild("a table is gone"),
+        false => plan(&events, &tables, settings, mode).await?,
+    };
     let mut report = Report {
         rebuilt_because: plan.rebuild_reason(),
         ..Report::up_to(&events)
@@ -178,12 +187,7 @@ async fn bring_up_to_date(
         None => Runs::default(),
     };
     if news.is_none() && position(tables.chats()).await?.is_some() {
-        let nothing = Scope::Keys {
-            column: "chat_id",
-            keys: BTreeSet::new(),
-        };
-        let rewrite = tables.chats_mut().rewrite(nothing)?;
-        rewrite.commit(&REBUILDING, true).await?;
+        begin_rebuild(tables.chats_mut()).await?;
     }
     report.news = news.map_or(0, |news| news.events);
     let known = Known::of(tables.chats(), news).await?;
@@ -210,6 +214,15 @@ async fn bring_up_to_date(
     agents::bring_up_to_date(agent_status, events, news, settings, &txns, report).await?;
     let fenced = report.chats > 0 || news.is_none();
     Ok(chat_facts.commit(&txns, fenced).await?)
+}
+
+/// From here on a run that dies is followed by one that derives everything anew.
+async fn begin_rebuild(chats: &mut Table) -> Result<(), LakeError> {
+    let nothing = Scope::Keys {
+        column: "chat_id",
+        keys: BTreeSet::new(),
+    };
+    chats.rewrite(nothing)?.commit(&REBUILDING, true).await
 }
 
 /// What the events say that belong to no chat.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lake::{Changes, Lake, LakeError, Table};
 
 use super::news::News;
-use super::tables::{CHATS, Tables, is_of, position};
+use super::tables::{CHATS, Tables, derived_tables, is_of, position};
 use super::{Mode, TransformError};
 use crate::settings::Settings;
 
@@ -116,6 +116,13 @@ async fn commits_since(events: &Table, position: u64) -> Result<u64, TransformEr
         }
         Changes::Unknown => events.version().saturating_sub(position),
     })
+}
+
+/// Whether a derived table is not there, by one look at the lake's folder.
+pub(super) async fn is_any_gone(lake: &Lake) -> Result<bool, LakeError> {
+    let folders = lake.folders().await?;
+    let is_there = |name: &&str| folders.iter().any(|folder| folder == name);
+    Ok(!derived_tables().iter().all(is_there))
 }
 
 pub(super) async fn plan(
