@@ -82,7 +82,6 @@ pub struct Segment {
     pub end: Option<(i64, &'static str)>,
     pub ended_bounded: bool,
     pub department: Option<&'static Department>,
-    pub changed_department: bool,
 }
 
 impl Segment {

@@ -8,7 +8,10 @@ use events::{DOCUMENTED, Tz};
 use crate::calendar::Calendars;
 
 /// Raised whenever a rule changes what the same events become: facts are then rebuilt.
-pub const RULES_VERSION: u32 = 5;
+pub const RULES_VERSION: u32 = 6;
+
+/// Without these, a finish is all that is seen of a flow's run.
+pub(crate) const FLOW_STARTS: [&str; 1] = ["startedAutomationFlow"];
 
 /// One of these must come for an agent to be seen at all.
 pub(crate) const AGENTS: [&str; 4] = [

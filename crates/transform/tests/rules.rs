@@ -383,7 +383,9 @@ fn an_outcome_without_agents_is_unknown_only_if_no_event_that_shows_agents_is_su
         "sentAllMessage",
         "receivedAllMessage",
     ] {
-        let to = ["closedChat", "finishedAutomationFlow", shows_agents];
+        let without_starts = ["closedChat", "finishedAutomationFlow", shows_agents];
+        outcome(&without_starts, &unanswered, Value::Null);
+        let to = [&without_starts[..], &["startedAutomationFlow"]].concat();
         outcome(&to, &unanswered, json!("unanswered"));
         outcome(&to, &abandoned, json!("abandoned"));
         outcome(&to, &contained, json!("contained"));

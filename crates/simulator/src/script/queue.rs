@@ -209,13 +209,6 @@ impl Script<'_> {
             to,
             was_waiting,
         });
-        if let Some(segment) = session
-            .segments
-            .last_mut()
-            .filter(|segment| segment.end.is_none())
-        {
-            segment.changed_department = true;
-        }
     }
 
     /// The agent moves the chat to another department, or, now and then, to none.
@@ -283,7 +276,6 @@ impl Script<'_> {
             end: None,
             ended_bounded: false,
             department,
-            changed_department: false,
         });
     }
 

@@ -137,9 +137,7 @@ pub fn segments(cast: &Cast, session: &Session, rows: &mut Vec<TruthRow>) {
                 json!(segment.end.map(|(at, _)| instant(at))),
             );
         }
-        if !segment.changed_department {
-            row.insert("department_id".into(), department(segment.department));
-        }
+        row.insert("department_id".into(), department(segment.department));
         rows.push(TruthRow {
             table: "fact_agent_segments",
             key: session_key(cast, session, json!({ "segment_no": segment_no })),

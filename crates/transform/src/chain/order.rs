@@ -113,6 +113,11 @@ impl ChainEvent {
         self.event.situation.as_deref()
     }
 
+    /// Of a `leftQueue`: the close ended the wait, and no agent did.
+    pub fn leaves_by_close(&self) -> bool {
+        self.situation() == Some("finishing")
+    }
+
     /// Whether the event itself shows the chat in the queue. The events that end a wait may still carry
     /// the situation before them: theirs says nothing.
     pub fn shows_waiting(&self) -> bool {

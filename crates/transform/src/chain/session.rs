@@ -127,9 +127,10 @@ fn session(
 }
 
 pub(super) fn reopens(event: &ChainEvent, closed_at: DateTime<Utc>) -> bool {
-    let opens = matches!(
-        event.kind(),
-        Kind::StartedChat | Kind::StartedAutomationFlow | Kind::AgentEntered | Kind::LeftQueue
-    ) || event.is_from(Role::Contact);
+    let opens = match event.kind() {
+        Kind::StartedChat | Kind::StartedAutomationFlow | Kind::AgentEntered => true,
+        Kind::LeftQueue => !event.leaves_by_close(),
+        _ => event.is_from(Role::Contact),
+    };
     opens && event.at - closed_at > REOPEN_AFTER
 }

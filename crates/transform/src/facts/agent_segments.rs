@@ -47,7 +47,7 @@ impl Fact for AgentSegments {
             ),
             column(
                 "department_id",
-                "Department (departamento) as last known by its end; NULL for none",
+                "Department (departamento) in which it began; NULL for none, or none known",
                 Value::Long(|row| row.segment.department_id),
             ),
             column(

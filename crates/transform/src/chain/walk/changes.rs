@@ -33,7 +33,11 @@ impl Walk<'_> {
             self.department_id = to;
             return;
         }
-        let from = named.or(self.department_id.filter(|current| Some(*current) != to));
+        let known = match self.department_id == to {
+            true => self.department_before,
+            false => self.department_id,
+        };
+        let from = named.or(known);
         self.out.entry_department_id = self.out.entry_department_id.or(from).or(to);
         let was_waiting = self.was_waiting(event, from, position);
         self.out.department_changes.push(DepartmentChange {
@@ -47,7 +51,7 @@ impl Walk<'_> {
             self.department_id = from.or(self.department_id);
             self.change_queue(to, position);
         }
-        self.department_id = to;
+        (self.department_id, self.department_before) = (to, None);
     }
 
     /// Whether the chat waited when its department changed, as far as the change itself tells.

@@ -83,7 +83,11 @@ pub(super) struct Walk<'a> {
     unnamed_answer: Option<usize>,
     /// The department of the episode is settled, though the event that ends it is still to come.
     department_settled: bool,
+    /// Likewise of the agent's segment.
+    agent_department_settled: bool,
     department_id: Option<i64>,
+    /// The one before it, where no change told of it yet.
+    department_before: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +121,9 @@ impl<'a> Walk<'a> {
             finished: None,
             unnamed_answer: None,
             department_settled: false,
+            agent_department_settled: false,
             department_id: None,
+            department_before: None,
         }
     }
 
@@ -174,6 +180,7 @@ impl<'a> Walk<'a> {
             _ if event.is_from(Role::Agent) => self.agent_wrote(event, position),
             _ => {}
         }
+        self.note_department_of_agent(event);
         let step = Step {
             index,
             state: self.state,
@@ -186,7 +193,10 @@ impl<'a> Walk<'a> {
         if event.kind() != Kind::UpdatedChatDepartment
             && let Some(department) = &event.event.department
         {
-            self.department_id = Some(department.id);
+            let before = self.department_id.replace(department.id);
+            if before != self.department_id {
+                self.department_before = before;
+            }
             self.out.entry_department_id.get_or_insert(department.id);
         }
     }
@@ -253,6 +263,7 @@ impl<'a> Walk<'a> {
             self.unnamed_answer = None;
         }
         self.state.in_chat = false;
+        self.agent_department_settled = false;
         self.state.agent = Some(self.out.segments.len());
         self.out.segments.push(Segment {
             agent_id,
@@ -289,7 +300,25 @@ impl<'a> Walk<'a> {
         if let Some(open) = self.state.agent.take() {
             let segment = &mut self.out.segments[open];
             (segment.ended_at, segment.end_reason) = (Some(at), reason);
-            segment.department_id = self.department_id;
+        }
+    }
+
+    /// An agent's part is of the department in which it began, as soon as that is known. A later change says what it was
+    /// until then.
+    fn note_department_of_agent(&mut self, event: &ChainEvent) {
+        let Some(open) = self.state.agent.filter(|_| !self.agent_department_settled) else {
+            return;
+        };
+        let segment = &mut self.out.segments[open];
+        let last = self.out.department_changes.last();
+        let change = last.filter(|_| event.kind() == Kind::UpdatedChatDepartment);
+        match change.filter(|change| change.at == event.at) {
+            Some(change) if event.at - segment.started.at > DISPATCH_LAG => {
+                segment.department_id = segment.department_id.or(change.from);
+                self.agent_department_settled = true;
+            }
+            None if segment.department_id.is_some() => {}
+            _ => segment.department_id = self.department_id,
         }
     }
 
@@ -305,10 +334,6 @@ impl<'a> Walk<'a> {
     fn finish(mut self) -> Walked {
         if let Some(open) = self.state.waiting {
             self.out.episodes[open].department_id = self.department_id;
-        }
-        if let Some(open) = self.state.agent {
-            let segment = &mut self.out.segments[open];
-            segment.department_id = self.department_id;
         }
         self.out.department_id = self.department_id;
         self.out.state = self.state;

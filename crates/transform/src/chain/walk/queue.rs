@@ -116,7 +116,7 @@ impl Walk<'_> {
         let agent_id = event.event.agent.as_ref().and_then(|agent| agent.id);
         let served = self.state.waiting.is_none() && self.state.agent.is_some();
         // By the close, which is still to come; it ends the agent's part.
-        if served && is_by_close(event) {
+        if served && event.leaves_by_close() {
             return;
         }
         if served && self.tells_the_same_entry(agent_id, position.at) {
@@ -133,7 +133,7 @@ impl Walk<'_> {
             if self.state.waiting.is_none() {
                 self.wait_unseen(position);
             }
-            if is_by_close(event) {
+            if event.leaves_by_close() {
                 return;
             }
             self.answer(position, LeftSource::LeftQueue, agent_id);
@@ -223,7 +223,7 @@ impl Walk<'_> {
     fn exit_is_told_soon(&self, position: Position) -> bool {
         self.events.iter().zip(&self.done).any(|(event, done)| {
             let tells = match event.kind() {
-                Kind::LeftQueue => !is_by_close(event),
+                Kind::LeftQueue => !event.leaves_by_close(),
                 kind => kind == Kind::AgentEntered,
             };
             !done && tells && event.at - position.at <= DISPATCH_LAG
@@ -284,9 +284,4 @@ impl Walk<'_> {
         self.wait_began = None;
         Some(episode)
     }
-}
-
-/// The close ended the wait, and no agent did.
-fn is_by_close(left_queue: &ChainEvent) -> bool {
-    left_queue.situation() == Some("finishing")
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::record::{Position, Run};
 use super::{PendingFinish, Walk};
 use crate::chain::order::ChainEvent;
+use crate::settings::FLOW_STARTS;
 use events::Kind;
 
 /// An event's place in a chain: in which of the sessions derived, and there at which index.
@@ -56,9 +57,6 @@ impl Finishes {
     }
 }
 
-/// Without these, a finish is all that is seen of a run.
-const FLOW_STARTS: [&str; 1] = ["startedAutomationFlow"];
-
 impl Walk<'_> {
     pub(super) fn start_run(&mut self, index: usize, position: Position) {
         self.pending_finish = None;
@@ -86,7 +84,7 @@ impl Walk<'_> {
         self.state.flow_running = !self.running.is_empty();
         if self.state.waiting.is_none() {
             self.not_waiting_at = Some(position.at);
-            if self.state.agent.is_none() {
+            if self.state.agent.is_none() && !self.has_handed_over(position) {
                 self.exit_seen = None;
                 self.pending_finish = Some(PendingFinish {
                     position,
@@ -94,6 +92,12 @@ impl Walk<'_> {
                 });
             }
         }
+    }
+
+    /// Whether another flow has started in the instant in which one finishes: the bot goes on.
+    fn has_handed_over(&self, finish: Position) -> bool {
+        let mut running = self.running.iter();
+        running.any(|&start| self.events[start].at == finish.at)
     }
 
     /// The finish of no run that is open, but of the flow that has finished last.

@@ -221,7 +221,7 @@ fn counts() -> Vec<Column<Row>> {
         ),
         column(
             "transfers",
-            "Changes of agent without a queue between (transferências); NULL if no event that shows agents is subscribed",
+            "Changes of agent without a queue between (transferências); NULL if neither agentEntered nor leftQueue is subscribed",
             Value::Int(|row| row.counts.transfers),
         ),
         column(
@@ -236,7 +236,7 @@ fn counts() -> Vec<Column<Row>> {
         ),
         column(
             "contact_messages",
-            "Messages of the contact; NULL if not subscribed",
+            "Messages of the contact; NULL if not subscribed, with an agent in without receivedAllMessage too",
             Value::Int(|row| row.counts.contact_messages),
         ),
         column(

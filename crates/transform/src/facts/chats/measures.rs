@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use events::{Event, Kind, Role, instant};
 
 use crate::chain::{ChainEvent, Episode, Exit, Session};
-use crate::settings::{AGENTS, Settings};
+use crate::settings::{AGENTS, FLOW_STARTS, Settings};
 
 /// The earliest instant any evidence gives; on a tie the evidence listed first.
 pub(super) fn started(session: &Session, settings: &Settings) -> (DateTime<Utc>, &'static str) {
@@ -57,8 +57,8 @@ pub(super) fn state(session: &Session) -> &'static str {
     }
 }
 
-/// Without any event that tells of agents only an agent who was seen all the same is known, and without
-/// the finish of flows none is known to have been dropped: there the outcome is `None`.
+/// Without any event that tells of agents only an agent who was seen all the same is known, without the start of flows
+/// none that had no answer, and without their finish none that was dropped: there the outcome is `None`.
 pub(super) fn outcome(session: &Session, settings: &Settings) -> Option<&'static str> {
     let Some(close) = session.close else {
         return Some("open");
@@ -67,9 +67,12 @@ pub(super) fn outcome(session: &Session, settings: &Settings) -> Option<&'static
         return Some("handled");
     }
     let outcome = unhandled(session, close);
-    let is_known =
-        settings.expects(&AGENTS) && (outcome != "bot_dropped" || settings.expects(&FLOW_FINISHES));
-    is_known.then_some(outcome)
+    let is_known = match outcome {
+        "bot_dropped" => settings.expects(&FLOW_FINISHES),
+        "unanswered" => settings.expects(&FLOW_STARTS),
+        _ => true,
+    };
+    (is_known && settings.expects(&AGENTS)).then_some(outcome)
 }
 
 /// The outcome of a closed session that no agent was in.
@@ -232,6 +235,8 @@ pub(super) struct Counts {
 }
 
 const CONTACT_MESSAGES: [&str; 2] = ["receivedMessage", "receivedAllMessage"];
+/// Which are also told of while an agent is in.
+const ALL_CONTACT_MESSAGES: [&str; 1] = ["receivedAllMessage"];
 const AGENT_MESSAGES: [&str; 2] = ["sentAllMessage", "receivedAllMessage"];
 pub(in crate::facts) const FLOW_FINISHES: [&str; 1] = ["finishedAutomationFlow"];
 
@@ -243,16 +248,21 @@ pub(super) fn counts(session: &Session, settings: &Settings) -> Counts {
     let messages = |counted: &dyn Fn(&ChainEvent) -> bool| {
         session.events.iter().filter(|event| counted(event)).count()
     };
+    let without_agent = walked.segments.is_empty() && state(session) != "in_chat";
+    let contact_messages: &[&str] = match without_agent {
+        true => &CONTACT_MESSAGES,
+        false => &ALL_CONTACT_MESSAGES,
+    };
     let internal = |event: &Event| event.message().is_some_and(|message| message.is_internal);
     Counts {
         queue_episodes: int(walked.episodes.len()),
         agent_segments: known(walked.segments.len(), &AGENTS),
         transfers: known(walked.transfers, &["agentEntered", "leftQueue"]),
         department_changes: known(walked.department_changes.len(), &["updatedChatDepartment"]),
-        flow_runs: known(walked.runs.len(), &["startedAutomationFlow"]),
+        flow_runs: known(walked.runs.len(), &FLOW_STARTS),
         contact_messages: known(
             messages(&|event| event.is_from(Role::Contact)),
-            &CONTACT_MESSAGES,
+            contact_messages,
         ),
         agent_messages: known(
             messages(&|event| event.is_from(Role::Agent)),
