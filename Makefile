@@ -32,8 +32,10 @@ test-faults: ## Kill it, fill its disks, cut its power, and compare; FAULT_KILLS
 	$(FAULTS) --nocapture --test-threads 3
 
 DURATION ?= 30m
-soak: ## Mixed load with random faults for DURATION, and what memory does
-	SOAK_DURATION=$(DURATION) $(FAULTS) --nocapture soak
+KILLS ?= 1000
+soak: ## Mixed load with random faults for DURATION, KILLS random kills, and then the fuzz targets
+	SOAK_DURATION=$(DURATION) FAULT_KILLS=$(KILLS) $(FAULTS) --nocapture soak kills_at_random
+	$(MAKE) fuzz
 
 check: ## What CI runs: format, lints, dependencies, tests
 	cargo fmt --all --check
