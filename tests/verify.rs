@@ -483,6 +483,17 @@ fn a_write_ahead_log_is_looked_into_without_taking_part() {
         "nothing was changed"
     );
     assert!(!desk.path("wal/damaged").exists());
+
+    // Also once the next start has set it aside, and stored all others.
+    let service = desk.serve(&["--token", TOKEN, "--transform-every", "0"]);
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(desk.number("SELECT count(*) FROM events"), 4);
+    let printed = desk.run(&["wal", "inspect"]);
+    let lost = format!("1 files with {frame} bytes were set aside");
+    for words in ["all but what is damaged was flushed", &lost] {
+        assert!(printed.stdout.contains(words), "{}", printed.stdout);
+    }
+    check_problem(&desk.run(&["verify"]), &["wal", &lost, "not in the lake"]);
 }
 
 /// The segments of all logs, with their bytes.

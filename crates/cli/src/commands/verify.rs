@@ -302,6 +302,11 @@ impl Findings {
 
     async fn wal(&mut self, dir: &Path, config: &Config) -> Result<(), Failure> {
         let inspection = super::wal::read(dir, config).await?;
+        if let Some(lost) = super::wal::about_set_aside(&dir.join("damaged"), &inspection) {
+            let advice = "check the disk of the log; what the files still show of a delivery can be imported; \
+                          then move them elsewhere";
+            self.problem("wal", lost, advice);
+        }
         for log in &inspection.logs {
             for damage in &log.damage {
                 let what = format!(

@@ -73,18 +73,39 @@ fn print(out: &mut impl Write, dir: &Path, inspection: &Inspection) -> std::io::
     let owner = inspection.last_owner.as_deref().unwrap_or("nobody yet");
     writeln!(out, "{}: last owned by {owner}", dir.display())?;
     if inspection.logs.is_empty() {
-        writeln!(out, "it holds no log: everything was flushed")?;
+        let flushed = match inspection.set_aside {
+            (0, _) => "everything was flushed",
+            _ => "all but what is damaged was flushed",
+        };
+        writeln!(out, "it holds no log: {flushed}")?;
     }
     for log in &inspection.logs {
         print_log(out, log)?;
     }
-    match inspection.set_aside {
+    let dir = dir.join("damaged");
+    if let Some(lost) = about_set_aside(&dir, inspection) {
+        writeln!(out, "damaged: {lost}")?;
+    }
+    match inspection.unfinished {
         (0, _) => Ok(()),
         (files, bytes) => writeln!(
             out,
-            "damaged: {files} files with {bytes} bytes were set aside by earlier starts"
+            "unfinished: {files} files with {bytes} bytes of deliveries that were never acknowledged are kept in {}",
+            dir.display()
         ),
     }
+}
+
+/// What earlier starts have set aside and never stored.
+pub fn about_set_aside(dir: &Path, inspection: &Inspection) -> Option<String> {
+    let (files, bytes) = inspection.set_aside;
+    (files > 0).then(|| {
+        format!(
+            "{files} files with {bytes} bytes were set aside in {}; deliveries that were accepted may be among them, \
+             and are not in the lake",
+            dir.display()
+        )
+    })
 }
 
 fn print_log(out: &mut impl Write, log: &LogFound) -> std::io::Result<()> {

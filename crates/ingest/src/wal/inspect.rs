@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::disk::{Disk, DiskFile, Entry, RealDisk};
 use super::frame::{Frame, HEADER_BYTES};
-use super::replay::{Replayed, WalReader};
+use super::replay::{Replayed, UNFINISHED, WalReader};
 use super::segment::{Root, Segments};
 
 /// Of bodies in memory at a time.
@@ -25,8 +25,10 @@ pub struct Inspection {
     pub last_owner: Option<String>,
     /// In the order of their first deliveries.
     pub logs: Vec<LogFound>,
-    /// Bytes and deliveries that were set aside earlier: how many files, and bytes.
+    /// Bytes and deliveries that were set aside earlier, and are not in the lake: how many files, and bytes.
     pub set_aside: (usize, u64),
+    /// Likewise, of frames that were never finished, and so never acknowledged.
+    pub unfinished: (usize, u64),
 }
 
 /// The log of one process start.
@@ -123,7 +125,12 @@ pub fn inspect(dir: &Path, flushed: &BTreeMap<Uuid, u64>) -> io::Result<Inspecti
     };
     inspection.logs.sort_by_key(|log| (began(log), log.id));
     if let Ok(aside) = RealDisk.list(&dir.join("damaged")) {
-        inspection.set_aside = (aside.len(), aside.iter().map(|entry| entry.bytes).sum());
+        let (unfinished, lost): (Vec<_>, Vec<_>) = aside
+            .into_iter()
+            .partition(|entry| entry.name.ends_with(UNFINISHED));
+        let sum = |aside: &[Entry]| (aside.len(), aside.iter().map(|entry| entry.bytes).sum());
+        inspection.set_aside = sum(&lost);
+        inspection.unfinished = sum(&unfinished);
     }
     Ok(inspection)
 }

@@ -6,7 +6,8 @@
 //! ```text
 //! <dir>/lock                                   locked by the process that serves; says which
 //! <dir>/<WAL id>/<first offset, 20 digits>.wal segments of one process start (the id is a UUID)
-//! <dir>/damaged/<WAL id>-<segment>-<byte>.bin  copies of bytes that were no frames
+//! <dir>/damaged/<WAL id>-<segment>-<byte>.bin  copies of bytes that were no frames; of an unfinished frame
+//!                                              at the end the name ends in -unfinished.bin
 //! ```
 //!
 //! A segment is a sequence of frames and nothing else. A frame, little-endian:

@@ -16,6 +16,9 @@ use super::segment::{Segment, Segments};
 /// Bytes fetched from a segment at a time, unless one frame needs more.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
+/// How the names of copies of unfinished frames end.
+pub(super) const UNFINISHED: &str = "-unfinished.bin";
+
 /// Frames of one WAL id, oldest first.
 pub struct WalReader {
     segments: Arc<Segments>,
@@ -227,14 +230,16 @@ impl WalReader {
             self.position.byte = to;
             return Ok(());
         }
-        let kept_in = self.keep(from, to)?;
+        let is_unfinished = is_tail && self.is_unfinished(from)?;
+        let ending = if is_unfinished { UNFINISHED } else { ".bin" };
+        let kept_in = self.keep(from, to, ending)?;
         let damage = Damage {
             segment: self.position.segment,
             byte_offset: from,
             length: to - from,
             kept_in,
         };
-        if is_tail && self.is_unfinished(from)? {
+        if is_unfinished {
             replayed.unfinished = Some(damage);
         } else {
             replayed.damage.push(damage);
@@ -293,8 +298,9 @@ impl WalReader {
     }
 
     /// Copies a stretch of the open segment beside the log.
-    fn keep(&mut self, from: u64, to: u64) -> io::Result<PathBuf> {
-        let name = format!("{}-{:020}-{from}.bin", self.id(), self.position.segment);
+    fn keep(&mut self, from: u64, to: u64, ending: &str) -> io::Result<PathBuf> {
+        let segment = self.position.segment;
+        let name = format!("{}-{segment:020}-{from}{ending}", self.id());
         let (disk, path) = self.damaged_file(&name)?;
         let mut copy = disk.create(&path)?;
         let window = self.window()?;

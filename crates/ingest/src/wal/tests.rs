@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::AtomicUsize;
 
@@ -278,6 +279,9 @@ async fn an_unfinished_last_frame_is_told_but_is_no_damage() {
         let unfinished = replayed.unfinished.expect("the cut frame");
         assert_eq!(unfinished.length, cut as u64);
         assert_eq!(fs::metadata(unfinished.kept_in).unwrap().len(), cut as u64);
+        let inspection = inspect(dir.path(), &BTreeMap::new()).unwrap();
+        let aside = (inspection.set_aside, inspection.unfinished);
+        assert_eq!(aside, ((0, 0), (1, cut as u64)));
     }
 }
 
