@@ -357,6 +357,7 @@ impl Run<'_> {
         let (lake, consumer) = (self.lake, self.maintenance.consumer);
         let unread = unread(lake, consumer, role).await?;
         let mut folder = table.folder(unread).await?;
+        table.date_removals(&mut folder, stay, now).await?;
         if !self.maintenance.is_trial {
             let is_file = |waste: &&Waste| !waste.is_of_log();
             let mut deleted = Ok(());
@@ -365,6 +366,7 @@ impl Run<'_> {
                     let unread = self::unread(lake, consumer, role).await?;
                     table.refresh().await?;
                     folder = table.folder(unread).await?;
+                    table.date_removals(&mut folder, stay, now).await?;
                     table.delete_files(&folder.due(stay, now)).await
                 };
                 deleted = self.in_the_consumers_place(work).await;

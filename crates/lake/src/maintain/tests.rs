@@ -1,14 +1,17 @@
 //! Maintainers that overlap, which the lease does not prevent.
 
+use std::fs;
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::compaction::Tolerance;
 use super::plan::{Group, of_appended};
+use super::waste::Waste;
 use super::{Effort, LakeError};
 use crate::location::Lake;
 use crate::table::{Layout, Table, TableSpec};
@@ -135,6 +138,43 @@ async fn a_checkpoint_of_one_who_was_paused_hides_nothing() {
     assert_eq!(numbers(&lake).await, [0, 1, 2, 3]);
     append(&mut table, 4).await;
     assert_eq!(numbers(&lake).await, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn what_a_clock_that_is_behind_removed_just_now_stays_for_an_hour() {
+    let (folder, lake, mut table) = table_of(9).await;
+    let group = everything(&table);
+    let compacted = table.compact(&group, Tolerance::Appends).await;
+    compacted.expect("compacting");
+    // As if the clock had been two hours behind.
+    let log = folder.path().join("events/_delta_log");
+    let commit = log.join(format!("{:020}.json", table.version()));
+    let text = fs::read_to_string(&commit).expect("the commit");
+    let dated = text.lines().map(|line| {
+        let mut action: Value = serde_json::from_str(line).expect("an action");
+        let removal = action.get_mut("remove");
+        if let Some(at) = removal.and_then(|removal| removal.get_mut("deletionTimestamp")) {
+            *at = (at.as_i64().expect("an instant") - 2 * 3_600_000).into();
+        }
+        action.to_string() + "\n"
+    });
+    fs::write(&commit, dated.collect::<String>()).expect("the commit");
+    let table = lake.existing("events").await.expect("the table");
+    let mut waste = table.folder(None).await.expect("the folder");
+    let (day, now) = (TimeDelta::days(1), Utc::now());
+    assert!(!waste.due(day, now).is_empty(), "as it is dated");
+    let dated = table.date_removals(&mut waste, day, now).await;
+    dated.expect("reading the log");
+    assert_eq!(waste.due(day, now), Vec::<&Waste>::new());
+    let later = now + TimeDelta::hours(1);
+    assert!(!waste.due(day, later).is_empty());
+    // Who asks for all of it now gets it.
+    let mut waste = table.folder(None).await.expect("the folder");
+    let dated = table
+        .date_removals(&mut waste, TimeDelta::zero(), now)
+        .await;
+    dated.expect("reading nothing");
+    assert_eq!(waste.due(TimeDelta::zero(), now).len(), 9);
 }
 
 #[tokio::test]

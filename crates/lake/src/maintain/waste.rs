@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use deltalake::kernel::Action;
+use deltalake::logstore::get_actions;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -71,6 +73,8 @@ pub(crate) struct Folder {
     /// Removed, but not yet read by who follows the table.
     pub awaited: Freed,
     pub last_checkpoint: Option<u64>,
+    /// The commits of the log, and when each was written.
+    commits: Vec<(u64, DateTime<Utc>)>,
 }
 
 impl Folder {
@@ -165,6 +169,10 @@ impl Table {
             .filter(|entry| entry.1)
             .map(|(version, _, object)| (*version, object.last_modified))
             .collect();
+        let commits = log.iter().filter(|(_, is_checkpoint, _)| !is_checkpoint);
+        folder.commits = commits
+            .map(|(version, _, object)| (*version, object.last_modified))
+            .collect();
         folder.last_checkpoint = checkpoints.keys().next_back().copied();
         // Entries after this are needed: to read the table, or by who follows it.
         let needed = unread_version.unwrap_or(u64::MAX).min(self.version());
@@ -191,6 +199,46 @@ impl Table {
         Ok(folder)
     }
 
+    /// Whoever removed files dated that by a clock of his own, which may be behind: what was removed within the time that
+    /// every query is given is dated by its commit, as the storage tells. Reads those commits, and only where files are to go.
+    pub(crate) async fn date_removals(
+        &self,
+        folder: &mut Folder,
+        stay: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<(), LakeError> {
+        let is_removed = |waste: &&Waste| waste.kind == Kind::Removed;
+        if stay <= TimeDelta::zero() || !folder.due(stay, now).iter().any(is_removed) {
+            return Ok(());
+        }
+        let recent = now - stay.min(STAYS_AT_LEAST);
+        let commits = folder.commits.iter().filter(|(_, at)| *at > recent);
+        let log = self.inner.log_store();
+        let mut written = HashMap::new();
+        for (version, at) in commits {
+            let entry = log.read_commit_entry(*version).await;
+            let Some(bytes) = entry.map_err(LakeError::delta(&self.name))? else {
+                continue;
+            };
+            let actions = get_actions(*version, &bytes).map_err(LakeError::delta(&self.name))?;
+            let removals = actions.into_iter().filter_map(|action| match action {
+                Action::Remove(remove) => Some((self.data_path(&remove.path), *at)),
+                _ => None,
+            });
+            written.extend(removals);
+        }
+        for waste in folder
+            .waste
+            .iter_mut()
+            .filter(|waste| waste.kind == Kind::Removed)
+        {
+            if let Some(at) = written.get(&waste.path) {
+                waste.since = waste.since.max(*at);
+            }
+        }
+        Ok(())
+    }
+
     /// Files that were added since a version, whether or not they are still part of the table.
     async fn awaited(&self, since: Option<u64>) -> Result<HashSet<Path>, LakeError> {
         let Some(since) = since else {
@@ -204,7 +252,7 @@ impl Table {
     }
 
     /// When files were removed that the log still remembers.
-    async fn removed(&self) -> Result<HashMap<Path, DateTime<Utc>>, LakeError> {
+    pub(crate) async fn removed(&self) -> Result<HashMap<Path, DateTime<Utc>>, LakeError> {
         let delta = || LakeError::delta(&self.name);
         let snapshot = self.inner.snapshot().map_err(delta())?;
         let log = self.inner.log_store();
