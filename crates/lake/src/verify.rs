@@ -49,6 +49,18 @@ pub enum Flaw {
     CommitMissing { version: u64 },
     #[error("commit {version} of the log cannot be read: {reason}")]
     CommitUnreadable { version: u64, reason: String },
+    /// By a writer that was stopped for so long that the log was summed up and cleaned meanwhile.
+    #[error(
+        "commit {version} came after checkpoint {checkpoint}, which does not hold it: the {rows} rows of file {path} are \
+         no part of the table{}", if *.is_gone { ", and the file is gone" } else { "" }
+    )]
+    PassedOver {
+        version: u64,
+        checkpoint: u64,
+        path: String,
+        rows: u64,
+        is_gone: bool,
+    },
     #[error("the log begins with commit {first}, and no checkpoint tells what was before")]
     NoBeginning { first: u64 },
     #[error("file {path} is gone; the log says that it has {rows} rows")]
@@ -95,6 +107,18 @@ pub struct TableCheck {
 pub struct LogCheck {
     pub flaws: Vec<Flaw>,
     pub hole: Option<Hole>,
+    /// Of files that commits before the newest checkpoint added and no later one removed, by their paths in the log.
+    summed_up: BTreeMap<String, SummedUp>,
+}
+
+/// An added file that a checkpoint should hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SummedUp {
+    version: u64,
+    checkpoint: u64,
+    rows: u64,
+    /// Whether the commit was written after the checkpoint.
+    is_late: bool,
 }
 
 /// Commits that are missing from the midst of a log, before a checkpoint: the table is whole without them, but cannot be read
@@ -117,6 +141,8 @@ impl Lake {
         let objects = self.store.list(Some(&folder));
         let objects: Vec<_> = objects.try_collect().await.map_err(storage())?;
         let (mut commits, mut checkpoints) = (BTreeMap::new(), BTreeSet::new());
+        let mut written = BTreeMap::new();
+        let mut newest_checkpoint = None;
         for object in &objects {
             let name = object.location.filename().unwrap_or_default();
             let Some((Ok(version), ending)) = name
@@ -127,13 +153,16 @@ impl Lake {
             };
             if ending == "json" {
                 commits.insert(version, object.location.clone());
+                written.insert(version, object.last_modified);
             } else if ending.contains("checkpoint") {
                 checkpoints.insert(version);
+                newest_checkpoint = newest_checkpoint.max(Some((version, object.last_modified)));
             }
         }
         let LogCheck {
             mut flaws,
             mut hole,
+            mut summed_up,
         } = gaps(&commits, &checkpoints);
         // What is cleaned away while it is listed goes from the beginning, and looks like a hole.
         if let (Some(_), Some(first)) = (hole, commits.values().next())
@@ -152,13 +181,53 @@ impl Lake {
             .buffered(FILES_AT_ONCE);
         while let Some((version, bytes)) = read.next().await {
             match bytes {
-                Ok(bytes) => flaws.extend(unreadable_commit(version, &bytes)),
+                Ok(bytes) => match actions(version, &bytes) {
+                    Ok(actions) => {
+                        let checkpoint = newest_checkpoint.filter(|(at, _)| version <= *at);
+                        let checkpoint = checkpoint.map(|(checkpoint, at)| SummedUp {
+                            version,
+                            checkpoint,
+                            rows: 0,
+                            is_late: written.get(&version).is_some_and(|written| *written > at),
+                        });
+                        take_in(&mut summed_up, actions, checkpoint.as_ref());
+                    }
+                    Err(flaw) => flaws.push(flaw),
+                },
                 // Cleaned away meanwhile.
                 Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(storage()(error)),
             }
         }
-        Ok(LogCheck { flaws, hole })
+        Ok(LogCheck {
+            flaws,
+            hole,
+            summed_up,
+        })
+    }
+}
+
+/// What a commit adds, where a checkpoint sums it up, and removes.
+fn take_in(
+    files: &mut BTreeMap<String, SummedUp>,
+    actions: Vec<Action>,
+    checkpoint: Option<&SummedUp>,
+) {
+    for action in actions {
+        match (action, checkpoint) {
+            (Action::Remove(remove), _) => drop(files.remove(&remove.path)),
+            (Action::Add(add), Some(summed_up)) if add.data_change => {
+                let stats = add.stats.as_deref();
+                let stats = stats.and_then(|stats| serde_json::from_str::<Value>(stats).ok());
+                let rows = stats.and_then(|stats| stats["numRecords"].as_u64());
+                let of_file = SummedUp {
+                    rows: rows.unwrap_or_default(),
+                    ..summed_up.clone()
+                };
+                files.insert(add.path, of_file);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -187,21 +256,25 @@ fn gaps(commits: &BTreeMap<u64, Path>, checkpoints: &BTreeSet<u64>) -> LogCheck 
     {
         flaws.push(Flaw::NoBeginning { first: *first });
     }
-    LogCheck { flaws, hole }
+    LogCheck {
+        flaws,
+        hole,
+        summed_up: BTreeMap::new(),
+    }
 }
 
-fn unreadable_commit(version: u64, bytes: &[u8]) -> Option<Flaw> {
+fn actions(version: u64, bytes: &[u8]) -> Result<Vec<Action>, Flaw> {
     let lines = bytes.split(|byte| *byte == b'\n');
-    let mut actions = 0;
-    for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
-        if let Err(error) = serde_json::from_slice::<Action>(line) {
-            let reason = error.to_string();
-            return Some(Flaw::CommitUnreadable { version, reason });
-        }
-        actions += 1;
+    let lines = lines.filter(|line| !line.trim_ascii().is_empty());
+    let unreadable = |reason: String| Flaw::CommitUnreadable { version, reason };
+    let actions = lines.map(|line| {
+        serde_json::from_slice::<Action>(line).map_err(|error| unreadable(error.to_string()))
+    });
+    let actions: Vec<Action> = actions.collect::<Result<_, _>>()?;
+    match actions.is_empty() {
+        true => Err(unreadable("it is empty".to_owned())),
+        false => Ok(actions),
     }
-    let reason = "it is empty".to_owned();
-    (actions == 0).then_some(Flaw::CommitUnreadable { version, reason })
 }
 
 impl Table {
@@ -231,6 +304,50 @@ impl Table {
         }
         check.unreferenced = self.unreferenced(&referenced).await?;
         Ok(check)
+    }
+
+    /// Files of commits that nobody who begins with the newest checkpoint reads, and that it does not hold.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`], [`LakeError::Delta`].
+    pub async fn passed_over(&self, log: LogCheck) -> Result<Vec<Flaw>, LakeError> {
+        let mut files = log.summed_up;
+        for live in self.files()? {
+            files.remove(live.path().as_ref());
+        }
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let removed = self.removed().await?;
+        let mut flaws = Vec::new();
+        for (path, of_file) in files {
+            let SummedUp {
+                version,
+                checkpoint,
+                rows,
+                is_late,
+            } = of_file;
+            let location = self.data_path(&path);
+            if removed.contains_key(&location) {
+                continue;
+            }
+            let is_gone = match self.lake.store.head(&location).await {
+                Ok(_) => false,
+                Err(object_store::Error::NotFound { .. }) => true,
+                Err(error) => return Err(LakeError::storage(format!("asking for {path}"))(error)),
+            };
+            // Of what was removed long ago a checkpoint says nothing any more.
+            if is_late || !is_gone {
+                flaws.push(Flaw::PassedOver {
+                    version,
+                    checkpoint,
+                    path,
+                    rows,
+                    is_gone,
+                });
+            }
+        }
+        Ok(flaws)
     }
 
     async fn unreferenced(&self, referenced: &BTreeSet<Path>) -> Result<(usize, u64), LakeError> {
@@ -513,7 +630,8 @@ mod tests {
             checkpoint: checkpoints.last().copied().unwrap_or_default(),
         });
         let flaws = flaws.to_vec();
-        assert_eq!(gaps(&commits, &checkpoints), LogCheck { flaws, hole });
+        let found = gaps(&commits, &checkpoints);
+        assert_eq!((found.flaws, found.hole), (flaws, hole));
     }
 
     #[test]

@@ -28,6 +28,9 @@ const RESTORE: &str = "restore the lake's folder of this table from a backup; no
 const REBUILD: &str = "remove the lake's folder of this table and run `huggy-etl transform`, which derives it anew; \
                        facts whose events retention has removed come back from a backup only";
 
+const AGAIN: &str = "import the deliveries of that time again, which adds what is missing; until then copy the file elsewhere, as \
+                     `huggy-etl maintain` deletes what is no part of a table after a day";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Severity {
     Problem,
@@ -131,13 +134,18 @@ impl Findings {
         }
         let depth = if full { Depth::Whole } else { Depth::Described };
         let check = match lake.existing(name).await {
-            Ok(table) => table.verify(depth).await,
+            Ok(table) => match table.verify(depth).await {
+                Ok(check) => table.passed_over(log).await.map(|over| (check, over)),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match check {
-            Ok(check) => {
+            Ok((check, passed_over)) => {
                 eprintln!("{name}: {}", summary(&check));
                 self.flaws(name, &check.flaws, advice);
+                let again = if advice == REBUILD { REBUILD } else { AGAIN };
+                self.flaws(name, &passed_over, again);
                 let (files, bytes) = check.unreferenced;
                 if files > 0 {
                     let what =
