@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -87,15 +88,22 @@ impl ObjectStore for DurableLocal {
     async fn put_multipart_opts(
         &self,
         location: &Path,
-        options: PutMultipartOptions,
+        _: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let path = self.inner.path_to_filesystem(location)?;
-        let upload = self.inner.put_multipart_opts(location, options).await?;
-        Ok(Box::new(DurableUpload {
-            upload,
-            path,
-            directories: self.directories.clone(),
-        }))
+        let directories = self.directories.clone();
+        let upload = blocking(move || {
+            directories.create(&path)?;
+            let staged = open_staged(&path).map_err(|error| failed(&path, error))?;
+            Ok(DurableUpload {
+                file: Arc::new(staged.0),
+                staged: Some(staged.1),
+                bytes: 0,
+                path,
+                directories,
+            })
+        });
+        Ok(Box::new(upload.await?))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -185,10 +193,14 @@ impl DurableLocal {
     }
 }
 
-/// A multipart upload that is fsynced when it completes.
+/// An object in parts, which is in its place once all of them are on disk.
 #[derive(Debug)]
 struct DurableUpload {
-    upload: Box<dyn MultipartUpload>,
+    file: Arc<File>,
+    /// Where the parts are until then.
+    staged: Option<PathBuf>,
+    /// Of the parts so far.
+    bytes: u64,
     path: PathBuf,
     directories: Arc<Directories>,
 }
@@ -196,17 +208,54 @@ struct DurableUpload {
 #[async_trait]
 impl MultipartUpload for DurableUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        self.upload.put_part(data)
+        let mut at = self.bytes;
+        self.bytes += data.content_length() as u64;
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        Box::pin(blocking(move || {
+            for bytes in &data {
+                let written = file.write_all_at(bytes, at);
+                written.map_err(|error| failed(&path, error))?;
+                at += bytes.len() as u64;
+            }
+            Ok(())
+        }))
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        let result = self.upload.complete().await?;
-        sync_file(self.path.clone(), self.directories.clone()).await?;
-        Ok(result)
+        let Some(staged) = self.staged.take() else {
+            return Err(failed(&self.path, io::Error::other("it is over already")));
+        };
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        let directories = self.directories.clone();
+        blocking(move || {
+            let placed = file
+                .sync_all()
+                .and_then(|()| fs::rename(&staged, &path))
+                .inspect_err(|_| drop(fs::remove_file(&staged)));
+            placed
+                .and_then(|()| directories.sync(&path))
+                .map_err(|error| failed(&path, error))?;
+            Ok(PutResult {
+                e_tag: None,
+                version: None,
+            })
+        })
+        .await
     }
 
     async fn abort(&mut self) -> Result<()> {
-        self.upload.abort().await
+        let Some(staged) = self.staged.take() else {
+            return Ok(());
+        };
+        blocking(move || fs::remove_file(&staged).map_err(|error| failed(&staged, error))).await
+    }
+}
+
+impl Drop for DurableUpload {
+    fn drop(&mut self) {
+        if let Some(staged) = self.staged.take() {
+            let _ = fs::remove_file(staged);
+        }
     }
 }
 
@@ -251,6 +300,25 @@ impl Directories {
 
 /// Writes the bytes beside their destination, under a name that listings skip, and fsyncs them if they are to be.
 fn stage(path: &FilePath, payload: &PutPayload, is_synced: bool) -> io::Result<PathBuf> {
+    let (mut file, staged) = open_staged(path)?;
+    let written = payload
+        .iter()
+        .try_for_each(|part| file.write_all(part))
+        .and_then(|()| match is_synced {
+            true => file.sync_all(),
+            false => Ok(()),
+        });
+    match written {
+        Ok(()) => Ok(staged),
+        Err(error) => {
+            let _ = fs::remove_file(&staged);
+            Err(error)
+        }
+    }
+}
+
+/// A new file beside its destination.
+fn open_staged(path: &FilePath) -> io::Result<(File, PathBuf)> {
     for attempt in 1..=u32::MAX {
         let mut name = path.as_os_str().to_owned();
         name.push(format!("#{attempt}"));
@@ -260,20 +328,7 @@ fn stage(path: &FilePath, payload: &PutPayload, is_synced: bool) -> io::Result<P
             .create_new(true)
             .open(&staged)
         {
-            Ok(mut file) => {
-                let written = payload
-                    .iter()
-                    .try_for_each(|part| file.write_all(part))
-                    .and_then(|()| match is_synced {
-                        true => file.sync_all(),
-                        false => Ok(()),
-                    });
-                if let Err(error) = written {
-                    let _ = fs::remove_file(&staged);
-                    return Err(error);
-                }
-                return Ok(staged);
-            }
+            Ok(file) => return Ok((file, staged)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -281,7 +336,7 @@ fn stage(path: &FilePath, payload: &PutPayload, is_synced: bool) -> io::Result<P
     Err(io::Error::from(ErrorKind::AlreadyExists))
 }
 
-/// As [`stage`] names them, and the inner store its uploads.
+/// As [`open_staged`] names them.
 fn is_staged(name: &str) -> bool {
     let number = name.rsplit_once('#').map(|(_, number)| number);
     number.is_some_and(|number| {
@@ -368,5 +423,66 @@ fn failed(path: &FilePath, error: io::Error) -> Error {
             store: "DurableLocal",
             source: format!("{path}: {error}").into(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStoreExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_in_parts_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("below/object");
+        let location = Path::from_absolute_path(&path).expect("a path");
+        let store = DurableLocal::new();
+        let begin = || store.put_multipart(&location);
+        let names = || {
+            let entries = fs::read_dir(folder.path().join("below")).expect("the folder");
+            entries.count()
+        };
+
+        let mut upload = begin().await.expect("an upload");
+        let parts = [
+            upload.put_part("one ".into()),
+            upload.put_part("two".into()),
+        ];
+        // In whatever order they are written.
+        for part in parts.into_iter().rev() {
+            part.await.expect("a part");
+        }
+        assert!(!path.exists());
+        upload.complete().await.expect("completing");
+        assert_eq!(fs::read(&path).expect("the object"), b"one two");
+        assert!(upload.complete().await.is_err());
+
+        for is_aborted in [true, false] {
+            let mut upload = begin().await.expect("an upload");
+            upload.put_part("other".into()).await.expect("a part");
+            assert_eq!(names(), 2);
+            if is_aborted {
+                upload.abort().await.expect("aborting");
+            }
+            drop(upload);
+            assert_eq!(names(), 1);
+            assert_eq!(fs::read(&path).expect("the object"), b"one two");
+        }
+
+        // What cannot be synced is not put in its place: a pipe is no file that could be.
+        let (_, pipe) = io::pipe().expect("a pipe");
+        let staged = folder.path().join("below/object#1");
+        fs::write(&staged, "other").expect("a staged file");
+        let mut unsynced = DurableUpload {
+            file: Arc::new(File::from(std::os::fd::OwnedFd::from(pipe))),
+            staged: Some(staged.clone()),
+            bytes: 0,
+            path: path.clone(),
+            directories: Arc::default(),
+        };
+        assert!(unsynced.complete().await.is_err());
+        assert_eq!(fs::read(&path).expect("the object"), b"one two");
+        assert!(!staged.exists());
     }
 }
