@@ -2,7 +2,7 @@
 //! aside and reading goes on at the next valid frame. Never changes a segment, never skips bytes without a report.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -183,13 +183,10 @@ impl WalReader {
         match &mut self.open {
             Some(window) => window.end = segment.bytes,
             None => {
-                let file = self
-                    .segments
-                    .root
-                    .disk
-                    .open(&self.segments.path(segment.first))?;
+                let path = self.segments.path(segment.first);
                 self.open = Some(Window {
-                    file,
+                    file: self.segments.root.disk.open(&path)?,
+                    path,
                     end: segment.bytes,
                     chunk: Bytes::new(),
                     chunk_at: 0,
@@ -325,10 +322,21 @@ impl WalReader {
 /// The open segment and the part of it in memory.
 struct Window {
     file: Box<dyn DiskFile>,
+    path: PathBuf,
     /// Bytes of the segment that may be read.
     end: u64,
     chunk: Bytes,
     chunk_at: u64,
+}
+
+/// What cannot be read keeps all that came after it from the lake, so that nothing is lost without anybody's word.
+fn unreadable(path: &Path, error: &io::Error) -> io::Error {
+    let what = format!(
+        "reading {}: {error}; check its disk. To go on without the deliveries in this file, stop the service and move \
+         the file out of the write-ahead log",
+        path.display()
+    );
+    io::Error::new(error.kind(), what)
 }
 
 impl Window {
@@ -345,7 +353,8 @@ impl Window {
             return Ok(self.chunk.slice(skip..));
         }
         let mut chunk = vec![0; wanted.max(CHUNK_BYTES.min(remaining))];
-        let read = self.file.read_at(at, &mut chunk)?;
+        let read = self.file.read_at(at, &mut chunk);
+        let read = read.map_err(|error| unreadable(&self.path, &error))?;
         if read < wanted {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,

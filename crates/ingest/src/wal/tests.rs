@@ -440,6 +440,7 @@ struct Faults {
     create_error: Mutex<Option<i32>>,
     sync_error: Mutex<bool>,
     truncate_error: Mutex<bool>,
+    read_error: Mutex<bool>,
     writes: AtomicUsize,
 }
 
@@ -461,7 +462,8 @@ impl Disk for FaultyDisk {
         )))
     }
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        RealDisk.open(path)
+        let file = RealDisk.open(path)?;
+        Ok(Box::new(FaultyFile(file, Arc::clone(&self.0))))
     }
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         RealDisk.list(path)
@@ -487,6 +489,9 @@ impl DiskFile for FaultyFile {
         }
     }
     fn read_at(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if *self.1.read_error.lock().unwrap() {
+            return Err(io::Error::other("a bad sector"));
+        }
         self.0.read_at(position, buffer)
     }
     fn truncate(&mut self, length: u64) -> io::Result<()> {
@@ -532,6 +537,28 @@ async fn a_full_disk_refuses_the_delivery_and_leaves_no_half_frame() {
         (vec![1, 2, 3], 0)
     );
     assert_intact(&replayed);
+}
+
+#[tokio::test]
+async fn a_segment_that_cannot_be_read_is_named_with_what_to_do() {
+    let dir = TempDir::new().unwrap();
+    let segment = leave_behind(dir.path(), 4, Limits::default())
+        .await
+        .remove(0);
+    let disk = FaultyDisk::default();
+    *disk.0.read_error.lock().unwrap() = true;
+    let open = || Wal::open(dir.path(), Uuid::new_v4(), SMALL, Arc::new(disk.clone()));
+    let error = open().err().expect("an unreadable log").to_string();
+    for words in [
+        &*segment.display().to_string(),
+        "a bad sector",
+        "move the file out",
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+    fs::rename(&segment, dir.path().join("elsewhere")).unwrap();
+    let left = open().expect("a log without the file").old;
+    assert!(left.is_empty());
 }
 
 #[tokio::test]
