@@ -64,7 +64,7 @@ impl Lake {
         absent: Absent,
     ) -> Result<Lake, LakeError> {
         let unusable = |reason: String| LakeError::Location {
-            location: location.to_owned(),
+            location: without_secrets(location),
             reason,
         };
         register_log_stores();
@@ -88,6 +88,16 @@ impl Lake {
                     .to_file_path()
                     .map_err(|()| unusable("file:// URLs need an absolute path".to_owned()))?;
                 local(&path)
+            }
+            Ok(url)
+                if location.contains("://")
+                    && (url.query().is_some() || url.password().is_some()) =>
+            {
+                Err(unusable(
+                    "a lake's URL is shown in messages, so it must hold no signature and no password; give the provider's \
+                     credentials in the environment"
+                        .to_owned(),
+                ))
             }
             Ok(mut url) if CLOUD_SCHEMES.contains(&url.scheme()) => {
                 let options = options
@@ -300,6 +310,19 @@ impl Lake {
 
     pub(crate) async fn get(&self, path: &Path) -> object_store::Result<Vec<u8>> {
         Ok(self.store.get(path).await?.bytes().await?.to_vec())
+    }
+}
+
+/// A location as it may be shown.
+fn without_secrets(location: &str) -> String {
+    match Url::parse(location) {
+        Ok(mut url) if location.contains("://") => {
+            url.set_query(None);
+            // Of a URL that can have none, there is none to take.
+            let _ = url.set_password(None);
+            url.into()
+        }
+        _ => location.to_owned(),
     }
 }
 

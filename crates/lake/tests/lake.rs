@@ -439,6 +439,18 @@ async fn one_holds_a_lease_until_it_is_released_or_expires() {
 }
 
 #[test]
+fn a_location_with_credentials_is_refused_and_shows_none() {
+    for location in [
+        "az://container/lake?sv=2020&sig=c2VjcmV0",
+        "s3://someone:c2VjcmV0@bucket/lake",
+    ] {
+        let error = Lake::open(location, []).expect_err(location).to_string();
+        assert!(error.contains("credentials in the environment"), "{error}");
+        assert!(!error.contains("c2VjcmV0"), "{error}");
+    }
+}
+
+#[test]
 fn a_location_that_cannot_be_used_says_why() {
     for location in ["ftp://host/lake", "s3://", "file://relative"] {
         let error = Lake::open(location, []).expect_err(location).to_string();
