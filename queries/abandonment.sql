@@ -11,8 +11,9 @@
 -- abandoned_*_seconds  how many of abandoned waited so long: up to 30 seconds, more than 30 and up to 60,
 --                   and so on; each is in one of these columns, so they add up to abandoned, with
 -- abandoned_unknown those where no event shows when the wait began
--- time to abandon   abandoned_avg_seconds, median and p90 (nine in ten left after at most so long): the
---                   time in this department's queue, of the abandoned with a known wait
+-- time to abandon   abandoned_avg_seconds, median and p90 (nine in ten left after at most about so
+--                   long: interpolated between the two nearest): the time in this department's queue,
+--                   of the abandoned with a known wait
 -- still_open        waiting yet: in no rate
 --
 -- day is the date on which the customer entered this queue, in the lake's business time zone.
@@ -26,25 +27,30 @@
 -- $department BIGINT = NULL  only the queue of the department (departamento) of this id
 WITH waits AS (
     SELECT
-        company_id,
-        entered_date AS day,
-        channel,
-        department_id,
-        exit,
-        CASE WHEN exit = 'abandoned' THEN wait_seconds END AS abandoned_seconds
-    FROM fact_queue_waits
-    WHERE ($from IS NULL OR entered_date >= $from)
-        AND ($to IS NULL OR entered_date <= $to)
-        AND ($company IS NULL OR company_id = $company)
-        AND ($channel IS NULL OR channel = $channel)
-        AND ($department IS NULL OR department_id = $department)
-        AND exit IS DISTINCT FROM 'department_changed'
+        wait.company_id,
+        wait.entered_date AS day,
+        wait.channel,
+        wait.department_id,
+        department.name AS department_name,
+        wait.exit,
+        CASE WHEN wait.exit = 'abandoned' THEN wait.wait_seconds END AS abandoned_seconds
+    FROM fact_queue_waits AS wait
+    LEFT JOIN dim_departments AS department
+        ON department.department_id = wait.department_id
+        AND department.company_id IS NOT DISTINCT FROM wait.company_id
+    WHERE ($from IS NULL OR wait.entered_date >= $from)
+        AND ($to IS NULL OR wait.entered_date <= $to)
+        AND ($company IS NULL OR wait.company_id = $company)
+        AND ($channel IS NULL OR wait.channel = $channel)
+        AND ($department IS NULL OR wait.department_id = $department)
+        AND wait.exit IS DISTINCT FROM 'department_changed'
 )
 SELECT
     company_id,
     day,
     channel,
     department_id,
+    department_name,
     count(*) FILTER (WHERE exit IS DISTINCT FROM 'open') AS ended,
     count(*) FILTER (WHERE exit = 'answered') AS answered,
     count(*) FILTER (WHERE exit = 'abandoned') AS abandoned,
@@ -69,5 +75,5 @@ SELECT
     round(median(abandoned_seconds), 1) AS abandoned_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY abandoned_seconds), 1) AS abandoned_p90_seconds
 FROM waits
-GROUP BY company_id, day, channel, department_id
+GROUP BY company_id, day, channel, department_id, department_name
 ORDER BY company_id, day, channel, department_id;

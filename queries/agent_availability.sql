@@ -1,5 +1,5 @@
 -- How long are agents available, paused and offline (disponibilidade, pausas)? By agent and day.
--- chart: bar x=agent_name y=sum(available_seconds),sum(paused_seconds),sum(offline_seconds) stacked
+-- chart: bar x=agent_label y=sum(available_seconds),sum(paused_seconds) stacked
 --
 -- A row of fact_agent_status is an interval of one status. It is cut at the midnights of the lake's business
 -- time zone, so that each second counts on its own day; a day of a change of the clock has 23 or 25 hours.
@@ -12,6 +12,7 @@
 -- offline_seconds   not online, whatever else the status says
 -- unknown_seconds   the event did not say whether online, or available
 -- available_pct     available of available and paused (aderencia): the share of the time online
+-- agent_label       the name, with the id where two of the company share it, or there is none
 -- first_online_local, last_online_local   begin and end of the time online within the day
 --
 -- The last status of an agent has no end. It ends at the lake's last event, or at $as_of: nothing is ever
@@ -73,12 +74,24 @@ measured AS (
     SELECT *, CAST(date_part('epoch', ended_at - started_at) AS BIGINT) AS seconds
     FROM pieces
     WHERE started_at < ended_at
+),
+agents AS (
+    SELECT
+        company_id,
+        agent_id,
+        name,
+        CASE
+            WHEN name IS NULL OR count(*) OVER (PARTITION BY company_id, name) > 1 THEN concat_ws(' ', name, agent_id)
+            ELSE name
+        END AS label
+    FROM dim_agents
 )
 SELECT
     measured.company_id,
     measured.day,
     measured.agent_id,
     agent.name AS agent_name,
+    coalesce(agent.label, CAST(measured.agent_id AS VARCHAR)) AS agent_label,
     sum(seconds) AS known_seconds,
     coalesce(sum(seconds) FILTER (WHERE status = 'available'), 0) AS available_seconds,
     coalesce(sum(seconds) FILTER (WHERE status = 'paused'), 0) AS paused_seconds,
@@ -93,8 +106,8 @@ SELECT
     local_time(min(started_at) FILTER (WHERE status IN ('available', 'paused'))) AS first_online_local,
     local_time(max(ended_at) FILTER (WHERE status IN ('available', 'paused'))) AS last_online_local
 FROM measured
-LEFT JOIN dim_agents AS agent
+LEFT JOIN agents AS agent
     ON agent.agent_id = measured.agent_id
     AND agent.company_id IS NOT DISTINCT FROM measured.company_id
-GROUP BY measured.company_id, measured.day, measured.agent_id, agent.name
+GROUP BY measured.company_id, measured.day, measured.agent_id, agent.name, agent.label
 ORDER BY measured.company_id, measured.day, measured.agent_id;

@@ -1,5 +1,5 @@
 -- How many chats does an agent hold at a time, and how much time is idle (ociosidade)? By agent and day.
--- chart: bar x=agent_name y=sum(occupied_seconds),sum(idle_seconds),sum(busy_not_available_seconds) stacked
+-- chart: bar x=agent_label y=sum(occupied_seconds),sum(idle_seconds),sum(busy_not_available_seconds) stacked
 --
 -- Every second of an agent's day is looked at once: how many chats were in the agent's hands, and whether
 -- the agent was online and available. Chats side by side are not added up where time is measured, so no
@@ -13,10 +13,13 @@
 -- busy_seconds      with at least one chat: two chats for a minute are 60
 -- concurrency_avg   chat_seconds / busy_seconds (simultaneidade), while there was a chat; most_chats at once
 -- available_seconds online and available, whether or not with a chat
+-- still_in_seconds  of available_seconds, those of a status that has not ended: much of it on an old day is
+--                   rather a lost event than a night at the desk
 -- occupied_seconds  available and with at least one chat; idle_seconds: available and with none (ociosidade)
 -- occupancy_pct     occupied of available (ocupacao)
 -- busy_not_available_seconds  with a chat while paused, offline, or of a status not known: in no share
 --
+-- agent_label is the name, with the id where two of the company share it, or there is none.
 -- The columns of availability are NULL on a day on which nothing is known of the agent's status. Chats and
 -- statuses without an end end at the lake's last event, or at $as_of: nothing is ever measured against the
 -- clock of the machine. All are cut at the midnights of the lake's business time zone, which is how
@@ -63,7 +66,8 @@ intervals AS (
         CASE WHEN segment.is_stale THEN 1 ELSE 0 END AS stale_chats,
         CASE WHEN segment.ended_bounded THEN 1 ELSE 0 END AS bounded_chats,
         0 AS statuses,
-        0 AS available
+        0 AS available,
+        0 AS open_available
     FROM segments AS segment
     WHERE segment.agent_id IS NOT NULL
         AND segment.started_at < (SELECT as_of FROM instant)
@@ -84,7 +88,8 @@ intervals AS (
         0,
         0,
         CASE WHEN (status.is_online AND status.is_available) IS NULL THEN 0 ELSE 1 END,
-        CASE WHEN status.is_online AND status.is_available THEN 1 ELSE 0 END
+        CASE WHEN status.is_online AND status.is_available THEN 1 ELSE 0 END,
+        CASE WHEN status.is_online AND status.is_available AND status.ended_at IS NULL THEN 1 ELSE 0 END
     FROM fact_agent_status AS status
     WHERE status.started_at < (SELECT as_of FROM instant)
         AND ($from IS NULL OR status.ended_at IS NULL OR status.ended_at > date_start($from))
@@ -112,7 +117,8 @@ pieces AS (
         CASE WHEN day = local_date(ended_at) THEN stale_chats ELSE 0 END AS stale_chats,
         bounded_chats,
         statuses,
-        available
+        available,
+        open_available
     FROM days
 ),
 -- Each piece is a step up where it starts and a step down where it ends.
@@ -127,7 +133,8 @@ steps AS (
         CASE WHEN way = 1 THEN stale_chats ELSE 0 END AS stale_chats,
         way * bounded_chats AS bounded_chats,
         way * statuses AS statuses,
-        way * available AS available
+        way * available AS available,
+        way * open_available AS open_available
     -- A stale chat whose last event is the agent's entry fills no time, and is counted.
     FROM (SELECT *, unnest([1, -1]) AS way FROM pieces WHERE started_at < ended_at OR stale_chats > 0)
 ),
@@ -142,7 +149,8 @@ turns AS (
         sum(stale_chats) AS stale_chats,
         sum(bounded_chats) AS bounded_chats,
         sum(statuses) AS statuses,
-        sum(available) AS available
+        sum(available) AS available,
+        sum(open_available) AS open_available
     FROM steps
     GROUP BY company_id, agent_id, day, at
 ),
@@ -158,6 +166,7 @@ stretches AS (
         stale_chats AS stale_step,
         bounded_chats AS bounded_step,
         statuses AS status_step,
+        open_available AS open_available_step,
         sum(chats) OVER so_far AS chats,
         sum(available) OVER so_far > 0 AS is_available,
         coalesce(date_part('epoch', lead(at) OVER so_far - at), 0) AS seconds
@@ -174,6 +183,7 @@ measured AS (
         sum(-chats_step * at_second) AS chat_seconds,
         sum(-open_step * at_second) AS open_seconds,
         sum(-bounded_step * at_second) AS bounded_seconds,
+        sum(-open_available_step * at_second) AS still_in_seconds,
         sum(stale_step) AS stale_open,
         sum(CASE WHEN chats > 0 THEN seconds ELSE 0 END) AS busy_seconds,
         max(chats) AS most_chats,
@@ -182,12 +192,24 @@ measured AS (
         sum(CASE WHEN is_available AND chats > 0 THEN seconds ELSE 0 END) AS occupied_seconds
     FROM stretches
     GROUP BY company_id, agent_id, day
+),
+agents AS (
+    SELECT
+        company_id,
+        agent_id,
+        name,
+        CASE
+            WHEN name IS NULL OR count(*) OVER (PARTITION BY company_id, name) > 1 THEN concat_ws(' ', name, agent_id)
+            ELSE name
+        END AS label
+    FROM dim_agents
 )
 SELECT
     measured.company_id,
     measured.day,
     measured.agent_id,
     agent.name AS agent_name,
+    coalesce(agent.label, CAST(measured.agent_id AS VARCHAR)) AS agent_label,
     CAST(chat_seconds AS BIGINT) AS chat_seconds,
     CAST(open_seconds AS BIGINT) AS open_seconds,
     CAST(bounded_seconds AS BIGINT) AS bounded_seconds,
@@ -196,6 +218,7 @@ SELECT
     round(chat_seconds / nullif(busy_seconds, 0), 2) AS concurrency_avg,
     most_chats,
     CASE WHEN is_known THEN CAST(available_seconds AS BIGINT) END AS available_seconds,
+    CASE WHEN is_known THEN CAST(still_in_seconds AS BIGINT) END AS still_in_seconds,
     CASE WHEN is_known THEN CAST(occupied_seconds AS BIGINT) END AS occupied_seconds,
     CASE WHEN is_known THEN CAST(available_seconds - occupied_seconds AS BIGINT) END AS idle_seconds,
     CASE WHEN is_known THEN CAST(busy_seconds - occupied_seconds AS BIGINT) END AS busy_not_available_seconds,
@@ -203,7 +226,7 @@ SELECT
         WHEN is_known THEN round(100.0 * occupied_seconds / nullif(available_seconds, 0), 1)
     END AS occupancy_pct
 FROM measured
-LEFT JOIN dim_agents AS agent
+LEFT JOIN agents AS agent
     ON agent.agent_id = measured.agent_id
     AND agent.company_id IS NOT DISTINCT FROM measured.company_id
 ORDER BY measured.company_id, measured.day, measured.agent_id;

@@ -1,5 +1,5 @@
 -- How long do chats take, from start to close and in the hands of agents? By day, channel and department.
--- chart: line x=day y=mean(duration_avg_seconds,closed),mean(handle_avg_seconds,handled)
+-- chart: line x=day y=mean(duration_avg_seconds,duration_known),mean(handle_avg_seconds,handle_known)
 --
 -- A row of fact_chats is one session; a chat that is reopened starts another.
 --
@@ -11,7 +11,8 @@
 -- TMA           tempo medio de atendimento: handle_avg_seconds, the time with agents (the sum over all
 --               agents of the session), over handled sessions: one that no agent saw is not a zero
 -- unknown       closed sessions whose duration is not known: counted, but in no average
--- p90           nine in ten took at most so long
+-- duration_known, handle_known  as many sessions the averages are of
+-- p90           nine in ten took at most about so long: interpolated between the two nearest
 --
 -- day is the date on which the session started, in the lake's business time zone; channel and
 -- department are the session's last known ones.
@@ -25,38 +26,45 @@
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH sessions AS (
     SELECT
-        company_id,
-        started_date AS day,
-        channel,
-        department_id,
-        outcome,
-        closed_at,
-        CASE WHEN closed_at IS NOT NULL THEN duration_seconds END AS duration_seconds,
-        CASE WHEN outcome = 'handled' THEN handle_seconds END AS handle_seconds
-    FROM fact_chats
-    WHERE ($from IS NULL OR started_date >= $from)
-        AND ($to IS NULL OR started_date <= $to)
-        AND ($company IS NULL OR company_id = $company)
-        AND ($channel IS NULL OR channel = $channel)
-        AND ($department IS NULL OR department_id = $department)
+        chat.company_id,
+        chat.started_date AS day,
+        chat.channel,
+        chat.department_id,
+        department.name AS department_name,
+        chat.outcome,
+        chat.closed_at,
+        CASE WHEN chat.closed_at IS NOT NULL THEN chat.duration_seconds END AS duration_seconds,
+        CASE WHEN chat.outcome = 'handled' THEN chat.handle_seconds END AS handle_seconds
+    FROM fact_chats AS chat
+    LEFT JOIN dim_departments AS department
+        ON department.department_id = chat.department_id
+        AND department.company_id IS NOT DISTINCT FROM chat.company_id
+    WHERE ($from IS NULL OR chat.started_date >= $from)
+        AND ($to IS NULL OR chat.started_date <= $to)
+        AND ($company IS NULL OR chat.company_id = $company)
+        AND ($channel IS NULL OR chat.channel = $channel)
+        AND ($department IS NULL OR chat.department_id = $department)
 )
 SELECT
     company_id,
     day,
     channel,
     department_id,
+    department_name,
     count(*) AS sessions,
     count(closed_at) AS closed,
     count(*) FILTER (WHERE closed_at IS NULL) AS still_open,
     count(*) FILTER (WHERE outcome = 'handled') AS handled,
     count(*) FILTER (WHERE outcome IS NULL) AS outcome_unknown,
     count(*) FILTER (WHERE closed_at IS NOT NULL AND duration_seconds IS NULL) AS unknown,
+    count(duration_seconds) AS duration_known,
     round(avg(duration_seconds), 1) AS duration_avg_seconds,
     round(median(duration_seconds), 1) AS duration_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY duration_seconds), 1) AS duration_p90_seconds,
+    count(handle_seconds) AS handle_known,
     round(avg(handle_seconds), 1) AS handle_avg_seconds,
     round(median(handle_seconds), 1) AS handle_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY handle_seconds), 1) AS handle_p90_seconds
 FROM sessions
-GROUP BY company_id, day, channel, department_id
+GROUP BY company_id, day, channel, department_id, department_name
 ORDER BY company_id, day, channel, department_id;

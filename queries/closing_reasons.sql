@@ -2,7 +2,8 @@
 -- chart: bar x=tabulation_name y=sum(closed)
 --
 -- closed            closed sessions (atendimentos) with this reason; the row whose tabulation is NULL holds
---                   those closed without one, so that the rows are all closed sessions
+--                   those closed without one, so that the rows are all closed sessions. What closes most
+--                   comes first, of all channels and departments together
 -- pct               of all closed sessions of the company, channel and department, whose rows add up to 100
 -- handled           of closed, those in which an agent took part: only they have a handling time
 -- outcome_unknown   of closed, those whose outcome no subscribed event can tell
@@ -29,6 +30,7 @@ closed AS (
         chat.company_id,
         chat.channel,
         chat.department_id,
+        department.name AS department_name,
         chat.tabulation_id,
         chat.tabulation_name,
         chat.outcome,
@@ -39,6 +41,9 @@ closed AS (
     LEFT JOIN last_sessions
         ON last_sessions.chat_id = chat.chat_id
         AND last_sessions.company_id IS NOT DISTINCT FROM chat.company_id
+    LEFT JOIN dim_departments AS department
+        ON department.department_id = chat.department_id
+        AND department.company_id IS NOT DISTINCT FROM chat.company_id
     WHERE chat.closed_at IS NOT NULL
         AND ($from IS NULL OR chat.started_date >= $from)
         AND ($to IS NULL OR chat.started_date <= $to)
@@ -50,6 +55,7 @@ SELECT
     company_id,
     channel,
     department_id,
+    department_name,
     tabulation_id,
     tabulation_name,
     count(*) AS closed,
@@ -61,5 +67,12 @@ SELECT
     round(median(duration_seconds), 1) AS duration_median_seconds,
     count(*) FILTER (WHERE is_reopened) AS reopened
 FROM closed
-GROUP BY company_id, channel, department_id, tabulation_id, tabulation_name
-ORDER BY company_id, channel, department_id, closed DESC, tabulation_id;
+GROUP BY company_id, channel, department_id, department_name, tabulation_id, tabulation_name
+ORDER BY
+    company_id,
+    sum(count(*)) OVER (PARTITION BY company_id, tabulation_id, tabulation_name) DESC,
+    tabulation_id,
+    tabulation_name,
+    closed DESC,
+    channel,
+    department_id;

@@ -7,7 +7,8 @@
 -- session_start     inferred: the first event seen, as neither startedChat nor the flow tells
 -- session_close     closed sessions; inferred: the time of the delivery, as closed_at is missing
 -- queue_entry       inferred: the end of the bot's flow; unknown: only its bounds are, worst_seconds apart
--- queue_exit        ended stays; inferred: agentEntered came, leftQueue did not; unknown: only seen to be over
+-- queue_exit        ended stays; inferred: agentEntered came, and leftQueue did not within 60 seconds of it;
+--                   unknown: only seen to be over
 -- segment_end       ended segments; inferred: only the latest it can have been
 -- message_sent      inferred: the time of the delivery, as send_at is missing
 -- flow_duration     finished runs; unknown: start and end came in one delivery
@@ -15,8 +16,10 @@
 -- event_clock       events with an instant of their own; inferred: it lies more than $skew_seconds after
 --                   the delivery (worst_seconds the most): two clocks disagree
 -- event_delay       the same; inferred: delivered more than $late_seconds after it: yesterday's numbers rose
--- delivery_gap      stretches between two deliveries; inferred: longer than $gap_minutes, so that nobody
---                   wrote, or nothing was received (worst_seconds the longest)
+-- delivery_gap      stretches from one delivery to the next that reach into the period, so that one over
+--                   midnight is of both days; inferred: longer than $gap_minutes, so that nobody wrote, or
+--                   nothing was received (worst_seconds the longest, whole). 0 rows where the lake has no
+--                   delivery before or after: before its first, and after its last, nothing is known
 --
 -- The period is that of each table's date; for events, of their delivery. Dates are those of the lake's
 -- business time zone. $company leaves out events that name no company.
@@ -54,9 +57,44 @@ clocks AS (
     FROM delivered
     WHERE occurred_at_source IN ('send_at', 'closed_at')
 ),
+-- Of all deliveries, as the one before the period's first is not in it.
 gaps AS (
-    SELECT date_part('epoch', delivered_at - lag(delivered_at) OVER (ORDER BY delivered_at)) AS gap_seconds
-    FROM (SELECT DISTINCT delivered_at FROM delivered)
+    SELECT date_part('epoch', delivered_at - last_at) AS gap_seconds
+    FROM (
+        SELECT delivered_at, lag(delivered_at) OVER (ORDER BY delivered_at) AS last_at
+        FROM (SELECT DISTINCT delivered_at FROM events WHERE $company IS NULL OR company_id = $company)
+    )
+    WHERE last_at IS NOT NULL
+        AND ($from IS NULL OR local_date(delivered_at) >= $from)
+        AND ($to IS NULL OR local_date(last_at) <= $to)
+),
+exits AS (
+    SELECT
+        wait.left_at,
+        wait.left_source = 'agentEntered' AND wait.left_at IS NOT NULL AND NOT wait.has_left_queue AS is_inferred
+    FROM (
+        SELECT
+            wait.company_id,
+            wait.chat_id,
+            wait.session_no,
+            wait.episode_no,
+            wait.left_at,
+            wait.left_source,
+            bool_or(event.delivered_at IS NOT NULL) AS has_left_queue
+        FROM waits AS wait
+        LEFT JOIN (
+            SELECT company_id, chat_id, delivered_at
+            FROM events
+            WHERE event_type = 'leftQueue'
+        ) AS event
+            ON event.chat_id = wait.chat_id
+            AND wait.left_source = 'agentEntered'
+            AND date_part('epoch', event.delivered_at - wait.left_at) BETWEEN 0 AND 60
+            AND (event.company_id IS NULL OR event.company_id IS NOT DISTINCT FROM wait.company_id)
+        WHERE wait.exit IS DISTINCT FROM 'open'
+        GROUP BY
+            wait.company_id, wait.chat_id, wait.session_no, wait.episode_no, wait.left_at, wait.left_source
+    ) AS wait
 ),
 measures AS (
     SELECT
@@ -85,11 +123,10 @@ measures AS (
     UNION ALL
     SELECT
         4, 'queue_exit', count(*),
-        count(*) FILTER (WHERE left_source = 'agentEntered' AND left_at IS NOT NULL),
+        count(*) FILTER (WHERE is_inferred),
         count(*) FILTER (WHERE left_at IS NULL),
         NULL
-    FROM waits
-    WHERE exit IS DISTINCT FROM 'open'
+    FROM exits
     UNION ALL
     SELECT 5, 'segment_end', count(*), count(*) FILTER (WHERE ended_bounded), 0, NULL
     FROM fact_agent_segments

@@ -15,7 +15,12 @@
 --     not known        the messages of agents are not subscribed: it cannot be told whether one wrote
 --     not yet          open and unanswered, a person due
 --     never            closed unanswered, though a person was due: abandoned ones are here
---     nobody due       a bot alone, or nothing but a start
+--     short_abandoned  likewise, but left within seconds (setting short_abandon_seconds)
+--     nobody due       a bot alone, nothing but a start, or a call: an agent came, and the contact wrote nothing
+--
+-- A person is due in a session with a wait in the queue, or with a turn of the contact that an agent had to
+-- answer (see reply_times). It is so in targets_missed and unanswered_now, too. Of sessions in which an agent
+-- wrote, no more is asked.
 --
 -- The time is first_response_seconds of fact_chats: from the queue entry, else the bot's hand-off, else the
 -- contact's first message, to the first message of an agent to the contact, nights and weekends included.
@@ -35,25 +40,39 @@ WITH stretches AS (
             (600, 1800), (1800, 3600), (3600, 14400), (14400, 86400), (86400, NULL)
     ) AS stretch (over_seconds, up_to_seconds)
 ),
+with_turns AS (
+    SELECT DISTINCT company_id, chat_id, session_no
+    FROM fact_replies
+    -- No turn begins before its session does.
+    WHERE ($from IS NULL OR waiting_date >= $from)
+        AND ($company IS NULL OR company_id = $company)
+),
 sessions AS (
     SELECT
-        first_response_seconds,
+        chat.first_response_seconds,
         CASE
-            WHEN first_response_seconds IS NOT NULL THEN 'answered'
-            WHEN first_response_at IS NOT NULL AND direction = 'outbound' THEN 'outbound'
-            WHEN first_response_at IS NOT NULL THEN 'time unknown'
-            WHEN queue_episodes = 0 AND agent_segments = 0 THEN 'nobody due'
+            WHEN chat.first_response_seconds IS NOT NULL THEN 'answered'
+            WHEN chat.first_response_at IS NOT NULL AND chat.direction = 'outbound' THEN 'outbound'
+            WHEN chat.first_response_at IS NOT NULL THEN 'time unknown'
+            -- Where no event that shows agents is subscribed, there is no count of them.
+            WHEN chat.queue_episodes = 0 AND with_turns.chat_id IS NULL AND chat.agent_segments IS NOT NULL
+                THEN 'nobody due'
             -- A count of 0 was counted; where nothing brings agents' messages there is none.
-            WHEN agent_messages IS NULL THEN 'not known'
-            WHEN closed_at IS NULL THEN 'not yet'
+            WHEN chat.agent_messages IS NULL THEN 'not known'
+            WHEN chat.closed_at IS NULL THEN 'not yet'
+            WHEN chat.outcome = 'short_abandoned' THEN 'short_abandoned'
             ELSE 'never'
         END AS response
-    FROM fact_chats
-    WHERE ($from IS NULL OR started_date >= $from)
-        AND ($to IS NULL OR started_date <= $to)
-        AND ($company IS NULL OR company_id = $company)
-        AND ($channel IS NULL OR channel = $channel)
-        AND ($department IS NULL OR department_id = $department)
+    FROM fact_chats AS chat
+    LEFT JOIN with_turns
+        ON with_turns.chat_id = chat.chat_id
+        AND with_turns.session_no = chat.session_no
+        AND with_turns.company_id IS NOT DISTINCT FROM chat.company_id
+    WHERE ($from IS NULL OR chat.started_date >= $from)
+        AND ($to IS NULL OR chat.started_date <= $to)
+        AND ($company IS NULL OR chat.company_id = $company)
+        AND ($channel IS NULL OR chat.channel = $channel)
+        AND ($department IS NULL OR chat.department_id = $department)
 ),
 counted AS (
     SELECT session.response, stretch.over_seconds, stretch.up_to_seconds, count(*) AS sessions

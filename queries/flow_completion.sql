@@ -13,8 +13,10 @@
 -- outcome_unknown   ended somehow: finishedAutomationFlow is not subscribed
 -- finished_pct      finished of finished, interrupted and dropped
 -- sessions          distinct sessions (atendimentos) with such a run
--- answered          runs whose contact told the flow something that it kept
--- duration_*        from start to end of finished runs, with p90 (nine in ten took at most so long)
+-- answered          runs whose contact told the flow something that it kept: a variable that is neither null
+--                   nor empty
+-- duration_*        from start to end of finished runs, with p90 (nine in ten took at most about so long:
+--                   interpolated between the two nearest)
 -- duration_unknown  finished, but start and end came in one delivery: in no average
 --
 -- What a finished entry run led to, containment or hand-off, is in flow_outcomes. The period is that of the
@@ -58,7 +60,10 @@ SELECT
         / nullif(count(*) FILTER (WHERE ended <> 'open'), 0), 1
     ) AS finished_pct,
     count(DISTINCT concat_ws('/', chat_id, session_no)) AS sessions,
-    count(answers) AS answered,
+    -- What is left without variables that are null or empty, and without what stands between them.
+    count(
+        nullif(regexp_replace(answers, '"(?:[^"\\]|\\.)*":(?:null|"\s*")|[{},\s]', '', 'g'), '')
+    ) AS answered,
     round(avg(duration_seconds), 1) AS duration_avg_seconds,
     round(median(duration_seconds), 1) AS duration_median_seconds,
     round(percentile_cont(0.9) WITHIN GROUP (ORDER BY duration_seconds), 1) AS duration_p90_seconds,

@@ -19,33 +19,37 @@
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
 SELECT
-    company_id,
-    started_date AS day,
-    channel,
-    department_id,
+    chat.company_id,
+    chat.started_date AS day,
+    chat.channel,
+    chat.department_id,
+    department.name AS department_name,
     count(*) AS sessions,
-    count(*) FILTER (WHERE direction = 'inbound') AS inbound,
-    count(*) FILTER (WHERE direction = 'outbound') AS outbound,
-    count(*) FILTER (WHERE direction = 'unknown') AS direction_unknown,
+    count(*) FILTER (WHERE chat.direction = 'inbound') AS inbound,
+    count(*) FILTER (WHERE chat.direction = 'outbound') AS outbound,
+    count(*) FILTER (WHERE chat.direction = 'unknown') AS direction_unknown,
     round(
-        100.0 * count(*) FILTER (WHERE direction = 'inbound')
-        / nullif(count(*) FILTER (WHERE direction IN ('inbound', 'outbound')), 0), 1
+        100.0 * count(*) FILTER (WHERE chat.direction = 'inbound')
+        / nullif(count(*) FILTER (WHERE chat.direction IN ('inbound', 'outbound')), 0), 1
     ) AS inbound_pct,
-    count(*) FILTER (WHERE direction = 'inbound' AND outcome = 'handled') AS inbound_handled,
-    count(*) FILTER (WHERE direction = 'outbound' AND contact_messages > 0) AS outbound_replied,
-    count(*) FILTER (WHERE direction = 'outbound' AND contact_messages = 0) AS outbound_silent,
+    count(*) FILTER (WHERE chat.direction = 'inbound' AND chat.outcome = 'handled') AS inbound_handled,
+    count(*) FILTER (WHERE chat.direction = 'outbound' AND chat.contact_messages > 0) AS outbound_replied,
+    count(*) FILTER (WHERE chat.direction = 'outbound' AND chat.contact_messages = 0) AS outbound_silent,
     count(*) FILTER (
-        WHERE direction = 'outbound' AND contact_messages IS NULL
+        WHERE chat.direction = 'outbound' AND chat.contact_messages IS NULL
     ) AS outbound_reply_unknown,
     round(
-        100.0 * count(*) FILTER (WHERE direction = 'outbound' AND contact_messages > 0)
-        / nullif(count(*) FILTER (WHERE direction = 'outbound' AND contact_messages IS NOT NULL), 0), 1
+        100.0 * count(*) FILTER (WHERE chat.direction = 'outbound' AND chat.contact_messages > 0)
+        / nullif(count(*) FILTER (WHERE chat.direction = 'outbound' AND chat.contact_messages IS NOT NULL), 0), 1
     ) AS outbound_replied_pct
-FROM fact_chats
-WHERE ($from IS NULL OR started_date >= $from)
-    AND ($to IS NULL OR started_date <= $to)
-    AND ($company IS NULL OR company_id = $company)
-    AND ($channel IS NULL OR channel = $channel)
-    AND ($department IS NULL OR department_id = $department)
-GROUP BY company_id, day, channel, department_id
-ORDER BY company_id, day, channel, department_id;
+FROM fact_chats AS chat
+LEFT JOIN dim_departments AS department
+    ON department.department_id = chat.department_id
+    AND department.company_id IS NOT DISTINCT FROM chat.company_id
+WHERE ($from IS NULL OR chat.started_date >= $from)
+    AND ($to IS NULL OR chat.started_date <= $to)
+    AND ($company IS NULL OR chat.company_id = $company)
+    AND ($channel IS NULL OR chat.channel = $channel)
+    AND ($department IS NULL OR chat.department_id = $department)
+GROUP BY chat.company_id, day, chat.channel, chat.department_id, department.name
+ORDER BY chat.company_id, day, chat.channel, chat.department_id;

@@ -1,8 +1,9 @@
 -- Who is waiting (fila) at a given instant, and for how long? By channel and department.
--- chart: bar x=department_id y=sum(waiting) by=channel stacked
+-- chart: bar x=department_label y=sum(waiting) by=channel stacked
 --
 -- waiting           stays in the queue that had begun and not ended at the instant: one per chat, in the
 --                   department whose queue it was then
+-- department_label  the name, else the id; (none) for the queue of no department. The fullest come first
 -- waited_*_seconds  how long they had been waiting then, in this department's queue
 -- entered_first_local  when the longest of them began; one that is days old is rather a close that was never
 --                   delivered than a customer
@@ -28,6 +29,8 @@ stays AS (
         wait.company_id,
         wait.channel,
         wait.department_id,
+        department.name AS department_name,
+        coalesce(department.name, CAST(wait.department_id AS VARCHAR), '(none)') AS department_label,
         instant.as_of,
         wait.entered_at,
         wait.entered_at IS NOT NULL
@@ -48,6 +51,9 @@ stays AS (
         ON chat.chat_id = wait.chat_id
         AND chat.session_no = wait.session_no
         AND chat.company_id IS NOT DISTINCT FROM wait.company_id
+    LEFT JOIN dim_departments AS department
+        ON department.department_id = wait.department_id
+        AND department.company_id IS NOT DISTINCT FROM wait.company_id
     WHERE ($company IS NULL OR wait.company_id = $company)
         AND ($channel IS NULL OR wait.channel = $channel)
         AND ($department IS NULL OR wait.department_id = $department)
@@ -57,6 +63,8 @@ SELECT
     local_time(as_of) AS as_of_local,
     channel,
     department_id,
+    department_name,
+    department_label,
     count(*) FILTER (WHERE is_known) AS waiting,
     local_time(min(entered_at) FILTER (WHERE is_known)) AS entered_first_local,
     round(avg(date_part('epoch', as_of - entered_at)) FILTER (WHERE is_known), 1) AS waited_avg_seconds,
@@ -65,5 +73,5 @@ SELECT
     count(*) FILTER (WHERE NOT is_known) AS may_wait
 FROM stays
 WHERE not_before <= as_of AND (not_after IS NULL OR not_after > as_of)
-GROUP BY company_id, as_of, channel, department_id
-ORDER BY company_id, channel, department_id;
+GROUP BY company_id, as_of, channel, department_id, department_name, department_label
+ORDER BY company_id, waiting DESC, may_wait DESC, channel, department_id;

@@ -1,4 +1,4 @@
--- Who comes back within 7 days of a close (reabertura, rechamada)? By channel, department and outcome.
+-- Who comes back within 7 days of a close (reabertura, rechamada)? By direction, channel, department and outcome.
 -- chart: bar x=channel y=sum(reopened),sum(repeated)
 --
 -- Looks at closed sessions (atendimentos), and asks what the customer did in the $days x 24 hours after the
@@ -10,7 +10,10 @@
 -- reopened          observed whose own chat began another session
 -- repeated          observed whose contact began a session in another chat, of any channel or department
 -- came_back         either, or both, each session once;  came_back_pct is of observed
--- resolved_pct      the others: resolution at first contact (FCR), as far as coming back shows it
+-- resolved_pct      the others: resolution at first contact (FCR), as far as coming back shows it. FCR is that of
+--                   inbound: the customer asked something. Of outbound (ativo), what the company began, a
+--                   customer who is silent afterwards resolves nothing
+-- direction         who began the closed session: inbound, outbound or unknown
 -- contact_unknown   observed whose contact no event names: only reopening can show there
 --
 -- Each close is judged by itself: a customer who comes three times in a row comes back twice. The period is
@@ -27,9 +30,15 @@ WITH last_event AS (
     SELECT least(max(delivered_at), max(received_at)) AS at FROM events
 ),
 closed AS (
-    SELECT chat.*, date_part('epoch', last_event.at - chat.closed_at) >= $days * 86400 AS is_observed
+    SELECT
+        chat.*,
+        department.name AS department_name,
+        date_part('epoch', last_event.at - chat.closed_at) >= $days * 86400 AS is_observed
     FROM fact_chats AS chat
     CROSS JOIN last_event
+    LEFT JOIN dim_departments AS department
+        ON department.department_id = chat.department_id
+        AND department.company_id IS NOT DISTINCT FROM chat.company_id
     WHERE chat.closed_at IS NOT NULL
         AND ($from IS NULL OR chat.started_date >= $from)
         AND ($to IS NULL OR chat.started_date <= $to)
@@ -64,6 +73,8 @@ judged AS (
         closed.company_id,
         closed.channel,
         closed.department_id,
+        closed.department_name,
+        closed.direction,
         closed.outcome,
         closed.contact_id,
         closed.is_observed,
@@ -83,6 +94,8 @@ SELECT
     company_id,
     channel,
     department_id,
+    department_name,
+    direction,
     outcome,
     count(*) AS closed,
     count(*) FILTER (WHERE is_observed) AS observed,
@@ -100,5 +113,5 @@ SELECT
     ) AS resolved_pct,
     count(*) FILTER (WHERE is_observed AND contact_id IS NULL) AS contact_unknown
 FROM judged
-GROUP BY company_id, channel, department_id, outcome
-ORDER BY company_id, channel, department_id, outcome;
+GROUP BY company_id, channel, department_id, department_name, direction, outcome
+ORDER BY company_id, channel, department_id, direction, outcome;

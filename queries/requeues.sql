@@ -17,7 +17,7 @@
 -- wait_*_seconds    time in the queue after it, until an agent took the chat again
 --
 -- day is the date on which the segment began, in the lake's business time zone; the department is the
--- chat's at the segment's end. Medians cannot be averaged over rows.
+-- one known when the agent took the chat. Medians cannot be averaged over rows.
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
@@ -30,6 +30,7 @@ WITH segments AS (
         segment.started_date AS day,
         segment.channel,
         segment.department_id,
+        department.name AS department_name,
         segment.chat_id,
         segment.session_no,
         segment.end_reason,
@@ -47,6 +48,9 @@ WITH segments AS (
         AND wait.entered_at = segment.ended_at
         AND wait.entered_source = 'requeue_seen'
         AND wait.company_id IS NOT DISTINCT FROM segment.company_id
+    LEFT JOIN dim_departments AS department
+        ON department.department_id = segment.department_id
+        AND department.company_id IS NOT DISTINCT FROM segment.company_id
     WHERE ($from IS NULL OR segment.started_date >= $from)
         AND ($to IS NULL OR segment.started_date <= $to)
         AND ($company IS NULL OR segment.company_id = $company)
@@ -58,6 +62,7 @@ SELECT
     day,
     channel,
     department_id,
+    department_name,
     count(*) AS segments,
     count(*) FILTER (WHERE end_reason = 'open') AS still_open,
     count(*) FILTER (WHERE is_requeued) AS requeued,
@@ -75,5 +80,5 @@ SELECT
     round(avg(wait_seconds), 1) AS wait_avg_seconds,
     round(median(wait_seconds), 1) AS wait_median_seconds
 FROM segments
-GROUP BY company_id, day, channel, department_id
+GROUP BY company_id, day, channel, department_id, department_name
 ORDER BY company_id, day, channel, department_id;

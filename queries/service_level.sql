@@ -1,7 +1,8 @@
 -- Are so many per cent of the waits answered within so many seconds (nivel de servico, SLA)? By half-hour.
--- chart: line x=half_hour_local y=service_level_pct
+-- chart: heatmap x=hour y=weekday_name value=mean(service_level_pct,rated)
 --
 -- service_level_pct  answered_in_time / (answered_in_time + answered_late + abandoned)
+-- rated              answered_in_time + answered_late + abandoned: the waits that the level is of
 -- is_met             whether that reaches $percent, before rounding; NULL where nothing is in the formula
 -- waits              those that began in the half-hour, every one once, where it ended:
 --     waits = answered_in_time + answered_late + answered_unknown + abandoned + short_abandoned + exit_unknown
@@ -14,8 +15,11 @@
 -- exit_unknown       closed, and no event could tell whether answered or abandoned: in no rate
 -- still_open         waiting yet: in no rate, so the last half-hours are early news
 --
--- A stay that ended by a move to another department's queue is no ended wait: it goes on there, from the
--- move. half_hour_local begins the half-hour on the clock of the lake's business time zone; one that the
+-- A stay that ended by a move to another department's queue is no ended wait: it goes on there, and its
+-- seconds are counted from the move. What is measured is the queue in which the wait ended, not all that the
+-- customer waited: for that see first_wait in targets_missed.
+-- weekday_name (Mon to Sun) and hour (8.5 for half past eight) say when in the week the half-hour is.
+-- half_hour_local begins the half-hour on the clock of the lake's business time zone; one that the
 -- clock repeats holds both. It is NULL for waits whose beginning is not known.
 -- Rates cannot be averaged: to see an hour or a day, change the date_bin.
 --
@@ -58,6 +62,9 @@ terms AS (
 )
 SELECT
     half_hour_local,
+    ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][CAST(date_part('isodow', half_hour_local) AS BIGINT)]
+        AS weekday_name,
+    date_part('hour', half_hour_local) + date_part('minute', half_hour_local) / 60.0 AS hour,
     waits,
     answered_in_time,
     answered_late,
@@ -67,6 +74,7 @@ SELECT
     short_abandoned,
     exit_unknown,
     still_open,
+    answered_in_time + answered_late + abandoned AS rated,
     round(
         100.0 * answered_in_time / nullif(answered_in_time + answered_late + abandoned, 0), 1
     ) AS service_level_pct,

@@ -6,10 +6,12 @@
 -- sessions_per_day  sessions / days: what to expect of one such day. Compare this, not sessions, when
 --                   the period does not hold every weekday equally often.
 --
--- Hours are those of the lake's business time zone; weekday is 1 for Monday (weekday_name Mon)
--- to 7 for Sunday (Sun). All 168
--- hours are there: 0 is measured, as the period is cut to the days between the first and the last
--- session of the lake, or of $company in it. The hour that a change of the clock repeats counts double,
+-- Hours are those of the lake's business time zone; weekday is 1 for Monday (weekday_name Mon) to 7 for
+-- Sunday (Sun). All 24 hours are there of each weekday that the period holds: 168 if it holds a week.
+-- 0 is measured, as the period is cut to the days on which the lake received something: from the first
+-- delivery of a session to the last event of one, in the lake, or of $company in it. Sessions that are said
+-- to have started before or after, by a flow's creation date or a sender's clock, are not counted here: how
+-- many others started in their hour is not known. The hour that a change of the clock repeats counts double,
 -- the one it skips is 0.
 --
 -- $from DATE = NULL  first day
@@ -19,8 +21,9 @@
 -- $department BIGINT = NULL  only the department (departamento) of this id
 WITH period AS (
     SELECT
-        greatest(min(started_date), $from) AS first_day,
-        least(max(started_date), $to) AS last_day
+        greatest(local_date(min(first_delivered_at)), $from) AS first_day,
+        -- The time of a delivery may be ahead of when it was received.
+        least(local_date(least(max(last_event_at), (SELECT max(received_at) FROM events))), $to) AS last_day
     FROM fact_chats
     WHERE $company IS NULL OR company_id = $company
 ),
@@ -39,7 +42,9 @@ started AS (
         date_part('hour', local_time(started_at)) AS hour,
         count(*) AS sessions
     FROM fact_chats
-    WHERE ($from IS NULL OR started_date >= $from)
+    CROSS JOIN period
+    WHERE started_date BETWEEN first_day AND last_day
+        AND ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
         AND ($company IS NULL OR company_id = $company)
         AND ($channel IS NULL OR channel = $channel)

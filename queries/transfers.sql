@@ -1,17 +1,19 @@
 -- Who hands chats to whom (transferencias)? A matrix of agents, and one of departments.
--- chart: heatmap x=to_name y=from_name value=sum(transfers)
+-- chart: heatmap x=to_label y=from_label value=sum(transfers)
 --
 -- between           agents: the chat goes from one agent to the next with no queue between. A return to the
 --                   queue is no transfer (see requeues), nor is one that ends with nobody.
 --                   departments: the chat's department changes, with an agent, in the queue or with a bot
--- from_*, to_*      who gave and who got; NULL among departments is "none"
+-- from_*, to_*      who gave and who got; NULL among departments is "none". from_label and to_label are the
+--                   names, with the id where two of the company share one, else the id, or (none)
 -- transfers         how often, and sessions in how many distinct sessions (atendimentos)
 -- pct               transfers of all in this matrix, company and period: each matrix of a company adds up to 100
 -- while_waiting     department changes of a customer in the queue: the wait goes on, in the other queue
 -- before_median_seconds  agents only: time with the giving agent before
 --
 -- The period is that of the giving agent's segment's begin, and of the department's change, in the lake's
--- business time zone. $department holds where it gave or got the chat, or, among agents, was the chat's.
+-- business time zone. $department holds where it gave or got the chat, or, among agents, was the one
+-- known when the giving agent took the chat: a transfer into it by an agent of another is not found.
 --
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
@@ -66,17 +68,27 @@ WITH handed_over AS (
         )
 ),
 names AS (
-    SELECT 'agents' AS between, company_id, agent_id AS id, name FROM dim_agents
-    UNION ALL
-    SELECT 'departments', company_id, department_id, name FROM dim_departments
+    SELECT
+        *,
+        CASE
+            WHEN name IS NULL OR count(*) OVER (PARTITION BY between, company_id, name) > 1 THEN concat_ws(' ', name, id)
+            ELSE name
+        END AS label
+    FROM (
+        SELECT 'agents' AS between, company_id, agent_id AS id, name FROM dim_agents
+        UNION ALL
+        SELECT 'departments', company_id, department_id, name FROM dim_departments
+    )
 )
 SELECT
     handed.company_id,
     handed.between,
     handed.from_id,
     giver.name AS from_name,
+    coalesce(giver.label, CAST(handed.from_id AS VARCHAR), '(none)') AS from_label,
     handed.to_id,
     getter.name AS to_name,
+    coalesce(getter.label, CAST(handed.to_id AS VARCHAR), '(none)') AS to_label,
     count(*) AS transfers,
     count(DISTINCT concat_ws('/', handed.chat_id, handed.session_no)) AS sessions,
     round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY handed.company_id, handed.between), 1) AS pct,
@@ -93,5 +105,5 @@ LEFT JOIN names AS getter
     ON getter.between = handed.between
     AND getter.id = handed.to_id
     AND getter.company_id IS NOT DISTINCT FROM handed.company_id
-GROUP BY handed.company_id, handed.between, handed.from_id, giver.name, handed.to_id, getter.name
+GROUP BY handed.company_id, handed.between, handed.from_id, giver.name, giver.label, handed.to_id, getter.name, getter.label
 ORDER BY handed.company_id, handed.between, transfers DESC, handed.from_id, handed.to_id;

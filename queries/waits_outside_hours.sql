@@ -5,6 +5,9 @@
 --
 -- waits         ended waits:  waits = inside + partly + outside + no_time + unknown + no_calendar. A stay
 --               that ended by a move to another department's queue goes on there; still_open are not ended.
+-- moved_on      stays that ended so: their time here is in moved_on_avg_seconds and
+--               moved_on_avg_business_seconds, and in no other column. All others are of the time in the
+--               department's queue in which the wait ended, after a move from the move on
 -- inside        every second of the wait lay in business hours
 -- partly        some of it did: such as a customer who came in the evening and was answered next morning
 -- outside       none of it did
@@ -25,37 +28,42 @@
 -- $department BIGINT = NULL  only the queue of the department (departamento) of this id
 WITH waits AS (
     SELECT
-        company_id,
-        entered_date AS day,
-        channel,
-        department_id,
-        exit,
-        exit IN ('abandoned', 'short_abandoned') AS is_abandoned,
+        wait.company_id,
+        wait.entered_date AS day,
+        wait.channel,
+        wait.department_id,
+        department.name AS department_name,
+        wait.exit,
+        wait.exit IN ('abandoned', 'short_abandoned') AS is_abandoned,
         CASE
-            WHEN exit = 'open' THEN 'open'
-            WHEN exit IS NULL OR wait_seconds IS NULL THEN 'unknown'
-            WHEN wait_business_seconds IS NULL THEN 'no_calendar'
-            WHEN wait_seconds = 0 THEN 'no_time'
-            WHEN wait_business_seconds = 0 THEN 'outside'
-            WHEN wait_business_seconds < wait_seconds THEN 'partly'
+            WHEN wait.exit = 'open' THEN 'open'
+            WHEN wait.exit = 'department_changed' THEN 'moved_on'
+            WHEN wait.exit IS NULL OR wait.wait_seconds IS NULL THEN 'unknown'
+            WHEN wait.wait_business_seconds IS NULL THEN 'no_calendar'
+            WHEN wait.wait_seconds = 0 THEN 'no_time'
+            WHEN wait.wait_business_seconds = 0 THEN 'outside'
+            WHEN wait.wait_business_seconds < wait.wait_seconds THEN 'partly'
             ELSE 'inside'
         END AS lies,
-        wait_seconds,
-        wait_business_seconds
-    FROM fact_queue_waits
-    WHERE ($from IS NULL OR entered_date >= $from)
-        AND ($to IS NULL OR entered_date <= $to)
-        AND ($company IS NULL OR company_id = $company)
-        AND ($channel IS NULL OR channel = $channel)
-        AND ($department IS NULL OR department_id = $department)
-        AND exit IS DISTINCT FROM 'department_changed'
+        wait.wait_seconds,
+        wait.wait_business_seconds
+    FROM fact_queue_waits AS wait
+    LEFT JOIN dim_departments AS department
+        ON department.department_id = wait.department_id
+        AND department.company_id IS NOT DISTINCT FROM wait.company_id
+    WHERE ($from IS NULL OR wait.entered_date >= $from)
+        AND ($to IS NULL OR wait.entered_date <= $to)
+        AND ($company IS NULL OR wait.company_id = $company)
+        AND ($channel IS NULL OR wait.channel = $channel)
+        AND ($department IS NULL OR wait.department_id = $department)
 )
 SELECT
     company_id,
     day,
     channel,
     department_id,
-    count(*) FILTER (WHERE lies <> 'open') AS waits,
+    department_name,
+    count(*) FILTER (WHERE lies NOT IN ('open', 'moved_on')) AS waits,
     count(*) FILTER (WHERE lies = 'inside') AS inside,
     count(*) FILTER (WHERE lies = 'partly') AS partly,
     count(*) FILTER (WHERE lies = 'outside') AS outside,
@@ -73,7 +81,12 @@ SELECT
     round(
         avg(wait_seconds) FILTER (WHERE exit = 'answered' AND wait_business_seconds IS NOT NULL), 1
     ) AS answered_avg_seconds,
-    round(avg(wait_business_seconds) FILTER (WHERE exit = 'answered'), 1) AS answered_avg_business_seconds
+    round(avg(wait_business_seconds) FILTER (WHERE exit = 'answered'), 1) AS answered_avg_business_seconds,
+    count(*) FILTER (WHERE lies = 'moved_on') AS moved_on,
+    round(
+        avg(wait_seconds) FILTER (WHERE lies = 'moved_on' AND wait_business_seconds IS NOT NULL), 1
+    ) AS moved_on_avg_seconds,
+    round(avg(wait_business_seconds) FILTER (WHERE lies = 'moved_on'), 1) AS moved_on_avg_business_seconds
 FROM waits
-GROUP BY company_id, day, channel, department_id
+GROUP BY company_id, day, channel, department_id, department_name
 ORDER BY company_id, day, channel, department_id;

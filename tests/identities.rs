@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::saved_queries::{PARTS, TOTALS, answer, check_parts, sum};
 use crate::support::{Desk, repository};
@@ -121,6 +121,21 @@ fn every_sum_that_a_header_states_is_checked() {
     assert!(found >= 16, "only {found} sums are stated");
 }
 
+/// A chart weighs an average by the rows that it is of: by none where it is not known.
+fn check_weights(name: &str, sql: &str, rows: &[Value]) {
+    let chart = sql.lines().find(|line| line.starts_with("-- chart:"));
+    for mean in chart.expect("a chart").split("mean(").skip(1) {
+        let (terms, _) = mean.split_once(')').expect("the end of a mean");
+        let (average, weight) = terms.split_once(',').expect("a weight");
+        for row in rows {
+            assert!(row.get(average).is_some(), "{name} has no {average}");
+            let weight = row[weight].as_f64().unwrap_or_default();
+            let is_of_none = row[average].is_null();
+            assert!(!is_of_none || weight == 0.0, "{name}: {average} of {row}");
+        }
+    }
+}
+
 #[test]
 fn sums_hold_of_each_company_and_whatever_is_subscribed() {
     let few = [
@@ -131,12 +146,14 @@ fn sums_hold_of_each_company_and_whatever_is_subscribed() {
         "finishedAutomationFlow",
     ];
     let all = lake_of(|_| true);
+    let without_entries = lake(|desk| departed(&both(desk)));
     let without_finishes = lake_of(|event| event != "finishedAutomationFlow");
     let without_agents = lake_of(|event| few.contains(&event));
     for (desk, what) in [
         (&all, "all events"),
         (&without_finishes, "no finished flows"),
         (&without_agents, "no agents"),
+        (&without_entries, "waits without an entry"),
     ] {
         let counts: Vec<String> = TOTALS
             .iter()
@@ -148,9 +165,10 @@ fn sums_hold_of_each_company_and_whatever_is_subscribed() {
             })
             .collect();
         let counts = desk.rows(&format!("SELECT {}", counts.join(", ")));
-        for (name, _) in saved_queries() {
+        for (name, sql) in saved_queries() {
             let rows = answer(desk, &name, &[]);
             check_parts(&name, &rows);
+            check_weights(&name, &sql, &rows);
             for (place, total) in TOTALS.iter().enumerate() {
                 if total.query == name {
                     assert_eq!(
@@ -171,6 +189,8 @@ fn sums_hold_of_each_company_and_whatever_is_subscribed() {
     ] {
         assert!(sum(&answer(desk, query, &[]), column) > 0, "{query}");
     }
+    let unknown = sum(&answer(&without_entries, "wait_times", &[]), "unknown");
+    assert!(unknown > 0, "every wait is known");
     let responses = answer(&without_agents, "first_response", &[]);
     assert!(responses.iter().any(|row| row["response"] == "not known"));
     for (query, places) in [
@@ -227,4 +247,202 @@ fn the_rows_of_a_company_are_those_of_a_lake_of_its_own() {
         }
     }
     assert!(compared > 300, "only {compared} rows");
+}
+
+/// The deliveries with, for each departure from the queue, one of a chat of which nothing else is told.
+fn departed(lines: &str) -> String {
+    let mut all = lines.to_owned();
+    for line in lines.lines().filter(|line| line.contains("leftQueue")) {
+        let mut delivery: Value = serde_json::from_str(line).expect("a delivery");
+        let messages = delivery["body"]["messages"].as_object_mut();
+        let messages = messages.expect("the events of a delivery");
+        messages.retain(|event, _| event == "leftQueue");
+        let items = messages["leftQueue"].as_array_mut().expect("items");
+        for item in items {
+            let id = item["id"].as_i64().expect("a chat's id");
+            item["id"] = (id + 1_000_000).into();
+            // Apart from those whose waits are known.
+            item["department"] = json!({"id": 99, "name": "Elsewhere"});
+        }
+        all = format!("{all}{delivery}\n");
+    }
+    all
+}
+
+/// Chats in which it is hard to tell whether a person was due, and whether one came.
+fn hard_chats() -> String {
+    let at = |second: i64, event: &str, item: Value| {
+        let body =
+            json!({"time": 1_709_298_000 + second, "messages": {event: [item]}, "token": "x"});
+        json!({"received_at": "2024-03-03T00:00:00Z", "body": body}).to_string()
+    };
+    let company = json!({"id": 3526});
+    let contact = json!({"id": 633, "name": "Maria"});
+    let chat = |id: i64, situation: &str| {
+        json!({
+            "id": id, "situation": situation, "channel": "widget", "department": false, "customer": contact,
+            "company": company, "agent": {"id": 11, "name": "Ana"},
+        })
+    };
+    let message = |second: i64, id: i64, situation: &str, from: &str| {
+        let event = if from == "agent" {
+            "sentAllMessage"
+        } else {
+            "receivedAllMessage"
+        };
+        let item = json!({
+            "id": 100 * id + second, "body": "Oi", "is_internal": false, "senderType": from,
+            "sender": {"id": 633}, "customer": contact, "chat": chat(id, situation), "company": company,
+        });
+        at(second, event, item)
+    };
+    let enters = |second, id| at(second, "agentEntered", chat(id, "in_chat"));
+    let closes = |second, id| at(second, "closedChat", chat(id, "finishing"));
+    [
+        // An agent opens the chat, and nobody writes: closed, and open.
+        enters(0, 1),
+        closes(90, 1),
+        enters(0, 2),
+        // The contact writes to an agent whom nothing names, in vain: closed, and open.
+        message(0, 3, "in_chat", "widget"),
+        closes(90, 3),
+        message(0, 4, "in_chat", "widget"),
+        // An agent answers out of the automation.
+        message(0, 5, "auto", "widget"),
+        message(50, 5, "auto", "agent"),
+        closes(90, 5),
+        // An agent takes the chat and does not write.
+        message(0, 6, "wait_for_chat", "widget"),
+        enters(10, 6),
+        // The bot has the last word in the queue.
+        message(0, 7, "wait_for_chat", "widget"),
+        message(1, 7, "wait_for_chat", "virtual_agent"),
+        // The company writes first, and does not answer.
+        message(0, 8, "in_chat", "agent"),
+        message(50, 8, "in_chat", "widget"),
+        // Gone at once, and a departure that nothing came before.
+        message(0, 9, "wait_for_chat", "widget"),
+        closes(4, 9),
+        at(0, "leftQueue", chat(10, "in_chat")),
+        closes(90, 10),
+    ]
+    .map(|line| line + "\n")
+    .concat()
+}
+
+/// What the query counts of each of its rows' values of the column.
+fn counted(rows: &[Value], column: &str, value: &str) -> i64 {
+    let rows: Vec<Value> = rows
+        .iter()
+        .filter(|row| row[column] == value)
+        .cloned()
+        .collect();
+    sum(&rows, "sessions")
+}
+
+#[test]
+fn queries_agree_on_who_waits_for_an_answer() {
+    let everything = |desk: &Desk| hard_chats() + &both(desk);
+    let of_agents = [
+        "sentMessage",
+        "sentAllMessage",
+        "receivedAllMessage",
+        "newInternalMessage",
+    ];
+    let all = lake(everything);
+    let without_agents_messages = lake(|desk| {
+        let names = [
+            "startedChat",
+            "receivedMessage",
+            "agentEntered",
+            "leftQueue",
+            "closedChat",
+        ];
+        desk.write("huggy-etl.toml", format!("subscribed_events = {names:?}\n"));
+        subscribed(&everything(desk), |event| !of_agents.contains(&event))
+    });
+    for (desk, is_known) in [(&all, true), (&without_agents_messages, false)] {
+        let responses = answer(desk, "first_response", &[]);
+        let response = |name: &str| counted(&responses, "response", name);
+        let targets: Vec<Value> = answer(desk, "targets_missed", &[])
+            .into_iter()
+            .filter(|row| row["target"] == "first_response")
+            .collect();
+        assert_eq!(
+            response("answered"),
+            sum(&targets, "met") + sum(&targets, "late")
+        );
+        assert_eq!(response("never"), sum(&targets, "never"));
+        assert_eq!(response("not yet"), sum(&targets, "still_open"));
+        let unknown = response("time unknown") + response("not known");
+        assert_eq!(unknown, sum(&targets, "unknown"));
+        // Whoever has had no answer yet, and is due one, is on the list.
+        let listed = answer(desk, "unanswered_now", &[]);
+        let silent = desk.rows(
+            "SELECT company_id, chat_id, session_no FROM fact_chats WHERE first_response_at IS NULL",
+        );
+        let silent = silent.as_array().expect("rows");
+        let is_silent = |row: &&Value| {
+            silent.contains(&json!([
+                row["company_id"],
+                row["chat_id"],
+                row["session_no"]
+            ]))
+        };
+        let listed = listed.iter().filter(is_silent).count();
+        assert_eq!(response("not yet"), listed as i64);
+        // Turns that nobody has answered are of sessions that say so.
+        let replies = answer(desk, "reply_times", &[]);
+        let of_the_silent = desk.number(
+            "SELECT count(*) FROM fact_replies AS reply JOIN fact_chats AS chat USING (company_id, chat_id, session_no)
+             WHERE reply.replied_at IS NULL AND chat.first_response_at IS NULL",
+        );
+        let unanswered = ["never", "not yet", "short_abandoned", "not known"];
+        let unanswered: i64 = unanswered.into_iter().map(response).sum();
+        assert!(
+            (1..=unanswered).contains(&of_the_silent),
+            "{of_the_silent} of {unanswered}"
+        );
+        if is_known {
+            assert_eq!(sum(&replies, "reply_unknown"), 0);
+            let told = [
+                "answered",
+                "never",
+                "not yet",
+                "outbound",
+                "short_abandoned",
+                "nobody due",
+            ];
+            assert!(
+                told.into_iter().all(|name| response(name) > 0),
+                "{responses:?}"
+            );
+        } else {
+            assert_eq!(sum(&replies, "not_replied"), 0);
+            assert_eq!(response("never") + response("not yet") + listed as i64, 0);
+        }
+    }
+    // The hard chats by themselves.
+    let hard = lake(|_| hard_chats());
+    let responses = answer(&hard, "first_response", &[]);
+    for (response, sessions) in [
+        ("answered", 1),
+        ("never", 2),
+        ("nobody due", 2),
+        ("not yet", 3),
+        ("outbound", 1),
+        ("short_abandoned", 1),
+    ] {
+        assert_eq!(
+            counted(&responses, "response", response),
+            sessions,
+            "{response}"
+        );
+    }
+    let mut listed: Vec<i64> = answer(&hard, "unanswered_now", &[])
+        .iter()
+        .map(|row| row["chat_id"].as_i64().expect("an id"))
+        .collect();
+    listed.sort_unstable();
+    assert_eq!(listed, [4, 6, 7, 8]);
 }

@@ -108,7 +108,7 @@ pub const TOTALS: [Total; 15] = [
 ];
 
 /// In each row of a query the parts add up to the whole.
-pub const PARTS: [(&str, &str, &[&str]); 24] = [
+pub const PARTS: [(&str, &str, &[&str]); 26] = [
     (
         "agent_availability",
         "known_seconds",
@@ -135,7 +135,11 @@ pub const PARTS: [(&str, &str, &[&str]); 24] = [
         &["taken_available", "taken_paused", "taken_unknown"],
     ),
     ("handle_times", "parts", &["known", "still_open"]),
-    ("reply_times", "turns", &["replies", "not_replied"]),
+    (
+        "reply_times",
+        "turns",
+        &["replies", "not_replied", "reply_unknown"],
+    ),
     (
         "sessions_by_day",
         "sessions",
@@ -247,15 +251,21 @@ pub const PARTS: [(&str, &str, &[&str]); 24] = [
     ),
     (
         "flow_outcomes",
-        "entry_runs",
-        &["entry_ended", "entry_open", "entry_unknown"],
+        "sessions",
+        &["ended", "open", "outcome_unknown"],
     ),
     (
         "flow_outcomes",
-        "entry_ended",
+        "ended",
         &["contained", "handed_off", "interrupted", "dropped"],
     ),
     ("chat_durations", "sessions", &["closed", "still_open"]),
+    ("chat_durations", "closed", &["duration_known", "unknown"]),
+    (
+        "service_level",
+        "rated",
+        &["answered_in_time", "answered_late", "abandoned"],
+    ),
     ("reopens_and_repeats", "closed", &["observed", "too_recent"]),
     (
         "targets_missed",
@@ -286,7 +296,8 @@ const AVERAGES: [(&str, &str, &str); 4] = [
         "handle_avg_seconds",
         "SELECT avg(CASE WHEN outcome = 'handled' THEN handle_seconds END) FROM fact_chats
          WHERE closed_at IS NOT NULL GROUP BY company_id, channel, department_id, tabulation_id
-         ORDER BY company_id, channel, department_id, count(*) DESC, tabulation_id",
+         ORDER BY company_id, sum(count(*)) OVER (PARTITION BY company_id, tabulation_id) DESC, tabulation_id,
+             count(*) DESC, channel, department_id",
     ),
     (
         "flow_completion",

@@ -31,14 +31,14 @@ async fn a_reply_counts_for_who_wrote_it_and_a_turn_without_one_for_nobody() {
         ANA,
         Rows {
             table: "fact_chats",
-            columns: "company_id, chat_id, session_no, channel",
-            values: "(1, 1, 1, 'widget')",
+            columns: "company_id, chat_id, session_no, channel, agent_messages",
+            values: "(1, 1, 1, 'widget', 2), (1, 2, 1, 'widget', NULL)",
         },
         Rows {
             table: "fact_replies",
             columns: "company_id, chat_id, session_no, turn_no, replied_at, agent_id, is_first, reply_seconds",
             values: "(1, 1, 1, 1, '2024-03-01T13:00:00Z', 11, true, 10), (1, 1, 1, 2, '2024-03-01T13:00:00Z', 11, false, 50),
-                (1, 1, 1, 3, NULL, NULL, false, NULL)",
+                (1, 1, 1, 3, NULL, NULL, false, NULL), (1, 2, 1, 1, NULL, NULL, true, NULL)",
         },
     ])
     .await;
@@ -53,7 +53,9 @@ async fn a_reply_counts_for_who_wrote_it_and_a_turn_without_one_for_nobody() {
     );
     check(
         &rows[1],
-        json!({"agent_id": null, "turns": 1, "replies": 0, "not_replied": 1, "reply_avg_seconds": null}),
+        json!({
+            "agent_id": null, "turns": 2, "replies": 0, "not_replied": 1, "reply_unknown": 1, "reply_avg_seconds": null,
+        }),
     );
 }
 
@@ -63,35 +65,53 @@ async fn the_unanswered_are_those_of_the_instant() {
         LAST_EVENT,
         Rows {
             table: "fact_chats",
-            columns: "chat_id, session_no, outcome, closed_at, contact_name",
-            values: "(1, 1, 'open', NULL, 'Maria'), (2, 1, 'handled', '2024-03-02T14:00:00Z', 'Jose'), (3, 1, 'open', NULL, 'Rui')",
+            columns: "company_id, chat_id, session_no, outcome, closed_at, contact_name, department_id, agent_messages, first_response_at",
+            values: "(1, 1, 1, 'open', NULL, 'Maria', 7, 0, NULL),
+                (1, 2, 1, 'handled', '2024-03-02T14:00:00Z', 'Jose', NULL, 0, NULL),
+                (1, 3, 1, 'open', NULL, 'Rui', NULL, 2, '2024-03-02T13:25:00Z'),
+                (1, 4, 1, 'open', NULL, 'whose agents are not subscribed', NULL, NULL, NULL),
+                (1, 5, 1, 'open', NULL, 'who let the bot have the last word', NULL, 0, NULL)",
         },
         Rows {
             table: "fact_replies",
-            columns: "chat_id, session_no, waiting_since, replied_at, is_first",
-            values: "(1, 1, '2024-03-02T14:59:00Z', NULL, true), (2, 1, '2024-03-02T13:00:00Z', NULL, true),
-                (3, 1, '2024-03-02T13:30:00Z', '2024-03-02T14:50:00Z', false)",
+            columns: "company_id, chat_id, session_no, waiting_since, replied_at, is_first",
+            values: "(1, 1, 1, '2024-03-02T14:59:00Z', NULL, true), (1, 2, 1, '2024-03-02T13:00:00Z', NULL, true),
+                (1, 3, 1, '2024-03-02T13:30:00Z', '2024-03-02T14:50:00Z', false),
+                (1, 4, 1, '2024-03-02T13:30:00Z', NULL, true)",
         },
         Rows {
             table: "fact_agent_segments",
-            columns: "chat_id, session_no, agent_id, started_at, ended_at",
-            values: "(3, 1, 11, '2024-03-02T13:20:00Z', NULL)",
+            columns: "company_id, chat_id, session_no, agent_id, started_at, ended_at",
+            values: "(1, 3, 1, 11, '2024-03-02T13:20:00Z', NULL)",
         },
         Rows {
             table: "fact_queue_waits",
-            columns: "chat_id, session_no, entered_at, left_at, exit",
-            values: "(1, 1, '2024-03-02T14:59:00Z', NULL, 'open'),
-                (2, 1, '2024-03-02T13:00:00Z', '2024-03-02T14:00:00Z', 'abandoned'),
-                (3, 1, '2024-03-02T13:10:00Z', '2024-03-02T13:20:00Z', 'answered')",
+            columns: "company_id, chat_id, session_no, entered_at, left_at, exit",
+            values: "(1, 1, 1, '2024-03-02T14:59:00Z', NULL, 'open'),
+                (1, 2, 1, '2024-03-02T13:00:00Z', '2024-03-02T14:00:00Z', 'abandoned'),
+                (1, 3, 1, '2024-03-02T13:10:00Z', '2024-03-02T13:20:00Z', 'answered'),
+                (1, 4, 1, '2024-03-02T13:10:00Z', '2024-03-02T13:20:00Z', 'answered'),
+                (1, 5, 1, '2024-03-02T14:58:20Z', NULL, 'open')",
+        },
+        ANA,
+        Rows {
+            table: "dim_departments",
+            columns: "company_id, department_id, name",
+            values: "(1, 7, 'Vendas'), (2, 7, 'of another company')",
         },
     ])
     .await;
     let rows = answer(&lake, "unanswered_now", &[]).await;
-    assert_eq!(rows.len(), 1);
+    assert_eq!(rows.len(), 2);
+    // Waits, and has no turn.
     check(
         &rows[0],
+        json!({"chat_id": 5, "place": "queue", "is_first": true, "waiting_seconds": 100}),
+    );
+    check(
+        &rows[1],
         json!({
-            "contact_name": "Maria", "place": "queue", "agent_id": null, "is_first": true,
+            "contact_name": "Maria", "place": "queue", "agent_id": null, "is_first": true, "department_name": "Vendas",
             "waiting_since_local": "2024-03-02T11:59:00", "waiting_seconds": 60,
         }),
     );
@@ -103,7 +123,7 @@ async fn the_unanswered_are_those_of_the_instant() {
     );
     check(
         &rows[1],
-        json!({"chat_id": 3, "place": "agent", "agent_id": 11, "waiting_seconds": 900}),
+        json!({"chat_id": 3, "place": "agent", "agent_name": "Ana", "waiting_seconds": 900}),
     );
 }
 
@@ -114,8 +134,8 @@ async fn whoever_was_seen_to_leave_the_queue_is_not_in_it() {
         LAST_EVENT,
         Rows {
             table: "fact_chats",
-            columns: "chat_id, session_no, outcome, last_event_at",
-            values: "(1, 1, 'open', '2024-03-02T14:30:00Z')",
+            columns: "chat_id, session_no, outcome, last_event_at, agent_messages",
+            values: "(1, 1, 'open', '2024-03-02T14:30:00Z', 0)",
         },
         Rows {
             table: "fact_replies",
@@ -169,7 +189,7 @@ async fn transfers_are_between_agents_or_between_departments() {
     check(
         &rows[0],
         json!({
-            "between": "agents", "from_name": "Ana", "to_id": 22, "to_name": null, "transfers": 2, "sessions": 2,
+            "between": "agents", "from_name": "Ana", "to_id": 22, "to_name": null, "to_label": "22", "transfers": 2,
             "pct": 66.7, "while_waiting": null, "before_median_seconds": 80.0,
         }),
     );
@@ -183,7 +203,7 @@ async fn transfers_are_between_agents_or_between_departments() {
     );
     check(
         &rows[3],
-        json!({"from_id": null, "to_name": "Vendas", "while_waiting": 1, "pct": 50.0}),
+        json!({"from_id": null, "from_label": "(none)", "to_label": "Vendas", "while_waiting": 1, "pct": 50.0}),
     );
 }
 
@@ -269,7 +289,7 @@ async fn chats_side_by_side_fill_no_second_twice() {
             "day": "2024-03-01", "agent_name": "Ana", "chat_seconds": 5400, "open_seconds": 0, "bounded_seconds": 900,
             "busy_seconds": 3600, "concurrency_avg": 1.5, "most_chats": 2, "available_seconds": 14 * 3600,
             "occupied_seconds": 1800, "idle_seconds": 14 * 3600 - 1800, "busy_not_available_seconds": 1800,
-            "occupancy_pct": 3.6,
+            "occupancy_pct": 3.6, "still_in_seconds": 0,
         }),
     );
     check(
@@ -277,6 +297,7 @@ async fn chats_side_by_side_fill_no_second_twice() {
         json!({
             "day": "2024-03-02", "agent_id": 11, "chat_seconds": 3600, "open_seconds": 3600,
             "available_seconds": 11 * 3600, "occupied_seconds": 3600, "occupancy_pct": 9.1,
+            "still_in_seconds": 11 * 3600,
         }),
     );
     check(
@@ -370,5 +391,64 @@ async fn chats_per_hour_divide_what_was_taken_in_those_hours() {
     check(
         &rows[2],
         json!({"day": "2024-03-02", "chats": 0, "available_hours": 11.0, "chats_per_available_hour": 0.0}),
+    );
+}
+
+/// Charts tell agents apart by it.
+#[tokio::test]
+async fn two_agents_of_one_name_have_labels_of_their_own() {
+    let lake = lake_with(&[
+        Rows {
+            table: "dim_agents",
+            columns: "company_id, agent_id, name",
+            values: "(1, 11, 'Ana'), (1, 12, 'Ana'), (1, 13, 'Rui'), (1, 14, NULL), (2, 21, 'Ana'), (2, 22, 'Rui')",
+        },
+        Rows {
+            table: "fact_agent_segments",
+            columns: "company_id, chat_id, session_no, segment_no, agent_id, end_reason, handle_seconds",
+            values: "(1, 1, 1, 1, 11, 'transferred', 10), (1, 1, 1, 2, 12, 'transferred', 20), (1, 1, 1, 3, 13, 'transferred', 30),
+                (1, 1, 1, 4, 14, 'transferred', 40), (1, 1, 1, 5, 15, 'closed', 50), (2, 1, 1, 1, 21, 'closed', 60)",
+        },
+        Rows {
+            table: "fact_chats",
+            columns: "company_id, chat_id, session_no",
+            values: "(1, 1, 1), (2, 1, 1)",
+        },
+    ])
+    .await;
+    let labels = |rows: Vec<Value>, column: &str| -> Vec<String> {
+        let labels = rows.iter().map(|row| row[column].as_str().unwrap());
+        labels.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        labels(answer(&lake, "handle_times", &[]).await, "agent_label"),
+        ["Ana 11", "Ana 12", "Rui", "14", "15", "Ana"]
+    );
+    assert_eq!(
+        labels(answer(&lake, "transfers", &[]).await, "to_label"),
+        ["Ana 12", "Rui", "14", "15"]
+    );
+}
+
+#[tokio::test]
+async fn a_chat_taken_at_the_lakes_last_event_is_taken_in_the_status_that_goes_on() {
+    let lake = lake_with(&[
+        LAST_EVENT,
+        STATUSES,
+        Rows {
+            table: "fact_agent_segments",
+            columns: "company_id, chat_id, session_no, segment_no, agent_id, started_at, started_date",
+            values: "(1, 1, 1, 1, 11, '2024-03-02T15:00:00Z', '2024-03-02')",
+        },
+    ])
+    .await;
+    let rows = answer(&lake, "chats_per_available_hour", &[]).await;
+    check(
+        &rows[1],
+        json!({"chats": 1, "taken_available": 1, "available_hours": 11.0, "still_in_hours": 11.0}),
+    );
+    check(
+        &rows[0],
+        json!({"chats": 0, "available_hours": 14.0, "still_in_hours": 0.0}),
     );
 }

@@ -18,9 +18,10 @@ async fn lake() -> TestLake {
         Rows {
             table: "fact_chats",
             columns: "company_id, chat_id, session_no, state, outcome, channel, department_id, tabulation_id, started_at,
-                started_date, closed_at, contact_id, duration_seconds, queue_episodes, agent_segments",
-            values: "(1, 1, 1, 'closed', 'handled', 'widget', 5, 9, '2024-03-01T13:00:00Z', '2024-03-01', '2024-03-01T14:00:00Z', 7, 100, 1, 2),
-                (2, 1, 1, 'closed', 'handled', 'widget', 5, 9, '2024-03-02T16:00:00Z', '2024-03-02', '2024-03-02T17:00:00Z', 7, 300, 1, 2)",
+                started_date, closed_at, contact_id, duration_seconds, queue_episodes, agent_segments, first_delivered_at,
+                last_event_at",
+            values: "(1, 1, 1, 'closed', 'handled', 'widget', 5, 9, '2024-03-01T13:00:00Z', '2024-03-01', '2024-03-01T14:00:00Z', 7, 100, 1, 2, '2024-03-01T13:00:00Z', '2024-03-01T14:00:00Z'),
+                (2, 1, 1, 'closed', 'handled', 'widget', 5, 9, '2024-03-02T16:00:00Z', '2024-03-02', '2024-03-02T17:00:00Z', 7, 300, 1, 2, '2024-03-02T16:00:00Z', '2024-03-02T17:00:00Z')",
         },
         Rows {
             table: "fact_queue_waits",

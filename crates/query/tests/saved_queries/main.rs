@@ -16,7 +16,7 @@ use support::{Rows, TestLake};
 const TABLES: [(&str, &str); 12] = [
     (
         "events",
-        "company_id BIGINT, occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, received_at TIMESTAMP, parse_error TEXT,
+        "company_id BIGINT, chat_id BIGINT, event_type TEXT, occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, received_at TIMESTAMP, parse_error TEXT,
         event_date DATE",
     ),
     (
@@ -24,7 +24,7 @@ const TABLES: [(&str, &str); 12] = [
         "company_id BIGINT, chat_id BIGINT, session_no INT, state TEXT, outcome TEXT, direction TEXT, channel TEXT,
         contact_id BIGINT, contact_name TEXT, department_id BIGINT, agent_id BIGINT, tabulation_id BIGINT,
         tabulation_name TEXT, started_at TIMESTAMP, started_at_source TEXT, first_response_at TIMESTAMP,
-        closed_at TIMESTAMP, closed_at_source TEXT, last_event_at TIMESTAMP, started_date DATE, first_wait_seconds BIGINT,
+        closed_at TIMESTAMP, closed_at_source TEXT, last_event_at TIMESTAMP, first_delivered_at TIMESTAMP, started_date DATE, first_wait_seconds BIGINT,
         first_response_seconds BIGINT, handle_seconds BIGINT, duration_seconds BIGINT, queue_episodes INT,
         agent_segments INT, contact_messages INT, agent_messages INT, bot_messages INT",
     ),
@@ -170,6 +170,13 @@ async fn a_lake_without_rows_gives_headers_and_headers_are_explained() {
         let mut columns = text.lines().next().unwrap().split(',');
         if columns.clone().any(|column| column.ends_with("_id")) {
             assert_eq!(columns.next(), Some("company_id"), "{}", query.name);
+        }
+        // Whoever reads it knows names, not ids.
+        let columns: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+        for id in ["department", "agent", "tabulation", "from", "to"] {
+            let is_shown = columns.contains(&format!("{id}_id").as_str());
+            let is_named = columns.contains(&format!("{id}_name").as_str());
+            assert!(is_named || !is_shown, "{}: {id}", query.name);
         }
     }
 }

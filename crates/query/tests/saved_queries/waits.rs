@@ -27,7 +27,7 @@ async fn a_wait_counts_once_where_it_ended() {
             "day": "2024-03-01", "channel": "whatsapp", "department_id": 7,
             "waits": 6, "answered": 3, "abandoned": 1, "short_abandoned": 1, "still_open": 1,
             "unknown": 1, "moved_on": 1, "moved_on_avg_seconds": 50.0, "abandoned_pct": 25.0,
-            "answered_avg_seconds": 20.5, "answered_median_seconds": 20.5, "answered_p90_seconds": 28.9,
+            "answered_known": 2, "answered_avg_seconds": 20.5, "answered_median_seconds": 20.5, "answered_p90_seconds": 28.9,
             "abandoned_avg_seconds": 100.0, "abandoned_p90_seconds": 100.0,
         }),
     );
@@ -44,12 +44,12 @@ async fn a_wait_counts_once_where_it_ended() {
 async fn a_wait_whose_end_nothing_could_tell_is_counted_and_in_no_rate() {
     let lake = lake_with(&[Rows {
         table: "fact_queue_waits",
-        columns: "entered_at, entered_date, left_at, exit, wait_seconds, wait_business_seconds",
+        columns: "chat_id, entered_at, entered_date, left_at, exit, wait_seconds, wait_business_seconds",
         values:
-            "('2024-03-01T13:00:00Z', '2024-03-01', '2024-03-01T13:00:10Z', 'answered', 10, 10),
-            ('2024-03-01T13:00:00Z', '2024-03-01', NULL, 'open', NULL, NULL),
-            ('2024-03-01T13:00:00Z', '2024-03-01', NULL, NULL, NULL, NULL),
-            ('2024-03-01T13:00:00Z', '2024-03-01', NULL, NULL, NULL, NULL)",
+            "(1, '2024-03-01T13:00:00Z', '2024-03-01', '2024-03-01T13:00:10Z', 'answered', 10, 10),
+            (2, '2024-03-01T13:00:00Z', '2024-03-01', NULL, 'open', NULL, NULL),
+            (3, '2024-03-01T13:00:00Z', '2024-03-01', NULL, NULL, NULL, NULL),
+            (4, '2024-03-01T13:00:00Z', '2024-03-01', NULL, NULL, NULL, NULL)",
     }])
     .await;
     for (query, expected) in [
@@ -132,12 +132,13 @@ async fn the_service_level_is_of_the_answered_and_the_abandoned() {
         json!({
             "half_hour_local": "2024-03-01T10:00:00", "waits": 6, "answered_in_time": 1, "answered_late": 1,
             "answered_unknown": 1, "abandoned": 1, "abandoned_in_time": 1, "short_abandoned": 1,
-            "still_open": 1, "service_level_pct": 33.3, "is_met": false,
+            "still_open": 1, "rated": 3, "service_level_pct": 33.3, "is_met": false, "weekday_name": "Fri",
+            "hour": 10.0,
         }),
     );
     check(
         &rows[1],
-        json!({"half_hour_local": "2024-03-01T10:30:00", "service_level_pct": null, "is_met": null}),
+        json!({"half_hour_local": "2024-03-01T10:30:00", "hour": 10.5, "rated": 0, "service_level_pct": null, "is_met": null}),
     );
     check(
         &rows[2],
@@ -253,7 +254,7 @@ async fn a_wait_lies_inside_partly_or_outside_business_hours() {
         values: "('2024-03-01', 'answered', 60, 60), ('2024-03-01', 'answered', 3600, 600),
             ('2024-03-01', 'abandoned', 40, 0), ('2024-03-01', 'answered', 0, 0),
             ('2024-03-01', 'answered', NULL, NULL), ('2024-03-01', 'answered', 9, NULL),
-            ('2024-03-01', 'open', NULL, NULL), ('2024-03-01', 'department_changed', 5, 5)",
+            ('2024-03-01', 'open', NULL, NULL), ('2024-03-01', 'department_changed', 5, 2)",
     }])
     .await;
     check(
@@ -262,6 +263,7 @@ async fn a_wait_lies_inside_partly_or_outside_business_hours() {
             "waits": 6, "inside": 1, "partly": 1, "outside": 1, "no_time": 1, "unknown": 1, "no_calendar": 1,
             "still_open": 1, "outside_pct": 66.7, "outside_abandoned": 1, "inside_abandoned": 0,
             "answered_avg_seconds": 1220.0, "answered_avg_business_seconds": 220.0,
+            "moved_on": 1, "moved_on_avg_seconds": 5.0, "moved_on_avg_business_seconds": 2.0,
         }),
     );
 }
@@ -295,4 +297,30 @@ async fn a_requeue_is_followed_into_the_queue() {
             "before_median_seconds": 200.0, "wait_avg_seconds": 20.0,
         }),
     );
+}
+
+#[tokio::test]
+async fn the_fullest_queue_comes_first() {
+    let lake = lake_with(&[
+        Rows {
+            table: "events",
+            columns: "delivered_at",
+            values: "('2024-03-01T14:00:00Z')",
+        },
+        Rows {
+            table: "dim_departments",
+            columns: "company_id, department_id, name",
+            values: "(1, 8, 'Vendas')",
+        },
+        Rows {
+            table: "fact_queue_waits",
+            columns: "company_id, chat_id, session_no, department_id, entered_at, exit",
+            values: "(1, 1, 1, 7, '2024-03-01T13:00:00Z', 'open'), (1, 2, 1, 8, '2024-03-01T13:00:00Z', 'open'),
+                (1, 3, 1, 8, '2024-03-01T13:00:00Z', 'open'), (1, 4, 1, NULL, '2024-03-01T13:00:00Z', 'open')",
+        },
+    ])
+    .await;
+    let rows = answer(&lake, "queue_length", &[]).await;
+    let labels: Vec<&Value> = rows.iter().map(|row| &row["department_label"]).collect();
+    assert_eq!(labels, ["Vendas", "7", "(none)"]);
 }
