@@ -82,6 +82,7 @@ test-readers: build $(VENV)/ready ## Compare our facts with DuckDB, Polars and p
 	$(VENV)/bin/python -B tests/independent.py $(BINARY)
 	$(VENV)/bin/python -B tests/exports.py $(BINARY)
 	$(VENV)/bin/python -B tests/beside.py $(BINARY)
+	BENCH_QUERY_EVENTS=20000 BENCH_QUERY_ROUNDS=1 $(VENV)/bin/python -B crates/cli/benches/queries.py $(BINARY)
 
 $(STORES)/ready: Makefile
 	python3 -m venv $(STORES)
