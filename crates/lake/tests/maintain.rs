@@ -422,6 +422,41 @@ async fn old_partitions_stay_until_the_consumer_has_read_them() {
 }
 
 #[tokio::test]
+async fn what_would_be_done_is_what_is_then_done() {
+    let world = World::new();
+    for number in 0..9 {
+        world
+            .append(rows([number], DAYS[number as usize % 3]))
+            .await;
+    }
+    // Of the rest nothing may be deleted yet.
+    world.consumed(7).await;
+    let work = keeping(TimeDelta::days(2));
+    let trial = Maintenance {
+        is_trial: true,
+        ..work.clone()
+    };
+    let would = world.maintain(trial).await;
+    let done = world.maintain(work).await;
+    let told = |report: &TableReport| {
+        let (files, bytes) = (report.compacted.files_in, report.compacted.bytes_in);
+        (
+            report.expired,
+            files,
+            bytes,
+            report.checkpoint,
+            report.data,
+            report.awaited,
+        )
+    };
+    assert_eq!(told(&would), told(&done));
+    assert!(
+        would.checkpoint.is_some() && would.data.files > 0 && would.awaited.files > 0,
+        "{would:?}"
+    );
+}
+
+#[tokio::test]
 async fn ages_count_from_the_newest_rows_where_the_clock_says_that_all_are_old() {
     let world = World::new();
     for (number, day) in (0..).zip(DAYS) {

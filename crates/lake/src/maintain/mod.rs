@@ -124,6 +124,7 @@ impl Lake {
             newest: None,
             consumer_is_busy: false,
             held_for: Duration::ZERO,
+            planned: Planned::default(),
         };
         if maintenance.is_trial {
             return Ok(run.all(&mut tell).await);
@@ -155,6 +156,16 @@ struct Run<'a> {
     consumer_is_busy: bool,
     /// Since he last had a chance.
     held_for: Duration,
+    /// Of the table at hand, where it is only asked what would be done.
+    planned: Planned,
+}
+
+/// What a run would commit to a table.
+#[derive(Default)]
+struct Planned {
+    commits: u64,
+    /// No part of the table any more after that.
+    removed: Vec<StoredFile>,
 }
 
 impl Run<'_> {
@@ -214,6 +225,7 @@ impl Run<'_> {
         role: &Role,
         report: &mut TableReport,
     ) -> Result<(), LakeError> {
+        self.planned = Planned::default();
         if matches!(role, Role::Appended { .. }) {
             self.newest = self.newest.max(newest(table)?);
         }
@@ -255,14 +267,18 @@ impl Run<'_> {
                 report.unread = Size::of(&left);
                 match read_before {
                     Some(first) if !read.is_empty() && !self.maintenance.is_trial => {
-                        table.remove_expired(first).await
+                        return table.remove_expired(first).await;
                     }
-                    _ => Ok(()),
+                    _ => {}
                 }
+                self.planned.commits += u64::from(!read.is_empty());
+                self.planned.removed.extend(read);
+                Ok(())
             }
             Role::Rewritten { .. } => {
                 report.expired = table.older(first).await?;
                 if report.expired == Size::default() || self.maintenance.is_trial {
+                    self.planned.commits += u64::from(report.expired != Size::default());
                     return Ok(());
                 }
                 let work = async {
@@ -298,7 +314,11 @@ impl Run<'_> {
         for group in groups(table, role, first, effort, now)? {
             let mut tried = group.paths();
             let done = match (self.maintenance.is_trial, role) {
-                (true, _) => Ok(estimated(table, &group)),
+                (true, _) => {
+                    self.planned.commits += 1;
+                    self.planned.removed.extend(group.files.iter().cloned());
+                    Ok(estimated(table, &group))
+                }
                 (false, Role::Appended { .. }) => {
                     Box::pin(table.compact(&group, Tolerance::Appends)).await
                 }
@@ -335,13 +355,14 @@ impl Run<'_> {
             .await?
             .last_checkpoint
             .unwrap_or_default();
-        if table.version() < last + CHECKPOINT_AFTER {
+        let version = table.version() + self.planned.commits;
+        if version < last + CHECKPOINT_AFTER {
             return Ok(());
         }
         if !self.maintenance.is_trial {
             table.write_checkpoint().await?;
         }
-        report.checkpoint = Some(table.version());
+        report.checkpoint = Some(version);
         Ok(())
     }
 
@@ -375,6 +396,19 @@ impl Run<'_> {
             deleted?;
         }
         tell_of(report, &folder, &folder.due(stay, now));
+        if self.planned.removed.is_empty() {
+            return Ok(());
+        }
+        let awaited = table.awaited(unread).await?;
+        for file in &self.planned.removed {
+            let freed = match awaited.contains(&table.data_path(&file.path)) {
+                true => &mut report.awaited,
+                false if stay <= TimeDelta::zero() => &mut report.data,
+                false => &mut report.staying,
+            };
+            freed.files += 1;
+            freed.bytes += file.bytes;
+        }
         Ok(())
     }
 

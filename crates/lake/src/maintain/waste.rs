@@ -240,7 +240,7 @@ impl Table {
     }
 
     /// Files that were added since a version, whether or not they are still part of the table.
-    async fn awaited(&self, since: Option<u64>) -> Result<HashSet<Path>, LakeError> {
+    pub(super) async fn awaited(&self, since: Option<u64>) -> Result<HashSet<Path>, LakeError> {
         let Some(since) = since else {
             return Ok(HashSet::new());
         };
