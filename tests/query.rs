@@ -32,6 +32,28 @@ fn formats_keep_order_nulls_and_types() {
 }
 
 #[test]
+fn a_limit_counts_where_only_partitions_and_constants_are_read() {
+    let desk = small_lake();
+    let all = desk.number("SELECT count(*) FROM events");
+    let rows = |sql: &str| desk.rows(sql).as_array().map_or(0, Vec::len);
+    assert!(all > 20);
+    for sql in [
+        "SELECT event_date FROM events LIMIT 3",
+        "SELECT 1 AS one FROM events LIMIT 3",
+        "SELECT event_date FROM events WHERE event_date > DATE '2000-01-01' LIMIT 3 OFFSET 2",
+        "WITH few AS (SELECT event_date FROM events LIMIT 3) SELECT * FROM few",
+        "SELECT * FROM (SELECT 1 AS one FROM events LIMIT 3) AS few ORDER BY 1",
+        "(SELECT event_date FROM events LIMIT 2) UNION ALL (SELECT event_date FROM events LIMIT 1)",
+    ] {
+        assert_eq!(rows(sql), 3, "{sql}");
+    }
+    let few = "SELECT count(*) FROM (SELECT event_date FROM events LIMIT 3) AS few";
+    assert_eq!(desk.number(few), 3);
+    let rest = format!("SELECT event_date FROM events OFFSET {}", all - 2);
+    assert_eq!(rows(&rest), 2);
+}
+
+#[test]
 fn every_column_of_every_table_is_described() {
     let desk = small_lake();
     let tables = desk.ok(&["tables"]);

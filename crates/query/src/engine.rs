@@ -18,6 +18,7 @@ use crate::error::QueryError;
 use crate::extremes::NameExtremes;
 use crate::history::{TableHistory, rows};
 use crate::json::{self, JsonOperators};
+use crate::limits::keeping_limits;
 use crate::local;
 use crate::memory::PeakPool;
 use crate::mistake::unknown_table;
@@ -85,9 +86,11 @@ impl Engine {
             .with_memory_pool(pool.clone())
             .build_arc()
             .unwrap_or_else(|_| state.runtime_env().clone());
+        let physical_rules = keeping_limits(state.physical_optimizers());
         let mut builder = SessionStateBuilder::new_from_existing(state)
             .with_config(config)
             .with_runtime_env(runtime)
+            .with_physical_optimizer_rules(physical_rules)
             .with_analyzer_rule(Arc::new(NameExtremes))
             .with_optimizer_rule(Arc::new(CountDistinctTogether::new()));
         builder.scalar_functions().get_or_insert_default().extend(

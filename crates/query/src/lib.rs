@@ -25,6 +25,7 @@ mod files;
 mod functions;
 mod history;
 mod json;
+mod limits;
 mod local;
 mod memory;
 mod mistake;
