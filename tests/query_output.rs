@@ -280,3 +280,33 @@ fn a_long_query_tells_how_far_it_is_at_a_terminal_and_nowhere_else() {
     let ended = Printed::from(query.wait_with_output().expect("the query ends"));
     assert_eq!(ended.stderr, "interrupted\n");
 }
+
+/// `/dev/full` takes no byte, as a pipe whose reader has gone.
+#[test]
+fn nobody_to_tell_ends_no_work() {
+    let desk = Desk::new();
+    desk.generate("traffic.ndjson", &["--chats", "5", "--days", "1"]);
+    let run = |args: &[&str]| {
+        let full = fs::File::options().write(true).open("/dev/full");
+        let mut command = desk.command(args);
+        command.stdout(Stdio::null());
+        let status = command.stderr(full.expect("/dev/full")).status();
+        status.expect("running the binary").code()
+    };
+    for args in [
+        &["import", "traffic.ndjson"][..],
+        &["transform"],
+        &["maintain", "--dry-run"],
+        &["verify"],
+        &["export", "events", "--to", "exported"],
+        &["query", "-c", "SELECT 1", "--timing"],
+    ] {
+        assert_eq!(run(args), Some(0), "{args:?}");
+    }
+    assert_eq!(run(&["query", "-c", "SELECT nothing"]), Some(1));
+    assert_eq!(run(&["query", "nothing"]), Some(2));
+    assert_eq!(
+        desk.number("SELECT CAST(count(*) > 0 AS BIGINT) FROM 'exported/**/*.parquet'"),
+        1
+    );
+}

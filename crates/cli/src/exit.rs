@@ -35,9 +35,9 @@ impl Failure {
     pub fn tell(&self) {
         match self {
             Failure::Work(error) | Failure::Usage(error) | Failure::Environment(error) => {
-                eprintln!("error: {}", in_words(error));
+                tell!("error: {}", in_words(error));
             }
-            Failure::Interrupted => eprintln!("interrupted"),
+            Failure::Interrupted => tell!("interrupted"),
             Failure::Told | Failure::ClosedPipe => {}
         }
     }

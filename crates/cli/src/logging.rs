@@ -39,6 +39,8 @@ pub fn start(config: &Config, service: bool) {
         .with(filter_fn(is_harmless));
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        // Which it would tell on stderr, and panic where that is closed.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Human => lines.with(layer.with_target(false)).init(),

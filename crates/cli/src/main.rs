@@ -3,6 +3,11 @@
 //! Exit codes: 0 done, 1 the work failed (a query, an import, a transform), 2 wrong usage, 3 the lake or the configuration cannot be used,
 //! 130 interrupted.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod narration;
+
 mod args;
 mod commands;
 mod config;

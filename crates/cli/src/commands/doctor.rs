@@ -15,9 +15,10 @@ pub async fn run(args: &Doctor, config: &Config) -> Result<(), Failure> {
     let diagnosis = examine(&lake, &config.rules, args.days, Utc::now())
         .await
         .map_err(super::transform::failure)?;
-    eprintln!(
+    tell!(
         "looked at {} events, of the {} days up to the latest one",
-        diagnosis.events, args.days
+        diagnosis.events,
+        args.days
     );
     let mut out = std::io::stdout().lock();
     for finding in &diagnosis.findings {
@@ -37,7 +38,7 @@ pub async fn run(args: &Doctor, config: &Config) -> Result<(), Failure> {
     };
     match of(Severity::Problem) {
         0 => {
-            eprintln!("no problems, {} notes", of(Severity::Note));
+            tell!("no problems, {} notes", of(Severity::Note));
             Ok(())
         }
         problems => Err(Failure::Work(anyhow!("{problems} problems, see above"))),

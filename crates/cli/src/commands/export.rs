@@ -32,7 +32,7 @@ pub async fn run(args: &Export, config: &Config) -> Result<(), Failure> {
         }
         let url = snapshot.url().to_owned();
         snapshot.finish().await.map_err(failure)?;
-        eprintln!("the snapshot is complete: {url}");
+        tell!("the snapshot is complete: {url}");
         return Ok(());
     }
     // Better nothing than half of it.
@@ -106,7 +106,7 @@ fn tell(done: &Exported) {
     };
     let s = |count: usize| if count == 1 { "" } else { "s" };
     let (of_rows, of_objects) = (s(usize::try_from(*rows).unwrap_or(2)), s(*objects));
-    eprintln!(
+    tell!(
         "{name}: {rows} row{of_rows} in {objects} object{of_objects}, {bytes} bytes; {written} written{removed}"
     );
 }

@@ -15,7 +15,7 @@ pub fn run(name: Option<&str>) -> Result<(), Failure> {
             writeln!(out, "    {}", function.meaning)?;
             writeln!(out, "    {}", function.example)?;
         }
-        eprintln!("and all of DataFusion's: https://datafusion.apache.org/user-guide/sql/");
+        tell!("and all of DataFusion's: https://datafusion.apache.org/user-guide/sql/");
         return Ok(());
     };
     let function = FUNCTIONS

@@ -26,7 +26,7 @@ pub async fn run(args: &History, config: &Config) -> Result<(), Failure> {
     printer.finish(&mut out).map_err(failure)?;
     out.flush()?;
     if history.older > 0 {
-        eprintln!("{} older ones are not shown; see --limit", history.older);
+        tell!("{} older ones are not shown; see --limit", history.older);
     }
     Ok(())
 }

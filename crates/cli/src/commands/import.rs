@@ -29,7 +29,7 @@ pub async fn run(args: &Import, config: &Config) -> Result<(), Failure> {
     .await;
     narrator.bar.finish_and_clear();
     let report = result.map_err(failure)?;
-    eprintln!("{}", summary(&report));
+    tell!("{}", summary(&report));
     Ok(())
 }
 
@@ -70,7 +70,7 @@ impl Narrator {
                 self.rejected += 1;
                 if self.rejected <= TOLD_LINES {
                     self.bar
-                        .suspend(|| eprintln!("{input}:{line}: rejected: {reason}"));
+                        .suspend(|| tell!("{input}:{line}: rejected: {reason}"));
                 }
             }
             Progress::Committed { .. } => {}

@@ -30,13 +30,13 @@ pub async fn run(args: &Maintain, config: &Config) -> Result<(), Failure> {
         .maintain(&maintenance, &super::holder(), Utc::now, tell)
         .await?;
     told?;
-    eprintln!(
+    tell!(
         "{} ({:.1} s)",
         summary(&reports, args.dry_run),
         began.elapsed().as_secs_f64()
     );
     if let Some(date) = reports.iter().find_map(|report| report.ages_from) {
-        eprintln!("{}", about_ages(date));
+        tell!("{}", about_ages(date));
     }
     let of = |is_it: fn(&TableReport) -> bool| {
         let tables = reports.iter().filter(|report| is_it(report));

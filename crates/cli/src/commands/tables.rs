@@ -13,7 +13,7 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
         .await
         .map_err(super::query::failure)?;
     if tables.is_empty() {
-        eprintln!(
+        tell!(
             "the lake {} holds no tables yet; `huggy-etl serve` or `huggy-etl import` fill it",
             config.lake
         );

@@ -20,7 +20,7 @@ pub async fn run(args: &Transform, config: &Config) -> Result<(), Failure> {
     let report = ::transform::run(&lake, &config.rules, mode, &super::holder(), Utc::now)
         .await
         .map_err(failure)?;
-    eprintln!(
+    tell!(
         "{} ({:.1} s)",
         summary(&report),
         began.elapsed().as_secs_f64()

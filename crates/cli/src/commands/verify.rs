@@ -70,7 +70,7 @@ pub async fn run(args: &Verify, config: &Config) -> Result<(), Failure> {
     findings.print(args.format)?;
     match findings.problems() {
         0 => {
-            eprintln!("the lake is whole");
+            tell!("the lake is whole");
             Ok(())
         }
         problems => Err(Failure::Work(anyhow!("{problems} problems, see above"))),
@@ -142,7 +142,7 @@ impl Findings {
         };
         match check {
             Ok((check, passed_over)) => {
-                eprintln!("{name}: {}", summary(&check));
+                tell!("{name}: {}", summary(&check));
                 self.flaws(name, &check.flaws, advice);
                 let again = if advice == REBUILD { REBUILD } else { AGAIN };
                 self.flaws(name, &passed_over, again);
@@ -289,9 +289,11 @@ impl Findings {
             }
         }
         if let FactsState::Behind(_) = check.state {
-            eprintln!(
+            tell!(
                 "facts: {} rows of {} chats and {} agents were derived anew and compared",
-                check.rows, check.chats, check.agents
+                check.rows,
+                check.chats,
+                check.agents
             );
         }
         let advice = "run `huggy-etl transform --full`, which derives every fact anew";

@@ -42,7 +42,7 @@ pub async fn read(dir: &Path, config: &Config) -> Result<Inspection, Failure> {
     let flushed = match flushed(&ids, config).await {
         Ok(flushed) => flushed,
         Err(error) => {
-            eprintln!("the lake does not say what is flushed: {error}");
+            tell!("the lake does not say what is flushed: {error}");
             BTreeMap::new()
         }
     };

@@ -58,7 +58,7 @@ impl LineEditor {
         if let Some(path) = history.as_ref().filter(|path| path.exists())
             && let Err(error) = editor.load_history(path)
         {
-            eprintln!("the history {} cannot be read: {error}", path.display());
+            tell!("the history {} cannot be read: {error}", path.display());
         }
         Ok(LineEditor { editor, history })
     }
@@ -82,7 +82,7 @@ impl LineEditor {
         if let Some(path) = &self.history
             && let Err(error) = self.editor.append_history(path)
         {
-            eprintln!("the history {} cannot be written: {error}", path.display());
+            tell!("the history {} cannot be written: {error}", path.display());
             self.history = None;
         }
     }
@@ -95,7 +95,7 @@ fn prepare(path: &Path) -> bool {
     };
     let made = std::fs::create_dir_all(folder);
     if let Err(error) = &made {
-        eprintln!("no history is kept: {}: {error}", folder.display());
+        tell!("no history is kept: {}: {error}", folder.display());
     }
     made.is_ok()
 }

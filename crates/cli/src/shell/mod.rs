@@ -43,7 +43,7 @@ pub async fn interactive(engine: ::query::Engine, terminal: Terminal) -> Result<
     let mut editor = LineEditor::new(names, terminal.history, terminal.colors)
         .context("the terminal cannot be used")
         .map_err(Failure::Environment)?;
-    eprintln!("{}", terminal.greeting);
+    tell!("{}", terminal.greeting);
     loop {
         // Blocks this thread only; queries and the names of the lake have threads of their own.
         match editor.read() {

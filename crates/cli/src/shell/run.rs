@@ -18,6 +18,7 @@ use super::wrap::wrapped;
 use crate::commands::query::Drawing;
 use crate::commands::{describe, queries, query, tables};
 use crate::exit::Failure;
+use crate::narration;
 use crate::pager::Pager;
 use ::query::{ChartSpec, Engine, Format, ResultSummary, Screen, Session, Style};
 
@@ -160,7 +161,7 @@ impl Runner {
                     None => self.note("output to the screen"),
                 }
             }
-            Command::Format(None) => println!("{}", self.format),
+            Command::Format(None) => writeln!(io::stdout(), "{}", self.format)?,
             Command::Format(Some(format)) if format.is_binary() => {
                 return Err(Failure::Usage(anyhow!(
                     "{format} is for files: .output FILE.{format}"
@@ -213,7 +214,7 @@ impl Runner {
     /// How things are now, at a terminal.
     pub(super) fn note(&self, text: &str) {
         if self.pager.is_some() {
-            eprintln!("{text}");
+            tell!("{text}");
         }
     }
 
@@ -283,7 +284,7 @@ impl Runner {
                 None => {
                     // The ^C of the terminal stood below the progress, which is not yet cleared by that.
                     if was_shown {
-                        eprint!("\x1b[A\r\x1b[2K");
+                        narration::piece("\x1b[A\r\x1b[2K");
                     }
                     return Err(Failure::Interrupted);
                 }
@@ -347,20 +348,20 @@ impl Runner {
     fn tell(&self, results: &[ResultSummary], took: Duration) {
         for result in results {
             if result.truncated {
-                eprintln!(
+                tell!(
                     "only the first {} rows are shown; .format csv or ndjson shows all",
                     result.rows
                 );
             }
             if result.left_out.cut_values > 0 || !result.left_out.columns.is_empty() {
-                eprintln!("not all fits the width; .format csv or ndjson shows all");
+                tell!("not all fits the width; .format csv or ndjson shows all");
             }
         }
         let rows: usize = results.iter().map(|result| result.rows).sum();
         let rows = format!("{rows} row{}", if rows == 1 { "" } else { "s" });
         match (self.timing, self.pager.is_some()) {
-            (true, _) => eprintln!("{rows} in {:.3} s", took.as_secs_f64()),
-            (false, true) => eprintln!("{rows}"),
+            (true, _) => tell!("{rows} in {:.3} s", took.as_secs_f64()),
+            (false, true) => tell!("{rows}"),
             (false, false) => {}
         }
     }

@@ -130,7 +130,7 @@ impl Drawing {
             }
         }
         if summary.rows == 0 {
-            eprintln!("no chart is drawn: the result has no rows");
+            tell!("no chart is drawn: the result has no rows");
             if self.medium == Medium::Characters {
                 return Ok(summary);
             }

@@ -146,19 +146,19 @@ impl Run<'_> {
             return Ok(());
         }
         self.out.flush()?;
-        lines.iter().for_each(|line| eprintln!("{line}"));
+        lines.iter().for_each(|line| tell!("{line}"));
         Ok(())
     }
 
     fn finish(self) -> Result<(), Failure> {
         self.out.finish(self.exceeds_screen)?;
-        self.told.iter().for_each(|line| eprintln!("{line}"));
+        self.told.iter().for_each(|line| tell!("{line}"));
         Ok(())
     }
 
     fn give_up(self) -> Result<(), Failure> {
         self.out.give_up()?;
-        self.told.iter().for_each(|line| eprintln!("{line}"));
+        self.told.iter().for_each(|line| tell!("{line}"));
         Ok(())
     }
 }
