@@ -54,6 +54,26 @@ fn a_limit_counts_where_only_partitions_and_constants_are_read() {
 }
 
 #[test]
+fn wide_rows_are_sorted_within_little_memory_and_what_is_too_little_is_told_plainly() {
+    let desk = Desk::new();
+    // 128 MB in all.
+    let sql = "SELECT value AS n, repeat(md5(CAST(value AS TEXT)), 100) AS wide \
+        FROM generate_series(1, 40000) ORDER BY wide";
+    let sorted = desk.ok(&["query", "--memory", "64MiB", "-c", sql, "--format", "csv"]);
+    let rows: Vec<&str> = sorted.lines().skip(1).collect();
+    assert_eq!(rows.len(), 40_000);
+    let wide = |row: &&str| row.split_once(',').map(|(_, wide)| wide.to_owned());
+    assert!(rows.is_sorted_by_key(wide));
+    let little = desk.run(&["query", "--memory", "1MiB", "-c", sql]);
+    assert_eq!(little.code, Some(1));
+    assert_eq!(
+        little.stderr,
+        "error: the query needs more memory than it may use: raise the limit (--memory, or the setting \
+        query_memory_bytes), select fewer or shorter columns, or fewer rows\n"
+    );
+}
+
+#[test]
 fn every_column_of_every_table_is_described() {
     let desk = small_lake();
     let tables = desk.ok(&["tables"]);

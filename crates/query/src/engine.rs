@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
 use lake::{Lake, LakeError};
 
 use crate::as_of::AsOf;
@@ -57,6 +58,23 @@ impl EngineOptions {
     }
 }
 
+/// What a sort of wide rows, such as events with their payloads, needs to merge what it has spilled.
+const PARTITION_BYTES: usize = 256 << 20;
+/// Below it batches are small: a merge holds two of each spilled run.
+const LITTLE_BYTES: usize = 512 << 20;
+const LITTLE_BATCH_ROWS: usize = 1024;
+
+/// Sorts share the memory, and one whose share is too small fails: the less memory, the fewer at a time.
+fn fit_sorts(config: SessionConfig, memory_bytes: usize) -> SessionConfig {
+    let most = (memory_bytes / PARTITION_BYTES).max(1);
+    let partitions = config.target_partitions().min(most);
+    let config = config.with_target_partitions(partitions);
+    match memory_bytes < LITTLE_BYTES {
+        true => config.with_batch_size(LITTLE_BATCH_ROWS),
+        false => config,
+    }
+}
+
 /// DataFusion over the lake. Reads only. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
@@ -71,9 +89,7 @@ struct Inner {
 impl Engine {
     pub fn new(lake: Lake, options: EngineOptions) -> Engine {
         let state = lake::session(options.memory_bytes).state();
-        let mut config = state
-            .config()
-            .clone()
+        let mut config = fit_sorts(state.config().clone(), options.memory_bytes)
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(true);

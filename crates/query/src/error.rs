@@ -16,10 +16,10 @@ pub enum QueryError {
     #[error("{0}")]
     Parameter(String),
 
-    /// The query does not fit its memory: narrow it, or allow it more.
+    /// The query does not fit its memory: narrow it, or allow it more. With what else helps, if anything does.
     #[error(
-        "the query needs more memory than it may use; narrow it, or raise the limit (--memory, or the setting \
-        query_memory_bytes): {0}"
+        "the query needs more memory than it may use: {0}raise the limit (--memory, or the setting \
+        query_memory_bytes), select fewer or shorter columns, or fewer rows"
     )]
     Memory(String),
 

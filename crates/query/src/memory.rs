@@ -1,4 +1,7 @@
-//! A memory pool that remembers the most that was reserved at a time.
+//! A memory pool that remembers the most that was reserved at a time, and refuses none of those who only hand rows on.
+//!
+//! They hold a few batches each. Refused, a merge of sorted parts fails, since the sorts below it take all there is;
+//! and a repartition spills, which may wait for itself for good (DataFusion's issue 24883).
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +30,14 @@ impl PeakPool {
         self.peak.load(Ordering::Relaxed)
     }
 
+    /// Whether it holds rows only on their way from one operator to the next.
+    fn hands_on(consumer: &MemoryConsumer) -> bool {
+        let name = consumer.name();
+        ["RepartitionExec[", "SortPreservingMergeExec["]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+    }
+
     fn remember(&self) {
         self.peak
             .fetch_max(self.inner.reserved(), Ordering::Relaxed);
@@ -39,11 +50,16 @@ impl MemoryPool for PeakPool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        self.inner.register(consumer);
+        // The others share what there is: who takes no share is not counted.
+        if !Self::hands_on(consumer) {
+            self.inner.register(consumer);
+        }
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        self.inner.unregister(consumer);
+        if !Self::hands_on(consumer) {
+            self.inner.unregister(consumer);
+        }
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
@@ -56,7 +72,10 @@ impl MemoryPool for PeakPool {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.inner.try_grow(reservation, additional)?;
+        match Self::hands_on(reservation.consumer()) {
+            true => self.inner.grow(reservation, additional),
+            false => self.inner.try_grow(reservation, additional)?,
+        }
         self.remember();
         Ok(())
     }
@@ -73,5 +92,29 @@ impl MemoryPool for PeakPool {
 impl fmt::Display for PeakPool {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         self.inner.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::execution::memory_pool::FairSpillPool;
+
+    #[test]
+    fn who_hands_rows_on_is_never_refused_and_takes_no_share() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(PeakPool::over(Arc::new(FairSpillPool::new(100))));
+        let consumer = |name: &str| MemoryConsumer::new(name);
+        let repartition = consumer("RepartitionExec[0]").with_can_spill(true);
+        let repartition = repartition.register(&pool);
+        let sort = consumer("ExternalSorter[0]").with_can_spill(true);
+        let sort = sort.register(&pool);
+        let merge = consumer("SortPreservingMergeExec[0]").register(&pool);
+        assert!(sort.try_grow(100).is_ok());
+        assert!(sort.try_grow(1).is_err());
+        assert!(repartition.try_grow(10).is_ok());
+        assert!(merge.try_grow(10).is_ok());
+        assert_eq!(pool.reserved(), 120);
+        drop((sort, repartition, merge));
+        assert_eq!(pool.reserved(), 0);
     }
 }

@@ -18,6 +18,10 @@ use datafusion::prelude::DataFrame;
 use futures::TryStreamExt;
 use tokio::task::JoinSet;
 
+/// How the error of a table too large begins; those of operators name themselves, which helps nobody.
+pub(crate) const KEPT_TABLE: &str = "table ";
+const KEPT_WHERE: &str = "keeps its rows in memory, a view (CREATE VIEW) keeps none";
+
 #[derive(Debug)]
 pub(crate) struct OwnTable {
     rows: MemTable,
@@ -67,11 +71,8 @@ async fn collect(
     let mut batches = Vec::new();
     while let Some(batch) = rows.try_next().await? {
         let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = memory.keep(&batch) {
-            return Err(resources_datafusion_err!(
-                "table {name} keeps its rows in memory, a view (CREATE VIEW) keeps none: {}",
-                error.message()
-            ));
+        if memory.keep(&batch).is_err() {
+            return Err(resources_datafusion_err!("{KEPT_TABLE}{name} {KEPT_WHERE}"));
         }
         batches.push(batch);
     }

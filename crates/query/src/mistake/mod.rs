@@ -30,6 +30,7 @@ use crate::advice;
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::excerpt::{Place, SqlMistake};
+use crate::own_table::KEPT_TABLE;
 
 /// Why a statement did not run; what is not there still wants a look at what is.
 pub(crate) enum Mistake {
@@ -184,10 +185,23 @@ fn classify(error: &DataFusionError, place: Option<Place>, candidates: &[String]
             }
             error => wrong(&arrow_words(error)),
         },
-        DataFusionError::ResourcesExhausted(message) => QueryError::Memory(message.clone()),
+        DataFusionError::ResourcesExhausted(message) => exhausted(message),
         DataFusionError::Internal(message) if is_misfit(message) => wrong(&plain_words(message)),
         DataFusionError::Internal(message) => QueryError::Failed(message.clone()),
         error => failed(error.strip_backtrace(), place),
+    })
+}
+
+/// Without the operator that was refused and its bytes.
+fn exhausted(message: &str) -> QueryError {
+    if message.contains("disk space") {
+        return QueryError::Failed(
+            "what it spilled to the folder for temporary files (TMPDIR) exceeds 100 GB".to_owned(),
+        );
+    }
+    QueryError::Memory(match message.starts_with(KEPT_TABLE) {
+        true => format!("{message}; "),
+        false => String::new(),
     })
 }
 
