@@ -536,6 +536,15 @@ fn a_file_is_read_as_if_it_were_typed() {
 }
 
 #[test]
+fn comments_above_a_statement_declare_its_parameters() {
+    let desk = Desk::new();
+    let text = "-- $n BIGINT = 7\n\nSELECT $n + 1 AS n;\n-- only a comment\n.format ndjson\nSELECT 1 AS a;\n-- the end\n";
+    let printed = script(&desk, &format!(".format csv\n{text}"));
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert_eq!(printed.stdout, "n\n8\n{\"a\":1}\n");
+}
+
+#[test]
 fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
     if !has("tmux") {
         return;

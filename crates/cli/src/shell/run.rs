@@ -11,7 +11,7 @@ use super::command::{self, Command};
 use super::names::Names;
 use super::output::Output;
 use super::results::{Form, Sink, Work, failure};
-use super::scan::{is_command, is_complete, statements};
+use super::scan::{is_command, is_complete, says_something, statements};
 use super::telling::Telling;
 use super::work::Threads;
 use super::wrap::wrapped;
@@ -105,16 +105,21 @@ impl Runner {
         Ok(Next::Continue)
     }
 
-    /// Statements and commands by lines, up to the first error.
+    /// Statements and commands by lines, up to the first error. Comments belong to the statement that they stand above:
+    /// they declare its parameters and its chart.
     pub async fn perform_all(
         &mut self,
         lines: impl Iterator<Item = io::Result<String>>,
     ) -> Result<Next, Failure> {
         let mut pending = String::new();
         for line in lines {
-            pending += &line?;
+            let line = line?;
+            if is_command(&line) && !says_something(&pending) {
+                pending.clear();
+            }
+            pending += &line;
             pending.push('\n');
-            if is_complete(&pending) {
+            if is_complete(&pending) && says_something(&pending) {
                 if let Next::Quit = self.perform(&std::mem::take(&mut pending)).await? {
                     return Ok(Next::Quit);
                 }

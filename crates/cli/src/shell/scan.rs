@@ -133,6 +133,12 @@ pub fn is_complete(input: &str) -> bool {
     last.is_none_or(|kind| kind == Kind::Semicolon)
 }
 
+/// Whether there is more than comments.
+pub fn says_something(input: &str) -> bool {
+    let tokens = tokens(input);
+    tokens.iter().any(Token::says_something)
+}
+
 /// What begins with a dot, and the words by which other shells are left or asked.
 pub fn is_command(input: &str) -> bool {
     let input = input.trim();
