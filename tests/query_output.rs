@@ -310,3 +310,37 @@ fn nobody_to_tell_ends_no_work() {
         1
     );
 }
+
+#[test]
+fn an_existing_file_keeps_its_mode_and_a_link_stays_one() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let desk = Desk::new();
+    let query = |path: &str| {
+        desk.ok(&[
+            "query",
+            "-c",
+            "SELECT 7 AS n",
+            "--format",
+            "csv",
+            "-o",
+            path,
+        ])
+    };
+    let real = desk.write("real.csv", "before");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("a mode");
+    symlink("real.csv", desk.path("link.csv")).expect("a link");
+    symlink("new.csv", desk.path("dangling.csv")).expect("a link");
+    query("link.csv");
+    query("dangling.csv");
+    for name in ["link.csv", "dangling.csv"] {
+        let link = fs::symlink_metadata(desk.path(name)).expect("the link");
+        assert!(link.is_symlink(), "{name}");
+    }
+    for name in ["real.csv", "new.csv"] {
+        let text = fs::read_to_string(desk.path(name)).expect("the file");
+        assert_eq!(text, "n\n7\n", "{name}");
+    }
+    let mode = fs::metadata(&real).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(query("/dev/stdout"), "n\n7\n");
+}

@@ -14,6 +14,11 @@ use crate::exit::Failure;
 use crate::pager::Pager;
 use ::query::{Format, Screen, Style};
 
+/// As what they are, since a file of that name would be put in its place.
+const STDOUT: [&str; 2] = ["/dev/stdout", "/proc/self/fd/1"];
+/// As many as Linux follows.
+const MOST_LINKS: usize = 40;
+
 pub enum Destination {
     Stdout(BufWriter<Stdout>),
     /// Tables for people at a terminal: collected, since they may be larger than the screen.
@@ -42,6 +47,10 @@ impl Destination {
 
     pub fn file(path: &Path) -> anyhow::Result<Destination> {
         let writing = || format!("writing {}", path.display());
+        if STDOUT.iter().any(|stdout| path == Path::new(stdout)) {
+            return Ok(Destination::Stdout(BufWriter::new(stdout())));
+        }
+        let path = &followed(path).with_context(writing)?;
         if path.exists() && !path.is_file() {
             let device = File::options().write(true).open(path);
             return Ok(Destination::Device(BufWriter::new(
@@ -63,6 +72,12 @@ impl Destination {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .with_context(writing)?;
+        if let Ok(replaced) = path.metadata() {
+            let permissions = replaced.permissions();
+            file.as_file()
+                .set_permissions(permissions)
+                .with_context(writing)?;
+        }
         Ok(Destination::File {
             file: BufWriter::new(file),
             path: path.to_owned(),
@@ -168,6 +183,18 @@ impl Write for Destination {
             Destination::File { file, .. } => file.flush(),
         }
     }
+}
+
+/// Where a link leads, also to what is not there yet: a link stays one.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match path.read_link() {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links"))
 }
 
 fn keep(file: BufWriter<NamedTempFile>, path: &Path) -> anyhow::Result<()> {
