@@ -228,7 +228,7 @@ pub struct Query {
     #[arg(long)]
     pub keep_going: bool,
     /// Read the lake as it was: at an instant or, where the query names one table, at a version of it
-    /// (`huggy-etl history` lists them)
+    /// (`huggy-etl history` lists them). Without an offset it is in the business time zone
     #[arg(long, value_name = "VERSION|TIMESTAMP")]
     pub at: Option<String>,
     /// Memory before sorts and aggregates spill to disk [default: 2GiB]
@@ -248,7 +248,8 @@ pub struct Query {
   huggy-etl shell --at 1
   echo '.run wait_times from=2025-03-10' | huggy-etl shell")]
 pub struct Shell {
-    /// Read the lake as it was: at an instant or, in statements that name one table, at a version of it
+    /// Read the lake as it was: at an instant or, in statements that name one table, at a version of it. Without an
+    /// offset it is in the business time zone
     #[arg(long, value_name = "VERSION|TIMESTAMP")]
     pub at: Option<String>,
 }
