@@ -9,7 +9,6 @@ use deltalake::kernel::{Action, Add};
 use deltalake::logstore::get_actions;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
-use object_store::path::Path;
 use serde_json::Value;
 
 use crate::error::LakeError;
@@ -197,7 +196,8 @@ impl Table {
 
     /// The versions of the log's files whose names end so.
     pub(crate) async fn log_versions(&self, ending: &str) -> Result<Vec<u64>, LakeError> {
-        let mut listing = self.lake.store.list(Some(&self.log_folder()));
+        let folder = self.lake.log_folder(&self.name);
+        let mut listing = self.lake.store.list(Some(&folder));
         let mut versions = Vec::new();
         let listed = || LakeError::storage(format!("listing the log of {}", self.name));
         while let Some(object) = listing.try_next().await.map_err(listed())? {
@@ -206,11 +206,6 @@ impl Table {
             versions.extend(version.and_then(|version| version.parse::<u64>().ok()));
         }
         Ok(versions)
-    }
-
-    pub(crate) fn log_folder(&self) -> Path {
-        let folder = self.lake.prefix.clone().join(self.name.as_str());
-        folder.join("_delta_log")
     }
 }
 

@@ -13,24 +13,24 @@ use crate::error::LakeError;
 use crate::table::Table;
 
 impl Table {
-    /// Takes in the commit of that version, just made.
+    /// Takes in the commit of that version, just made, which is known by its `txns`, or else by its [`landmark`].
     ///
     /// # Errors
     /// [`LakeError::Conflict`] if it has come too late to be part of the table.
     pub(crate) async fn take_in(
         &mut self,
         version: u64,
-        actions: &[Action],
+        landmark: Option<String>,
         txns: &[(&str, i64)],
     ) -> Result<(), LakeError> {
         if self.has_entry_before(version).await? {
             return self.refresh().await;
         }
-        // Mostly the log was just cleaned up to its end, and this is its first entry since.
+        // Rare: maintenance leaves the entry of the checkpoint it cleans up to. Other tools may not.
         self.reopen().await?;
         let checkpoints = self.log_versions(".parquet").await?;
         let is_passed = checkpoints.iter().any(|checkpoint| *checkpoint >= version);
-        if !is_passed || self.holds(actions, txns).await? {
+        if !is_passed || self.holds(landmark, txns).await? {
             return Ok(());
         }
         let entry = self.log_entry(version);
@@ -63,21 +63,31 @@ impl Table {
     }
 
     /// Whether a checkpoint has taken the commit in.
-    async fn holds(&self, actions: &[Action], txns: &[(&str, i64)]) -> Result<bool, LakeError> {
+    async fn holds(
+        &self,
+        landmark: Option<String>,
+        txns: &[(&str, i64)],
+    ) -> Result<bool, LakeError> {
         for (app_id, version) in txns {
             if self.committed(app_id).await? != Some(*version) {
                 return Ok(false);
             }
         }
-        let added = actions.iter().find_map(|action| match action {
-            Action::Add(add) if txns.is_empty() => Some(&add.path),
-            _ => None,
-        });
         let files = self.files()?;
-        Ok(added.is_none_or(|path| files.iter().any(|file| file.path() == path.as_str())))
+        Ok(landmark.is_none_or(|path| files.iter().any(|file| file.path() == path.as_str())))
     }
 
     fn log_entry(&self, version: u64) -> Path {
-        self.log_folder().join(format!("{version:020}.json"))
+        self.lake
+            .log_folder(&self.name)
+            .join(format!("{version:020}.json"))
     }
+}
+
+/// The path of a file by which a commit without `txns` is known.
+pub(crate) fn landmark(actions: &[Action], txns: &[(&str, i64)]) -> Option<String> {
+    actions.iter().find_map(|action| match action {
+        Action::Add(add) if txns.is_empty() => Some(add.path.clone()),
+        _ => None,
+    })
 }

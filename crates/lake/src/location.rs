@@ -30,6 +30,8 @@ pub struct Lake {
     pub(crate) prefix: Path,
 }
 
+/// The folder of a table's log, in that of the table.
+pub(crate) const LOG: &str = "_delta_log";
 const CLOUD_SCHEMES: [&str; 7] = ["s3", "s3a", "az", "abfs", "abfss", "gs", "memory"];
 
 impl Lake {
@@ -175,14 +177,9 @@ impl Lake {
     /// [`LakeError::Storage`].
     pub async fn tables(&self) -> Result<Vec<String>, LakeError> {
         let doing = || LakeError::storage("listing the lake's tables");
-        let listing = self
-            .store
-            .list_with_delimiter(Some(&self.prefix))
-            .await
-            .map_err(doing())?;
         let mut names = Vec::new();
-        for folder in listing.common_prefixes {
-            let mut log = self.store.list(Some(&folder.clone().join("_delta_log")));
+        for folder in self.folder_paths().await? {
+            let mut log = self.store.list(Some(&folder.clone().join(LOG)));
             if log.try_next().await.map_err(doing())?.is_some() {
                 names.extend(folder.filename().map(str::to_owned));
             }
@@ -196,11 +193,15 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Storage`].
     pub async fn folders(&self) -> Result<Vec<String>, LakeError> {
+        let folders = self.folder_paths().await?;
+        let names = folders.iter().filter_map(Path::filename);
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    async fn folder_paths(&self) -> Result<Vec<Path>, LakeError> {
         let listing = self.store.list_with_delimiter(Some(&self.prefix)).await;
         let listing = listing.map_err(LakeError::storage("listing the lake's folders"))?;
-        let folders = listing.common_prefixes.iter();
-        let names = folders.filter_map(|folder| folder.filename());
-        Ok(names.map(str::to_owned).collect())
+        Ok(listing.common_prefixes)
     }
 
     /// The names of folders that hold a table's files but no log, so that nothing reads them; sorted.
@@ -209,10 +210,10 @@ impl Lake {
     /// [`LakeError::Storage`].
     pub async fn folders_without_log(&self) -> Result<Vec<String>, LakeError> {
         let doing = || LakeError::storage("listing the lake's folders");
-        let listing = self.store.list_with_delimiter(Some(&self.prefix)).await;
+        let folders = self.folder_paths().await?;
         let tables = self.tables().await?;
         let mut names = Vec::new();
-        for folder in listing.map_err(doing())?.common_prefixes {
+        for folder in folders {
             let name = folder.filename().unwrap_or_default().to_owned();
             if name.starts_with('_') || tables.contains(&name) {
                 continue;
@@ -278,12 +279,14 @@ impl Lake {
     /// Returns once all commits of the table that can be read are durable. Object stores show no others.
     pub(crate) async fn sync_commits(&self, table: &str) -> object_store::Result<()> {
         match &self.disk {
-            Some(disk) => {
-                disk.sync_folder(&self.prefix.clone().join(table).join("_delta_log"))
-                    .await
-            }
+            Some(disk) => disk.sync_folder(&self.log_folder(table)).await,
             None => Ok(()),
         }
+    }
+
+    /// Where the log of a table lies.
+    pub(crate) fn log_folder(&self, table: &str) -> Path {
+        self.prefix.clone().join(table).join(LOG)
     }
 
     /// What writers left staged below a folder. Object stores have nothing of the kind.

@@ -17,6 +17,7 @@ use futures::TryStreamExt;
 use std::sync::Arc;
 
 use crate::error::LakeError;
+use crate::landed::landmark;
 use crate::location::Lake;
 use crate::maintain::{Hidden, KEPT_FROM, Size};
 use crate::session::{BatchStream, session, sorting_session};
@@ -325,13 +326,14 @@ impl Table {
             .map_err(LakeError::delta(&self.name))?
             .snapshot()
             .clone();
+        let landmark = landmark(&actions, txns);
         let committed = CommitBuilder::from(properties)
-            .with_actions(actions.clone())
+            .with_actions(actions)
             .build(Some(&snapshot), self.inner.log_store(), operation)
             .await
             .map_err(LakeError::delta(&self.name))?;
         failpoint!("committed");
-        self.take_in(committed.version(), &actions, txns).await?;
+        self.take_in(committed.version(), landmark, txns).await?;
         self.checkpoint_when_due(snapshot.version()).await;
         Ok(())
     }

@@ -137,7 +137,7 @@ impl Lake {
     /// [`LakeError::Storage`].
     pub async fn verify_log(&self, table: &str) -> Result<LogCheck, LakeError> {
         let storage = || LakeError::storage(format!("reading the log of table {table}"));
-        let folder = self.prefix.clone().join(table).join("_delta_log");
+        let folder = self.log_folder(table);
         let objects = self.store.list(Some(&folder));
         let objects: Vec<_> = objects.try_collect().await.map_err(storage())?;
         let (mut commits, mut checkpoints) = (BTreeMap::new(), BTreeSet::new());
@@ -352,7 +352,7 @@ impl Table {
 
     async fn unreferenced(&self, referenced: &BTreeSet<Path>) -> Result<(usize, u64), LakeError> {
         let folder = self.lake.prefix.clone().join(self.name.as_str());
-        let log = folder.clone().join("_delta_log");
+        let log = self.lake.log_folder(&self.name);
         let mut objects = self.lake.store.list(Some(&folder));
         let (mut count, mut bytes) = (0, 0);
         let doing = || LakeError::storage(format!("listing table {}", self.name));

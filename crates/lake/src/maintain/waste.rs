@@ -17,12 +17,11 @@ use object_store::path::Path;
 use super::Freed;
 use crate::changes::Changes;
 use crate::error::LakeError;
+use crate::location::LOG;
 use crate::table::{ABANDONED_AFTER, Table};
 
 /// However little room there is, a query that runs keeps its files for so long.
 const STAYS_AT_LEAST: TimeDelta = TimeDelta::hours(1);
-/// The folder of a table's log.
-const LOG: &str = "_delta_log";
 /// Of the number in the names of the log's entries.
 const VERSION_DIGITS: usize = 20;
 
