@@ -7,8 +7,8 @@
 -- session_start     inferred: the first event seen, as neither startedChat nor the flow tells
 -- session_close     closed sessions; inferred: the time of the delivery, as closed_at is missing
 -- queue_entry       inferred: the end of the bot's flow; unknown: only its bounds are, worst_seconds apart
--- queue_exit        ended stays; inferred: agentEntered came, and leftQueue did not within 60 seconds of it;
---                   unknown: only seen to be over
+-- queue_exit        ended stays; inferred: agentEntered came, and leftQueue did not within 60 seconds of it, or
+--                   retention has removed it from the events; unknown: only seen to be over
 -- segment_end       ended segments; inferred: only the latest it can have been
 -- message_sent      inferred: the time of the delivery, as send_at is missing
 -- flow_duration     finished runs; unknown: start and end came in one delivery

@@ -1,7 +1,8 @@
 //! A memory pool that remembers the most that was reserved at a time, and refuses none of those who only hand rows on.
 //!
-//! They hold a few batches each. Refused, a merge of sorted parts fails, since the sorts below it take all there is;
-//! and a repartition spills, which may wait for itself for good (DataFusion's issue 24883).
+//! Refused, a merge of sorted parts fails, since the sorts below it take all there is; and a repartition spills, which may
+//! wait for itself for good (DataFusion's issue 24883). A merge holds a few batches. So does a repartition whose outputs
+//! are read alike; one of which nearly all rows go to one output holds what that is behind with, whatever the limit.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
