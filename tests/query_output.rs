@@ -343,4 +343,39 @@ fn an_existing_file_keeps_its_mode_and_a_link_stays_one() {
     let mode = fs::metadata(&real).expect("the file").permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
     assert_eq!(query("/dev/stdout"), "n\n7\n");
+    assert_eq!(query("/proc/self/fd/1"), "n\n7\n");
+}
+
+/// A file in the place of what is open would take from others what they write there.
+#[test]
+fn what_is_open_is_written_through() {
+    let desk = Desk::new();
+    let etl = env!("CARGO_BIN_EXE_huggy-etl");
+    let select = format!("'{etl}' query -c 'SELECT 7 AS n' --format csv -o");
+    for (line, file, expected) in [
+        (
+            "SELECT /dev/stderr 2>> log.txt",
+            "log.txt",
+            "before\nn\n7\n",
+        ),
+        (
+            "{ SELECT /dev/fd/1; SELECT /dev/stdout; } > both.csv",
+            "both.csv",
+            "n\n7\nn\n7\n",
+        ),
+        ("SELECT >(cat > piped.csv); wait", "piped.csv", "n\n7\n"),
+        ("SELECT /dev/fd/9 9> nine.csv", "nine.csv", "n\n7\n"),
+    ] {
+        desk.write("log.txt", "before\n");
+        let line = line.replace("SELECT ", &format!("{select} "));
+        let output = Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(desk.path(""))
+            .output()
+            .expect("running bash");
+        assert!(output.status.success(), "{line}: {output:?}");
+        wait(&line, || {
+            fs::read_to_string(desk.path(file)).is_ok_and(|text| text == expected)
+        });
+    }
 }

@@ -14,8 +14,6 @@ use crate::exit::Failure;
 use crate::pager::Pager;
 use ::query::{Format, Screen, Style};
 
-/// As what they are, since a file of that name would be put in its place.
-const STDOUT: [&str; 2] = ["/dev/stdout", "/proc/self/fd/1"];
 /// As many as Linux follows.
 const MOST_LINKS: usize = 40;
 
@@ -32,7 +30,7 @@ pub enum Destination {
         file: BufWriter<NamedTempFile>,
         path: PathBuf,
     },
-    /// What is there and is no file, such as a pipe.
+    /// What is there and is no file, such as a pipe, or what a process has open.
     Device(BufWriter<File>),
 }
 
@@ -47,10 +45,16 @@ impl Destination {
 
     pub fn file(path: &Path) -> anyhow::Result<Destination> {
         let writing = || format!("writing {}", path.display());
-        if STDOUT.iter().any(|stdout| path == Path::new(stdout)) {
-            return Ok(Destination::Stdout(BufWriter::new(stdout())));
-        }
         let path = &followed(path).with_context(writing)?;
+        if let Some(folder) = descriptors(path) {
+            if folder == own_descriptors() && path.ends_with("1") {
+                return Ok(Destination::Stdout(BufWriter::new(stdout())));
+            }
+            let open = File::options().append(true).open(path);
+            return Ok(Destination::Device(BufWriter::new(
+                open.with_context(writing)?,
+            )));
+        }
         if path.exists() && !path.is_file() {
             let device = File::options().write(true).open(path);
             return Ok(Destination::Device(BufWriter::new(
@@ -185,16 +189,32 @@ impl Write for Destination {
     }
 }
 
-/// Where a link leads, also to what is not there yet: a link stays one.
+/// Where a link leads, also to what is not there yet: a link stays one. What a process has open is no link, though it
+/// looks like one: a file that was put in the place of what it leads to would not be written by that process.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
+        if descriptors(&path).is_some() {
+            return Ok(path);
+        }
         match path.read_link() {
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
             Err(_) => return Ok(path),
         }
     }
     Err(io::Error::other("too many links"))
+}
+
+/// The folder of what a process has open, if the path is in one, by whichever of its names.
+fn descriptors(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?.canonicalize().ok()?;
+    let is_one = (folder.starts_with("/proc") && folder.ends_with("fd")) || folder == *"/dev/fd";
+    is_one.then_some(folder)
+}
+
+fn own_descriptors() -> PathBuf {
+    let folder = Path::new("/dev/fd");
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 
 fn keep(file: BufWriter<NamedTempFile>, path: &Path) -> anyhow::Result<()> {
