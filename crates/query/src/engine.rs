@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
+use datafusion::config::ConfigNonZeroUsize;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
@@ -94,6 +95,11 @@ impl Engine {
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(true);
         let settings = config.options_mut();
+        // A file for each batch: a repartition that spills would read from one file what another task put into the next,
+        // and wait for good (DataFusion's issue 24883).
+        if let Ok(each) = ConfigNonZeroUsize::try_new(1) {
+            settings.execution.max_spill_file_size_bytes = each;
+        }
         settings.execution.time_zone = Some("UTC".to_owned());
         // Errors name the line and column they are about.
         settings.sql_parser.collect_spans = true;
