@@ -228,6 +228,9 @@ impl Run<'_> {
         self.planned = Planned::default();
         if matches!(role, Role::Appended { .. }) {
             self.newest = self.newest.max(newest(table)?);
+            // Before what is committed below, which its follower has yet to read: the log goes up to what he has read.
+            let summed_up = self.checkpoint(table, report).await;
+            report.bear(summed_up)?;
         }
         let expired = self.expire(table, role, report).await;
         report.bear(expired)?;
@@ -354,6 +357,7 @@ impl Run<'_> {
             .folder(None)
             .await?
             .last_checkpoint
+            .max(report.checkpoint)
             .unwrap_or_default();
         let version = table.version() + self.planned.commits;
         if version < last + CHECKPOINT_AFTER {
