@@ -325,6 +325,7 @@ impl<'a> Walk<'a> {
     fn close(&mut self, event: &ChainEvent) {
         self.out.closed_while_waiting = self.state.waiting.is_some();
         self.abandon(event.occurred_at);
+        self.note_department_of_agent(event);
         self.end_segment(event.occurred_at, EndReason::Closed);
         self.state = State::default();
         self.running.clear();
