@@ -32,20 +32,14 @@
 -- $company BIGINT = NULL  only this company (empresa)
 -- $channel TEXT = NULL  only this channel (canal)
 -- $department BIGINT = NULL  only the department (departamento) of this id
-WITH numbered AS (
-    SELECT
-        company_id,
-        chat_id,
-        session_no,
-        started_date,
-        role,
-        outcome,
-        CASE WHEN finished_at IS NOT NULL THEN duration_seconds END AS finished_seconds,
-        row_number() OVER (PARTITION BY company_id, chat_id, session_no, role ORDER BY run_no DESC) AS from_last
+WITH last_entries AS (
+    SELECT company_id, chat_id, session_no, max(run_no) AS run_no
     FROM fact_flow_runs
     -- Runs before the period take nothing from those in it; later ones may be a session's last.
-    WHERE ($from IS NULL OR started_date >= $from)
+    WHERE role = 'entry'
+        AND ($from IS NULL OR started_date >= $from)
         AND ($company IS NULL OR company_id = $company)
+    GROUP BY company_id, chat_id, session_no
 ),
 runs AS (
     SELECT
@@ -56,10 +50,15 @@ runs AS (
         department.name AS department_name,
         run.role,
         run.outcome,
-        run.role = 'entry' AND run.from_last = 1 AS is_session,
-        run.role = 'entry' AND run.from_last = 1 AND run.outcome <> 'open' AS is_ended,
-        CASE WHEN run.role = 'entry' THEN run.finished_seconds END AS entry_seconds
-    FROM numbered AS run
+        last_entry.run_no IS NOT NULL AS is_session,
+        last_entry.run_no IS NOT NULL AND run.outcome <> 'open' AS is_ended,
+        CASE WHEN run.role = 'entry' AND run.finished_at IS NOT NULL THEN run.duration_seconds END AS entry_seconds
+    FROM fact_flow_runs AS run
+    LEFT JOIN last_entries AS last_entry
+        ON last_entry.chat_id = run.chat_id
+        AND last_entry.session_no = run.session_no
+        AND last_entry.run_no = run.run_no
+        AND last_entry.company_id IS NOT DISTINCT FROM run.company_id
     LEFT JOIN fact_chats AS chat
         ON chat.chat_id = run.chat_id
         AND chat.session_no = run.session_no
@@ -67,7 +66,9 @@ runs AS (
     LEFT JOIN dim_departments AS department
         ON department.department_id = chat.department_id
         AND department.company_id IS NOT DISTINCT FROM chat.company_id
-    WHERE ($to IS NULL OR run.started_date <= $to)
+    WHERE ($from IS NULL OR run.started_date >= $from)
+        AND ($to IS NULL OR run.started_date <= $to)
+        AND ($company IS NULL OR run.company_id = $company)
         AND ($channel IS NULL OR chat.channel = $channel)
         AND ($department IS NULL OR chat.department_id = $department)
 )

@@ -279,9 +279,9 @@ async fn closed_sessions_whose_outcome_is_not_known_are_closed() {
         },
         Rows {
             table: "fact_flow_runs",
-            columns: "chat_id, session_no, started_date, flow_id, role, outcome, finished_at",
-            values: "(1, 1, '2024-03-01', 3, 'entry', NULL, NULL), (2, 1, '2024-03-01', 3, 'entry', 'dropped', NULL),
-                (3, 1, '2024-03-01', 3, 'entry', NULL, '2024-03-01T13:00:00Z'), (4, 1, '2024-03-01', 3, 'entry', 'open', NULL)",
+            columns: "chat_id, session_no, run_no, started_date, flow_id, role, outcome, finished_at",
+            values: "(1, 1, 1, '2024-03-01', 3, 'entry', NULL, NULL), (2, 1, 1, '2024-03-01', 3, 'entry', 'dropped', NULL),
+                (3, 1, 1, '2024-03-01', 3, 'entry', NULL, '2024-03-01T13:00:00Z'), (4, 1, 1, '2024-03-01', 3, 'entry', 'open', NULL)",
         },
     ])
     .await;
