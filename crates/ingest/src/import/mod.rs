@@ -269,7 +269,7 @@ impl Importer<'_> {
             tracing::warn!(%error, "a batch may not have been committed; looking, then trying again");
             tokio::time::sleep(backoff.wait()).await;
             // The failed commit may have succeeded all the same: only the table knows.
-            self.table.refresh().await?;
+            self.table.reopen().await?;
             if self.table.committed(&self.run).await? == Some(self.batch) {
                 break;
             }
