@@ -92,7 +92,7 @@ fn exit_codes_tell_what_failed() {
         (&["wal", "inspect"], 3),
         (&["query", "-c", "SELECT 1", "--param", "x=1"], 2),
         (&["query", "-c", "SELECT 1", "--at", "soon"], 2),
-        (&["query", "-c", "SELECT 1", "--memory", "lots"], 3),
+        (&["query", "-c", "SELECT 1", "--memory", "lots"], 2),
     ] {
         let printed = desk.run(args);
         assert_eq!(printed.code, Some(code), "{args:?}: {}", printed.stderr);
@@ -104,6 +104,55 @@ fn exit_codes_tell_what_failed() {
     let unwritten = told(&["query", "-c", "SELECT 1", "-o", "no/such/folder.csv"]);
     let expected = "error: writing no/such/folder.csv: there is no folder no/such\n";
     assert_eq!(unwritten, expected);
+    for (args, hint) in [
+        (
+            &["query", "SELECT 1 AS a"][..],
+            "huggy-etl query -c \"SELECT 1 AS a\"",
+        ),
+        (
+            &["query", "no/such/wait_times.sql"],
+            "huggy-etl query wait_times\n",
+        ),
+        (
+            &["query", "-c", "SELECT 1", "--memory", "lots"],
+            "'--memory <BYTES>': give a size such as 64MiB",
+        ),
+        (
+            &["query", "-c", "SELECT '{}' ->> '$.a[x]'"],
+            "'$.a[x]' is no path in JSON",
+        ),
+        (
+            &["query", "-c", "SELECT *, a FROM (SELECT 1 AS a) AS t"],
+            "two columns of the result are named a;",
+        ),
+        (
+            &[
+                "query",
+                "-c",
+                "SELECT a FROM (SELECT 1 AS a) AS t ORDER BY ALL",
+            ],
+            "ORDER BY 1, 2",
+        ),
+        (
+            &[
+                "query",
+                "-c",
+                "SELECT \"\u{1b}[2J\" FROM (SELECT 1 AS a) AS t",
+            ],
+            "\\u{1b}[2J",
+        ),
+    ] {
+        let told = told(args);
+        assert!(told.contains(hint) && !told.contains('\u{1b}'), "{told}");
+    }
+    let twice = desk.ok(&[
+        "query",
+        "-c",
+        "SELECT count(*), 1, count(*), 1",
+        "--format",
+        "csv",
+    ]);
+    assert_eq!(twice, "count(*),1,count(*)_1,1_1\n1,1,1,1\n");
     for lake in ["not_a_folder", "ftp://nowhere/lake"] {
         let printed = desk.run_on(lake, &["query", "-c", "SELECT 1"]);
         assert_eq!(printed.code, Some(3), "{lake}: {}", printed.stderr);

@@ -33,6 +33,7 @@ fn json_of_a_lake_is_read_by_operators_and_functions() {
     for found in [
         "payload ->> 'senderType'",
         "payload -> 'chat' ->> 'id'",
+        "payload ->> '$.chat.id'",
         "json_get_int(payload, 'chat', 'id')",
     ] {
         assert_eq!(

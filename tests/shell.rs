@@ -186,6 +186,8 @@ fn a_script_prints_data_only_and_stops_at_its_first_error() {
         printed.stdout
     );
     assert!(printed.stdout.ends_with("\nd\n3\n"), "{}", printed.stdout);
+    desk.write("broken.sql", "SELECT 1;\n\nSELECT b;\n");
+    desk.write("wrong.sql", "SELECT 1;\n.run nothing\n");
     for (text, code, expected) in [
         (
             "SELECT 1;\nSELECT * FROM fact_chat;\nSELECT 2 AS never;",
@@ -198,6 +200,22 @@ fn a_script_prints_data_only_and_stops_at_its_first_error() {
             "did you mean wait_times?",
         ),
         (".run wait_times from=soon\nSELECT 2 AS never;", 2, "$from"),
+        (
+            "SELECT 1;\n-- that\nSELECT\n  b;\nSELECT 2 AS never;",
+            1,
+            "line 4, column 3",
+        ),
+        ("SELECT 1;\n.fromat csv", 2, "error: line 2: "),
+        (
+            "\n.read broken.sql\nSELECT 2 AS never;",
+            1,
+            "broken.sql:3:8",
+        ),
+        (
+            "\n.read wrong.sql\nSELECT 2 AS never;",
+            2,
+            "error: line 2: wrong.sql:2: ",
+        ),
         (".describe fact_chat", 1, "fact_chats"),
     ] {
         let printed = script(&desk, text);
@@ -545,6 +563,15 @@ fn comments_above_a_statement_declare_its_parameters() {
 }
 
 #[test]
+fn what_stands_in_a_comment_is_no_command() {
+    let desk = Desk::new();
+    let text = "/*\n.format ndjson\nexit\n*/\nSELECT 1 AS a;\n";
+    let printed = script(&desk, &format!(".format csv\n{text}"));
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert_eq!(printed.stdout, "a\n1\n");
+}
+
+#[test]
 fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
     if !has("tmux") {
         return;
@@ -603,6 +630,13 @@ fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
     shell.press("C-c");
     shell.wait_until("the first prompt", |text| text.ends_with("\nhuggy>"));
     shell.enter(".quit");
+    // Nor outside the shell.
+    let etl = env!("CARGO_BIN_EXE_huggy-etl");
+    let line = format!("sh -c '{etl} --lake lake tables; echo done; sleep 99'");
+    let text = Screen::running(&desk, &line, ("80", "60"), "")
+        .wait_until("done", |text| text.ends_with("\ndone"));
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(described), "{text}");
 }
 
 #[test]

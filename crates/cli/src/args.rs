@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::config::parse_bytes;
+
 /// Characters of a line of help. Examples are no longer than the first.
 const NARROWEST: usize = 80;
 const WIDEST: usize = 100;
@@ -232,7 +234,7 @@ pub struct Query {
     #[arg(long, value_name = "VERSION|TIMESTAMP")]
     pub at: Option<String>,
     /// Memory before sorts and aggregates spill to disk [default: 2GiB]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = size)]
     pub memory: Option<String>,
     /// Tell how many rows came, and how long it took
     #[arg(long)]
@@ -414,6 +416,11 @@ pub struct WalInspect {
     /// Its folder [default: that of the settings]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+fn size(text: &str) -> Result<String, String> {
+    let size = parse_bytes(text).map(|_| text.to_owned());
+    size.ok_or_else(|| "give a size such as 64MiB".to_owned())
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

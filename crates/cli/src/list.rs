@@ -1,8 +1,22 @@
-//! Lists for a terminal: the text at the end of a line goes on below its own beginning.
+//! Lists: at a terminal the text at the end of a line goes on below its own beginning.
+
+use std::io::{self, IsTerminal, Write};
 
 /// Of a line less than this is left for the text: it goes on near the left then.
 const LEAST_TEXT: usize = 30;
 const NEAR_THE_LEFT: usize = 4;
+
+/// Shows a list on stdout, fitted to it where it is a terminal.
+pub fn show(text: &[u8]) -> io::Result<()> {
+    let size = terminal_size::terminal_size().filter(|_| io::stdout().is_terminal());
+    let mut out = io::stdout().lock();
+    match size {
+        Some((width, _)) => {
+            out.write_all(wrapped(&String::from_utf8_lossy(text), width.0.into()).as_bytes())
+        }
+        None => out.write_all(text),
+    }
+}
 
 /// No line wider than `width`, unless a word is.
 pub fn wrapped(text: &str, width: usize) -> String {

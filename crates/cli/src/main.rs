@@ -14,6 +14,7 @@ mod config;
 mod exit;
 #[cfg(feature = "failpoints")]
 mod failpoint;
+mod list;
 mod logging;
 mod pager;
 mod shell;

@@ -49,7 +49,14 @@ impl SqlMistake {
             width,
         } = self.place?;
         let text = sql.lines().nth(line.checked_sub(1)?)?;
-        let text = text.replace('\u{feff}', " ");
+        // Each as one character, so that the caret stays below what it points at.
+        let shown = |character: char| match character {
+            '\u{feff}' => ' ',
+            '\t' => '\t',
+            control if control.is_control() => char::REPLACEMENT_CHARACTER,
+            other => other,
+        };
+        let text: String = text.chars().map(shown).collect();
         let before = column.checked_sub(1)?;
         // Tabs keep their width, so that the caret stands below what it points at.
         let indent: String = text
@@ -120,6 +127,13 @@ mod tests {
             8,
             3,
             " --> line 1, column 8\n  |\n1 | SELECT a b c\n  |        ^^^",
+        );
+        check(
+            "SELECT \u{1b}[2J, a",
+            1,
+            14,
+            0,
+            " --> line 1, column 14\n  |\n1 | SELECT \u{fffd}[2J, a\n  |              ^",
         );
         check(
             "SELECT (",

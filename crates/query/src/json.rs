@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ScalarUDF};
+use datafusion::logical_expr::{Expr, ScalarUDF, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use datafusion_functions_json::udfs::{
     json_as_text_udf, json_contains_udf, json_get_bool_udf, json_get_float_udf, json_get_int_udf,
@@ -30,7 +30,7 @@ pub(crate) fn functions() -> [Arc<ScalarUDF>; 8] {
     ]
 }
 
-/// `json -> 'key'` as JSON, `json ->> 'key'` as text.
+/// `json -> 'key'` as JSON, `json ->> 'key'` as text; also by a path, `json ->> '$.chat.id'`.
 #[derive(Debug)]
 pub(crate) struct JsonOperators;
 
@@ -45,7 +45,64 @@ impl ExprPlanner for JsonOperators {
             BinaryOperator::LongArrow => json_as_text_udf(),
             _ => return Ok(PlannerResult::Original(expr)),
         };
-        let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
+        let mut arguments = vec![expr.left];
+        match text(&expr.right).filter(|text| text.starts_with("$.") || text.starts_with("$[")) {
+            None => arguments.push(expr.right),
+            Some(path) => {
+                let Some(steps) = steps(path) else {
+                    return plan_err!("'{path}' is no path in JSON such as '$.chat.tags[0]'");
+                };
+                arguments.extend(steps);
+            }
+        }
+        let call = ScalarFunction::new_udf(function, arguments);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+}
+
+fn text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten(),
+        _ => None,
+    }
+}
+
+/// The keys and places of a path as other engines write it, where the functions take one after the other.
+fn steps(path: &str) -> Option<Vec<Expr>> {
+    let mut rest = path.strip_prefix('$')?;
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        let step;
+        (step, rest) = match rest.strip_prefix('.') {
+            Some(key) => {
+                let end = key.find(['.', '[']).unwrap_or(key.len());
+                let is_key = |key: &&str| !key.is_empty() && !key.contains(['"', '*', ' ']);
+                (lit(Some(&key[..end]).filter(is_key)?), &key[end..])
+            }
+            None => {
+                let (place, rest) = rest.strip_prefix('[')?.split_once(']')?;
+                (lit(place.parse::<i64>().ok()?), rest)
+            }
+        };
+        steps.push(step);
+    }
+    Some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_step_by_step() {
+        let check = |path: &str, expected: Option<Vec<Expr>>| assert_eq!(steps(path), expected);
+        check("$.chat.id", Some(vec![lit("chat"), lit("id")]));
+        check(
+            "$[0].tags[12]",
+            Some(vec![lit(0_i64), lit("tags"), lit(12_i64)]),
+        );
+        for path in ["$.", "$..id", "$.a[", "$.a[x]", "$.*", "$.a b", "$.\"a\""] {
+            check(path, None);
+        }
     }
 }

@@ -48,19 +48,28 @@ fn outermost(body: &mut SetExpr) -> Option<&mut Select> {
     }
 }
 
+/// What is selected twice has a number behind its name the second time.
 fn name_outputs(select: &mut Select) {
     let mut taken: HashSet<String> = select.projection.iter().filter_map(name).collect();
+    let mut columns = HashSet::new();
     for item in &mut select.projection {
-        if let SelectItem::UnnamedExpr(expr) = item
-            && !is_column(expr)
-        {
-            let text = expr.to_string();
-            if taken.insert(text.clone()) {
-                *item = SelectItem::ExprWithAlias {
-                    expr: expr.clone(),
-                    alias: Ident::with_quote('"', text),
-                };
-            }
+        let named = name(item);
+        if let SelectItem::UnnamedExpr(expr) = item {
+            let written = expr.to_string();
+            let text = match is_column(expr) {
+                true if columns.insert(written.clone()) => continue,
+                true => named.unwrap_or(written),
+                false => written,
+            };
+            let numbered = (1..).map(|number| format!("{text}_{number}"));
+            let names = std::iter::once(text.clone()).chain(numbered);
+            let Some(free) = names.into_iter().find(|name| taken.insert(name.clone())) else {
+                continue;
+            };
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias: Ident::with_quote('"', free),
+            };
         }
     }
 }
@@ -112,7 +121,11 @@ mod tests {
             complete(&mut statement);
             assert_eq!(statement.to_string(), expected);
         };
-        check("SELECT 1, 1", r#"SELECT 1 AS "1", 1"#);
+        check("SELECT 1, 1", r#"SELECT 1 AS "1", 1 AS "1_1""#);
+        check(
+            "SELECT a, a, t.a, count(*), count(*) FROM t",
+            r#"SELECT a, a AS "a_1", t.a, count(*) AS "count(*)", count(*) AS "count(*)_1" FROM t"#,
+        );
         check(
             "SELECT date_trunc('day', at), t.a, (a), b AS c FROM t",
             r#"SELECT date_trunc('day', at) AS "date_trunc('day', at)", t.a, (a), b AS c FROM t"#,

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 
 use datafusion::common::Span;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Query, Select, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Query, Select, TableFactor, Visit, Visitor,
+};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::error::QueryError;
@@ -84,6 +86,24 @@ impl Visitor for Unheeded {
             return ControlFlow::Break(("CONNECT", "CONNECT BY; WITH RECURSIVE does the same"));
         }
         ControlFlow::Continue(())
+    }
+
+    /// The parser takes all that follows for what is compared.
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+        let compared = match expr {
+            Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) => right,
+            _ => return ControlFlow::Continue(()),
+        };
+        match compared.as_ref() {
+            Expr::BinaryOp {
+                op: BinaryOperator::And | BinaryOperator::Or,
+                ..
+            } => ControlFlow::Break((
+                "",
+                "AND or OR behind IS DISTINCT FROM; with parentheses it is: (a IS NOT DISTINCT FROM b) AND c",
+            )),
+            _ => ControlFlow::Continue(()),
+        }
     }
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<Self::Break> {

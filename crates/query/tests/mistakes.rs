@@ -238,6 +238,10 @@ async fn what_has_no_effect_or_another_is_refused() {
         ),
         ("SELECT 1 FROM fact_chats FOR UPDATE", "nothing is locked"),
         (
+            "SELECT 1 FROM fact_chats WHERE outcome IS NOT DISTINCT FROM NULL AND true",
+            "(a IS NOT DISTINCT FROM b) AND c",
+        ),
+        (
             "SELECT 1 FROM fact_chats WITH (NOLOCK)",
             "not supported: hints",
         ),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::config::Config;
 use crate::exit::Failure;
+use crate::list;
 use ::query::{AsOf, TableDescription};
 
 pub async fn run(table: &str, config: &Config) -> Result<(), Failure> {
@@ -11,8 +12,9 @@ pub async fn run(table: &str, config: &Config) -> Result<(), Failure> {
         .describe(table)
         .await
         .map_err(super::query::failure)?;
-    write(&table, &mut std::io::stdout().lock())?;
-    Ok(())
+    let mut text = Vec::new();
+    write(&table, &mut text)?;
+    Ok(list::show(&text)?)
 }
 
 pub fn write(table: &TableDescription, out: &mut impl Write) -> io::Result<()> {

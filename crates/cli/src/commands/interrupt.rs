@@ -1,10 +1,11 @@
-//! Ctrl-C: the work is given up, and the exit code says so.
+//! Ctrl-C, or SIGTERM: the work is given up, and the exit code says so.
 
 use std::future::Future;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
 
@@ -24,11 +25,20 @@ pub fn or_interrupted(
         .build()
         .map_err(|error| Failure::Environment(error.into()))?;
     waiting.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| {
+            Failure::Environment(anyhow!(error).context("listening for SIGTERM"))
+        })?;
+        let interrupted = async {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        };
         tokio::select! {
             done = &mut work => done.unwrap_or_else(|error| {
                 Err(Failure::Work(anyhow!("this is a bug, please report it: {error}")))
             }),
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupted => {
                 work.abort();
                 let _ = tokio::time::timeout(PATIENCE, work).await;
                 Err(Failure::Interrupted)

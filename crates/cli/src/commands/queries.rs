@@ -9,13 +9,21 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use crate::exit::Failure;
+use crate::list;
 use ::query::{Declaration, SavedQuery, did_you_mean};
 
 const FOLDER: &str = "queries";
 const EXTENSION: &str = "sql";
 
 pub fn run(name: Option<&str>) -> Result<(), Failure> {
-    write(name, &mut std::io::stdout().lock())
+    let mut text = Vec::new();
+    write(name, &mut text)?;
+    // The text of a query is as it is.
+    match name {
+        Some(_) => std::io::stdout().write_all(&text)?,
+        None => list::show(&text)?,
+    }
+    Ok(())
 }
 
 pub fn write(name: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
@@ -66,6 +74,11 @@ pub fn find(name: &str) -> Result<Option<SavedQuery>, Failure> {
 
 /// For a name that no saved query has.
 pub fn unknown(name: &str) -> Failure {
+    if name.contains(char::is_whitespace) {
+        return Failure::Usage(anyhow!(
+            "there is no saved query of this name; SQL is given with -c: huggy-etl query -c \"{name}\""
+        ));
+    }
     let names: Vec<String> = all().into_keys().collect();
     let advice = did_you_mean(name, names.iter().map(String::as_str))
         .unwrap_or_else(|| "; `huggy-etl queries` lists them".to_owned());
@@ -73,6 +86,15 @@ pub fn unknown(name: &str) -> Failure {
 }
 
 pub fn unreadable(path: &Path, error: io::Error) -> Failure {
+    let saved = path.file_stem().and_then(|name| name.to_str());
+    let saved =
+        saved.filter(|name| error.kind() == ErrorKind::NotFound && all().contains_key(*name));
+    if let Some(name) = saved {
+        return Failure::Usage(anyhow!(
+            "there is no file {}; the saved query is known by its name: huggy-etl query {name}",
+            path.display()
+        ));
+    }
     Failure::Usage(anyhow!(error).context(format!("reading {}", path.display())))
 }
 

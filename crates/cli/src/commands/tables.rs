@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::config::Config;
 use crate::exit::Failure;
+use crate::list;
 use ::query::{AsOf, TableInfo};
 
 pub async fn run(config: &Config) -> Result<(), Failure> {
@@ -19,8 +20,9 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    write(&tables, &mut std::io::stdout().lock())?;
-    Ok(())
+    let mut text = Vec::new();
+    write(&tables, &mut text)?;
+    Ok(list::show(&text)?)
 }
 
 pub fn write(tables: &[TableInfo], out: &mut impl Write) -> io::Result<()> {

@@ -42,6 +42,7 @@ impl Layers {
             let flag = match key {
                 "tokens" => "token",
                 "vacuum_after" => "vacuum-older-than",
+                "query_memory_bytes" => "memory",
                 key => key,
             };
             layers.set(key, value, &format!("--{}", flag.replace('_', "-")))?;
@@ -182,7 +183,7 @@ pub fn strings(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-fn parse_bytes(text: &str) -> Option<u64> {
+pub fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text
         .find(|letter: char| !letter.is_ascii_digit())
         .unwrap_or(text.len());

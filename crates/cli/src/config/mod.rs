@@ -17,6 +17,7 @@ use crate::exit::Failure;
 use layers::Layers;
 
 pub use keys::{KEYS, Key};
+pub use layers::parse_bytes;
 
 /// The effective settings.
 #[derive(Debug, Clone)]

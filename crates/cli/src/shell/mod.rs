@@ -14,7 +14,6 @@ mod scan;
 mod telling;
 mod values;
 mod work;
-mod wrap;
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;

@@ -15,6 +15,8 @@ use ::query::{Format, QueryError, ResultSummary, Script, Session, Style, Undecla
 #[derive(Clone)]
 pub struct Work {
     pub sql: String,
+    /// The file or saved query that it is from.
+    pub source: Option<String>,
     pub values: Vec<(String, String)>,
     pub undeclared: Undeclared,
 }
@@ -139,9 +141,9 @@ impl Work {
 }
 
 /// With the line that is at fault.
-pub fn failure(error: QueryError, sql: &str) -> Failure {
+pub fn failure(error: QueryError, sql: &str, source: Option<&str>) -> Failure {
     if let QueryError::Sql(mistake) = &error
-        && let Some(excerpt) = mistake.excerpt(sql, None)
+        && let Some(excerpt) = mistake.excerpt(sql, source)
     {
         return Failure::Work(anyhow!("{}\n{excerpt}", mistake.message));
     }

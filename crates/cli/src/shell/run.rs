@@ -14,10 +14,10 @@ use super::results::{Form, Sink, Work, failure};
 use super::scan::{is_command, is_complete, says_something, statements};
 use super::telling::Telling;
 use super::work::Threads;
-use super::wrap::wrapped;
 use crate::commands::query::Drawing;
 use crate::commands::{describe, queries, query, tables};
 use crate::exit::Failure;
+use crate::list::wrapped;
 use crate::narration;
 use crate::pager::Pager;
 use ::query::{ChartSpec, Engine, Format, ResultSummary, Screen, Session, Style};
@@ -45,8 +45,8 @@ pub struct Runner {
     timing: bool,
     /// Where results go instead of the screen.
     output: Option<Output>,
-    /// How many files are being read, each by the one before.
-    files_deep: usize,
+    /// The files being read, each by the one before.
+    pub(super) reading: Vec<String>,
     /// Values of parameters, by name.
     pub(super) values: BTreeMap<String, String>,
     last: Option<Work>,
@@ -66,7 +66,7 @@ impl Runner {
             human: false,
             timing: false,
             output: None,
-            files_deep: 0,
+            reading: Vec::new(),
             values: BTreeMap::new(),
             last: None,
             threads: Threads::new()?,
@@ -111,22 +111,44 @@ impl Runner {
         &mut self,
         lines: impl Iterator<Item = io::Result<String>>,
     ) -> Result<Next, Failure> {
-        let mut pending = String::new();
-        for line in lines {
+        let (mut pending, mut above) = (String::new(), 0);
+        for (number, line) in lines.enumerate() {
             let line = line?;
-            if is_command(&line) && !says_something(&pending) {
+            if is_command(&line) && is_complete(&pending) && !says_something(&pending) {
                 pending.clear();
+            }
+            if pending.is_empty() {
+                above = number;
             }
             pending += &line;
             pending.push('\n');
             if is_complete(&pending) && says_something(&pending) {
-                if let Next::Quit = self.perform(&std::mem::take(&mut pending)).await? {
+                let input = std::mem::take(&mut pending);
+                if let Next::Quit = self.perform_below(above, &input).await? {
                     return Ok(Next::Quit);
                 }
                 io::stdout().flush()?;
             }
         }
-        self.perform(&pending).await
+        self.perform_below(above, &pending).await
+    }
+
+    /// What stands below so many lines. Where it is wrong is told by the line of all.
+    async fn perform_below(&mut self, above: usize, input: &str) -> Result<Next, Failure> {
+        let done = match is_command(input) {
+            true => self.perform(input).await,
+            false => self.perform(&("\n".repeat(above) + input)).await,
+        };
+        done.map_err(|failure| match failure {
+            Failure::Usage(error) => {
+                let line = above + 1;
+                Failure::Usage(error.context(match self.reading.last() {
+                    Some(file) => format!("{file}:{line}"),
+                    None => format!("line {line}"),
+                }))
+            }
+            other => other,
+        })
     }
 
     async fn command(&mut self, command: Command) -> Result<Next, Failure> {
@@ -224,17 +246,17 @@ impl Runner {
     }
 
     async fn read(&mut self, path: &str) -> Result<Next, Failure> {
-        if self.files_deep == MOST_FILES_DEEP {
+        if self.reading.len() == MOST_FILES_DEEP {
             return Err(Failure::Usage(anyhow!(
                 "{path} is read by a file that is read by a file, {MOST_FILES_DEEP} deep"
             )));
         }
         let text = std::fs::read_to_string(path)
             .map_err(|error| queries::unreadable(path.as_ref(), error))?;
-        self.files_deep += 1;
+        self.reading.push(path.to_owned());
         let lines = text.lines().map(|line| Ok(line.to_owned()));
         let done = self.perform_all(lines).await;
-        self.files_deep -= 1;
+        self.reading.pop();
         done
     }
 
@@ -275,7 +297,7 @@ impl Runner {
     /// Runs the statements; at a terminal, Ctrl-C stops them.
     async fn work(&mut self, work: Work) -> Result<(), Failure> {
         let started = Instant::now();
-        let sql = work.sql.clone();
+        let (sql, source) = (work.sql.clone(), work.source.clone());
         let (form, style) = (self.form(&work)?, self.style());
         let sink = self.sink(&form)?;
         let (sink, done) = if self.pager.is_some() {
@@ -305,7 +327,7 @@ impl Runner {
             (Sink::Stdout(mut out), _) => out.flush()?,
         }
         self.tell(
-            &done.map_err(|error| failure(error, &sql))?,
+            &done.map_err(|error| failure(error, &sql, source.as_deref()))?,
             started.elapsed(),
         );
         Ok(())

@@ -48,6 +48,7 @@ impl Runner {
         }
         Ok(Work {
             sql: saved.sql,
+            source: Some(saved.name),
             values,
             undeclared: Undeclared::Refused,
         })
@@ -64,6 +65,7 @@ impl Runner {
         let values = values.filter(|(name, _)| parameters.contains(&name.as_str()));
         Work {
             sql: sql.to_owned(),
+            source: self.reading.last().cloned(),
             values: values
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),

@@ -116,6 +116,7 @@ pub(super) fn plain_words(message: &str) -> String {
         message = rest;
     }
     ungrouped_column(message)
+        .or_else(|| output_named_twice(message))
         .or_else(|| misfit_types(message))
         .unwrap_or_else(|| without_debug(&in_sql(message)))
 }
@@ -289,6 +290,17 @@ fn ungrouped_column(message: &str) -> Option<String> {
                 "column {column} must be in GROUP BY, or within an aggregate such as max({column})"
             )
         })
+}
+
+/// From DataFusion's sentence about `Projections` or what a `TABLE` would have.
+fn output_named_twice(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once(" require unique expression names but the expression \"")?;
+    let (expression, _) = rest.split_once("\" at position ")?;
+    let name = expression.rsplit(" AS ").next()?;
+    let name = name.rsplit('.').next()?;
+    Some(format!(
+        "two columns of the result are named {name}; give one another name: ... AS {name}_2"
+    ))
 }
 
 const NO_MATCH: &str = "No function matches the given name and argument types '";
