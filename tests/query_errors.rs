@@ -219,6 +219,19 @@ fn keep_going_goes_on_and_still_fails() {
         went_on.stderr
     );
     assert_eq!(went_on.stderr.matches("error:").count(), 1);
+    // So does what is no SQL at all, each with its place in the whole.
+    let broken = "SELECT $n AS a;\nSELEC 'é;' ;\nSELECT 3 AS c; SELECT (";
+    let args = [
+        "query", "-c", broken, "--format", "ndjson", "--param", "n=7",
+    ];
+    let stopped = desk.run(&args);
+    assert_eq!((stopped.code, stopped.stdout.as_str()), (Some(1), ""));
+    let went_on = desk.run(&[&args[..], &["--keep-going"]].concat());
+    assert_eq!(went_on.code, Some(1));
+    assert_eq!(went_on.stdout, "{\"a\":\"7\"}\n{\"c\":3}\n");
+    for place in ["line 2, column 1\n", "line 3, column 24\n"] {
+        assert!(went_on.stderr.contains(place), "{}", went_on.stderr);
+    }
 }
 
 /// Keeps every core busy, without a pause in which it could be stopped.

@@ -3,6 +3,7 @@
 //! Every table keeps the version at which a statement first named it, so that all see the same rows, and
 //! views and tables that statements make are there for those that follow.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use crate::naming;
 use crate::own_table::OwnTable;
 use crate::parameters::{Bindings, Script};
 use crate::stats::Watch;
-use crate::syntax::parse;
+use crate::syntax::{parse, parse_each};
 use crate::unheeded::refuse_unheeded;
 
 /// Cheap to start: it touches the lake when a statement names a table.
@@ -82,13 +83,40 @@ impl Session {
     /// [`QueryError::Sql`], also for what would write, [`QueryError::Parameter`].
     pub fn prepare<'a>(&self, script: impl Into<Script<'a>>) -> Result<Vec<Prepared>, QueryError> {
         let mut script = script.into();
-        // Editors may put a mark before a file's text; as a space it leaves all places where they are.
-        let unmarked = script
-            .sql
-            .strip_prefix('\u{feff}')
-            .map(|sql| format!(" {sql}"));
-        script.sql = unmarked.as_deref().unwrap_or(script.sql);
-        let statements = self.parse(script.sql)?;
+        let unmarked = unmarked(script.sql);
+        script.sql = &unmarked;
+        let statements = parse(script.sql, self.recursion_limit())?;
+        self.admitted(script, statements)
+    }
+
+    /// As [`prepare`](Self::prepare), but one statement that cannot be parsed takes nothing from the others.
+    ///
+    /// # Errors
+    /// Likewise, for what can be.
+    pub fn prepare_each<'a>(
+        &self,
+        script: impl Into<Script<'a>>,
+    ) -> Result<Vec<Result<Prepared, QueryError>>, QueryError> {
+        let mut script = script.into();
+        let unmarked = unmarked(script.sql);
+        script.sql = &unmarked;
+        let (mut statements, mut places) = (Vec::new(), Vec::new());
+        for parsed in parse_each(script.sql, self.recursion_limit())? {
+            places.push(parsed.map(|statement| statements.push(statement)));
+        }
+        let mut admitted = self.admitted(script, statements)?.into_iter();
+        let each = places.into_iter().filter_map(|place| match place {
+            Ok(()) => admitted.next().map(Ok),
+            Err(error) => Some(Err(error)),
+        });
+        Ok(each.collect())
+    }
+
+    fn admitted(
+        &self,
+        script: Script,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Prepared>, QueryError> {
         refuse_unheeded(script.sql, &statements)?;
         let purposes = admit(statements.iter(), self.schema.own_names())?;
         let bindings = Arc::new(Bindings::new(&script, &statements, self.engine.zone())?);
@@ -142,15 +170,9 @@ impl Session {
         self.schema.forget().await;
     }
 
-    fn parse(&self, sql: &str) -> Result<Vec<Statement>, QueryError> {
-        let recursion_limit = self
-            .context
-            .copied_config()
-            .options()
-            .sql_parser
-            .recursion_limit
-            .get();
-        parse(sql, recursion_limit)
+    fn recursion_limit(&self) -> usize {
+        let config = self.context.copied_config();
+        config.options().sql_parser.recursion_limit.get()
     }
 
     /// The rows of the script's only statement, not computed yet, and the tables of the lake that they are
@@ -322,6 +344,14 @@ impl Session {
             Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(self.schema.opened(&names).await)
+    }
+}
+
+/// Editors may put a mark before a file's text; as a space it leaves all places where they are.
+fn unmarked(sql: &str) -> Cow<'_, str> {
+    match sql.strip_prefix('\u{feff}') {
+        Some(rest) => Cow::Owned(format!(" {rest}")),
+        None => Cow::Borrowed(sql),
     }
 }
 

@@ -64,10 +64,14 @@ async fn answer(
         values: &[args.parameters.as_slice(), &args.values].concat(),
         undeclared: source.undeclared,
     };
-    let statements = session
-        .prepare(script)
-        .map_err(|error| source.failure(error))?;
-    one_result_where_only_one_fits(&statements, format, args.output.is_some())?;
+    let statements = match args.keep_going {
+        true => session.prepare_each(script),
+        false => session
+            .prepare(script)
+            .map(|all| all.into_iter().map(Ok).collect()),
+    };
+    let statements = statements.map_err(|error| source.failure(error))?;
+    one_result_where_only_one_fits(statements.iter().flatten(), format, args.output.is_some())?;
     let mut run = Run {
         args,
         session,
@@ -79,8 +83,12 @@ async fn answer(
         told: Vec::new(),
     };
     let mut failed = false;
-    for statement in &statements {
-        match run.statement(statement).await {
+    for statement in statements {
+        let done = match statement {
+            Ok(statement) => run.statement(&statement).await,
+            Err(error) => Err(error),
+        };
+        match done {
             Ok(()) => {}
             Err(error) if args.keep_going && is_of_the_statement(&error) => {
                 run.out.flush()?;
@@ -201,15 +209,12 @@ fn format(args: &Query) -> Result<Format, Failure> {
     Ok(format)
 }
 
-fn one_result_where_only_one_fits(
-    statements: &[Prepared],
+fn one_result_where_only_one_fits<'a>(
+    statements: impl Iterator<Item = &'a Prepared>,
     format: Format,
     is_file: bool,
 ) -> Result<(), Failure> {
-    let results = statements
-        .iter()
-        .filter(|statement| statement.has_rows())
-        .count();
+    let results = statements.filter(|statement| statement.has_rows()).count();
     let (what, holds_one) = match is_file {
         true => ("a file of ", format.file_holds_one_result()),
         false => ("", format.holds_one_result()),
