@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::durable::DurableLocal;
 use crate::error::LakeError;
+use crate::session::spawned;
 use crate::table::{Table, TableSpec};
 
 /// A root under which tables live. Cheap to clone.
@@ -235,7 +236,9 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Storage`], [`LakeError::Delta`].
     pub async fn table(&self, spec: &TableSpec) -> Result<Table, LakeError> {
-        Table::open_or_create(self, spec).await
+        let (lake, opened) = (self.clone(), spec.clone());
+        let opening = async move { Table::open_or_create(&lake, &opened).await };
+        spawned(&spec.name, opening).await
     }
 
     /// The existing table of that name, at its newest version.

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::prelude::{DataFrame, Expr, SessionContext, cast, col};
 use deltalake::kernel::{Action, Add, LogicalFileView};
 use deltalake::protocol::SaveMode;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
 use crate::difference::Difference;
@@ -21,12 +21,14 @@ use crate::error::LakeError;
 use crate::folding::{self, DataFile};
 use crate::maintain::{StoredFile, without_older};
 use crate::scope::{Replaced, Scope};
-use crate::session::sorting_session;
+use crate::session::{sorting_session, spawned};
 use crate::table::Table;
 use crate::write::{FileWriter, tag_as_full};
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
+/// Files of one table that are written anew at a time: the table with the most of them is waited for.
+const MERGES_AT_ONCE: usize = 4;
 
 /// A replacement in the making.
 pub struct Rewrite<'a> {
@@ -119,7 +121,13 @@ impl<'a> Rewrite<'a> {
                 actions.extend(adds.into_iter().map(Action::Add));
                 actions
             }
-            NewRows::Waiting(replaced, rows) => table.replace(&replaced, &rows).await?,
+            NewRows::Waiting(replaced, rows) => {
+                let replacing = table.clone();
+                spawned(&table.name, async move {
+                    replacing.replace(&replaced, &rows).await
+                })
+                .await?
+            }
         };
         Ok(Prepared {
             table,
@@ -177,8 +185,12 @@ impl Table {
             .flat_map(|merge| merge.files.iter().cloned())
             .collect();
         let mut actions = self.removals(|path| removed.contains(path))?;
-        for merge in merges {
-            let adds = self.merge(merge).await?;
+        let merging = merges.into_iter().map(|merge| {
+            let table = self.clone();
+            spawned(&self.name, async move { table.merge(merge).await })
+        });
+        let mut merged = stream::iter(merging).buffered(MERGES_AT_ONCE);
+        while let Some(adds) = merged.try_next().await? {
             actions.extend(adds.into_iter().map(Action::Add));
         }
         Ok(actions)

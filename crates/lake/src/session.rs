@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -16,6 +18,16 @@ pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, LakeError>>
 
 /// Rows in a batch of a large sort, which holds two batches of each run that it has spilled.
 const SORTED_BATCH_ROWS: usize = 1024;
+
+/// Works on whichever thread of the runtime is free, beside other work of its kind; dropped, it ends. `table` is the one
+/// that an error names.
+pub(crate) async fn spawned<T: Send + 'static>(
+    table: &str,
+    work: impl Future<Output = Result<T, LakeError>> + Send + 'static,
+) -> Result<T, LakeError> {
+    let done = SpawnedTask::spawn(work).join_unwind().await;
+    done.map_err(|error| LakeError::read(table)(DataFusionError::ExecutionJoin(Box::new(error))))?
+}
 
 /// A session whose operators share `memory_bytes` and spill beyond it.
 pub fn session(memory_bytes: usize) -> SessionContext {
