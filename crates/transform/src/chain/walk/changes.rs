@@ -50,6 +50,9 @@ impl Walk<'_> {
         if was_waiting && !is_known {
             self.department_id = from.or(self.department_id);
             self.change_queue(to, position);
+        } else if !is_known && self.is_after_pending_finish(event) {
+            let number = self.out.department_changes.len() - 1;
+            self.changed_since_finish.push((number, position));
         }
         (self.department_id, self.department_before) = (to, None);
     }
@@ -67,13 +70,16 @@ impl Walk<'_> {
             return false;
         }
         // The event's own situation only tells what was so before if a flow's finish did earlier.
-        let since_finish = self
-            .pending_finish
-            .is_some_and(|finish| event.at - finish.position.at > DISPATCH_LAG);
-        if event.shows_waiting() && since_finish {
+        if event.shows_waiting() && self.is_after_pending_finish(event) {
             self.wait_since_pending_finish(position);
         }
         self.state.waiting.is_some()
+    }
+
+    /// What comes with the finish tells what the flow did; later it is news of its own.
+    fn is_after_pending_finish(&self, event: &ChainEvent) -> bool {
+        self.pending_finish
+            .is_some_and(|finish| event.at - finish.position.at > DISPATCH_LAG)
     }
 
     pub(super) fn change_step(&mut self, event: &ChainEvent) {

@@ -88,6 +88,8 @@ pub(super) struct Walk<'a> {
     department_id: Option<i64>,
     /// The one before it, where no change told of it yet.
     department_before: Option<i64>,
+    /// The changes of department, by their numbers, that were told while a flow's finish was pending.
+    changed_since_finish: Vec<(usize, Position)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +126,7 @@ impl<'a> Walk<'a> {
             agent_department_settled: false,
             department_id: None,
             department_before: None,
+            changed_since_finish: Vec::new(),
         }
     }
 

@@ -48,8 +48,25 @@ impl Walk<'_> {
         let finish = finish.position;
         let episode = self.entered(finish.at, EnteredSource::FlowFinished, seen);
         self.wait(episode);
+        self.wait_from(finish.step);
+        // As if the wait had been known when its department changed.
+        let now = self.department_id;
+        for (number, position) in std::mem::take(&mut self.changed_since_finish) {
+            if position.step > finish.step {
+                let change = &mut self.out.department_changes[number];
+                change.was_waiting = true;
+                let to = change.to;
+                self.department_id = change.from;
+                self.change_queue(to, position);
+                self.wait_from(position.step);
+            }
+        }
+        self.department_id = now;
+    }
+
+    fn wait_from(&mut self, step: usize) {
         let waiting = self.state.waiting;
-        for step in &mut self.out.steps[finish.step..] {
+        for step in &mut self.out.steps[step..] {
             step.state.waiting = waiting;
         }
     }
