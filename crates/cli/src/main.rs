@@ -54,6 +54,8 @@ fn run(args: Args) -> Result<(), Failure> {
     // Two of the libraries below bring a TLS provider each; which one counts must be said.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::load(&args)?;
+    // Files that queries spill to have a handle each.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     logging::start(&config, matches!(args.command, Command::Serve(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

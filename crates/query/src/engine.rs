@@ -95,11 +95,10 @@ impl Engine {
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(true);
         let settings = config.options_mut();
-        // A file for each batch: a repartition that spills would read from one file what another task put into the next,
-        // and wait for good (DataFusion's issue 24883).
-        if let Ok(each) = ConfigNonZeroUsize::try_new(1) {
-            settings.execution.max_spill_file_size_bytes = each;
-        }
+        // A file for each batch, each with a handle: a repartition that spills would else look in one file for what
+        // another task put into the next, and wait for good (DataFusion's issue 24883).
+        settings.execution.max_spill_file_size_bytes =
+            ConfigNonZeroUsize::try_new(1).expect("one is not zero");
         settings.execution.time_zone = Some("UTC".to_owned());
         // Errors name the line and column they are about.
         settings.sql_parser.collect_spans = true;

@@ -2,7 +2,7 @@
 //!
 //! Refused, a merge of sorted parts fails, since the sorts below it take all there is; it holds a few batches. So does a
 //! repartition whose outputs are read alike, and one that is refused spills. Of which nearly all rows go to one output,
-//! it would hold all that this is behind with: so it has a part of its own, beside what the others share.
+//! it would hold all that this is behind with: so it has a part of its own, beside what those that can spill share.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,7 +69,12 @@ enum Holder {
 impl Holder {
     fn of(consumer: &MemoryConsumer) -> Holder {
         match consumer.name() {
-            name if name.starts_with("SortPreservingMergeExec[") => Holder::Merge,
+            // Also one within a repartition that keeps an order: it cannot spill.
+            name if name.starts_with("SortPreservingMergeExec[")
+                || name.starts_with("RepartitionExec[Merge ") =>
+            {
+                Holder::Merge
+            }
             name if name.starts_with("RepartitionExec[") => Holder::Repartition,
             _ => Holder::Other,
         }
@@ -157,6 +162,9 @@ mod tests {
         assert!(sort.try_grow(100).is_ok());
         assert!(sort.try_grow(1).is_err());
         assert!(merge.try_grow(60).is_ok());
+        let within = MemoryConsumer::new("RepartitionExec[Merge 0]").register(&pool);
+        assert!(within.try_grow(60).is_ok());
+        drop(within);
         assert!(one.try_grow(10).is_ok());
         assert!(other.try_grow(15).is_ok());
         // What piles up is spilled.
