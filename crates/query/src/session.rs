@@ -101,7 +101,7 @@ impl Session {
         let unmarked = unmarked(script.sql);
         script.sql = &unmarked;
         let (mut statements, mut places) = (Vec::new(), Vec::new());
-        for parsed in parse_each(script.sql, self.recursion_limit())? {
+        for parsed in parse_each(script.sql, self.recursion_limit()) {
             places.push(parsed.map(|statement| statements.push(statement)));
         }
         let mut admitted = self.admitted(script, statements)?.into_iter();

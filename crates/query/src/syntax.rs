@@ -1,7 +1,6 @@
 //! SQL as statements, without a look at what they name.
 
 use std::any::TypeId;
-use std::collections::VecDeque;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
@@ -10,65 +9,79 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::QueryError;
 
-/// Each statement by itself, or where reading it ended.
-///
-/// # Errors
-/// [`QueryError::Sql`] where there is no statement.
-pub(crate) fn parse_each(
-    sql: &str,
-    recursion_limit: usize,
-) -> Result<Vec<Result<Statement, QueryError>>, QueryError> {
-    let mut parsed = Vec::new();
-    for part in parts(sql) {
-        let statements = DFParserBuilder::new(part.as_str())
-            .with_dialect(&LakeDialect)
-            .with_recursion_limit(recursion_limit)
-            .build()
-            .and_then(|mut parser| parser.parse_statements());
-        match statements {
-            Ok(statements) => parsed.extend(statements.into_iter().map(Ok)),
-            Err(error) => parsed.push(Err(QueryError::from(error).at_the_end_of(&part))),
-        }
-    }
-    if parsed.is_empty() {
-        return Err(QueryError::sql("there is no statement to run"));
-    }
-    Ok(parsed)
-}
-
 /// # Errors
 /// [`QueryError::Sql`] with the place at which reading ended; also where there is no statement.
 pub(crate) fn parse(sql: &str, recursion_limit: usize) -> Result<Vec<Statement>, QueryError> {
-    parse_each(sql, recursion_limit)?.into_iter().collect()
+    let statements = DFParserBuilder::new(sql)
+        .with_dialect(&LakeDialect)
+        .with_recursion_limit(recursion_limit)
+        .build()
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| QueryError::from(error).at_the_end_of(sql))?;
+    if statements.is_empty() {
+        return Err(QueryError::sql("there is no statement to run"));
+    }
+    Ok(statements.into())
 }
 
-/// The text of each statement, with blanks for what stands before it, so that all places are those of the whole. All in
-/// one where it cannot be divided.
-fn parts(sql: &str) -> Vec<String> {
-    let Ok(tokens) = Tokenizer::new(&LakeDialect, sql).tokenize_with_location() else {
-        return vec![sql.to_owned()];
-    };
-    let ends = tokens
-        .iter()
-        .filter(|token| token.token == Token::SemiColon)
-        .map(|token| (token.span.start.line, token.span.start.column));
-    let mut ends: VecDeque<(u64, u64)> = ends.collect();
-    let (mut parts, mut part, mut blanks) = (Vec::new(), String::new(), String::new());
-    let (mut line, mut column) = (1, 1);
-    for character in sql.chars() {
-        part.push(character);
-        blanks.push(if character == '\n' { '\n' } else { ' ' });
-        if ends.front() == Some(&(line, column)) {
-            ends.pop_front();
-            parts.push(std::mem::replace(&mut part, blanks.clone()));
+/// As [`parse`], each statement by itself: one that cannot be read takes nothing from the others.
+pub(crate) fn parse_each(sql: &str, recursion_limit: usize) -> Vec<Result<Statement, QueryError>> {
+    match parse(sql, recursion_limit) {
+        Ok(statements) => statements.into_iter().map(Ok).collect(),
+        Err(error) => {
+            let ends = ends(sql);
+            if ends.is_empty() {
+                return vec![Err(error)];
+            }
+            let mut parsed = Vec::new();
+            for part in parts(sql, &ends) {
+                match parse(&part, recursion_limit) {
+                    Ok(statements) => parsed.extend(statements.into_iter().map(Ok)),
+                    Err(_)
+                        if tokens(&part)
+                            .iter()
+                            .all(|token| token.token == Token::SemiColon) => {}
+                    Err(error) => parsed.push(Err(error)),
+                }
+            }
+            parsed
         }
-        (line, column) = match character {
-            '\n' => (line + 1, 1),
-            _ => (line, column + 1),
-        };
     }
-    parts.push(part);
-    parts
+}
+
+/// The places of the semicolons, by line and column; none where the text cannot be divided.
+fn ends(sql: &str) -> Vec<(u64, u64)> {
+    let semicolons = tokens(sql)
+        .into_iter()
+        .filter(|token| token.token == Token::SemiColon);
+    semicolons
+        .map(|token| (token.span.start.line, token.span.start.column))
+        .collect()
+}
+
+/// The text of each statement, with lines and blanks above and before it, so that all places are those of the whole.
+fn parts(sql: &str, ends: &[(u64, u64)]) -> impl Iterator<Item = String> {
+    let (mut rest, mut line, mut column) = (sql, 1, 1);
+    let ends = ends.iter().copied().map(Some).chain([None]);
+    ends.map(move |end| {
+        let mut part = "\n".repeat(line as usize - 1) + &" ".repeat(column as usize - 1);
+        let mut length = rest.len();
+        for (place, character) in rest.char_indices() {
+            let is_end = end == Some((line, column));
+            (line, column) = match character {
+                '\n' => (line + 1, 1),
+                _ => (line, column + 1),
+            };
+            if is_end {
+                length = place + character.len_utf8();
+                break;
+            }
+        }
+        let (text, after) = rest.split_at(length);
+        rest = after;
+        part += text;
+        part
+    })
 }
 
 /// The parts of the SQL with their places, spaces and comments left out; none where it cannot be read.
