@@ -28,7 +28,7 @@ use crate::write::{FileWriter, tag_as_full};
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
 /// Files of one table that are written anew at a time: the table with the most of them is waited for.
-const MERGES_AT_ONCE: usize = 4;
+const MERGES_AT_ONCE: usize = 2;
 
 /// A replacement in the making.
 pub struct Rewrite<'a> {

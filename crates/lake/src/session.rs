@@ -19,8 +19,8 @@ pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, LakeError>>
 /// Rows in a batch of a large sort, which holds two batches of each run that it has spilled.
 const SORTED_BATCH_ROWS: usize = 1024;
 
-/// Works on whichever thread of the runtime is free, beside other work of its kind; dropped, it ends. `table` is the one
-/// that an error names.
+/// Works on whichever thread of the runtime is free, beside other work of its kind; dropped, it ends at its next pause,
+/// which nobody waits for: it must commit nothing. `table` is the one that an error names.
 pub(crate) async fn spawned<T: Send + 'static>(
     table: &str,
     work: impl Future<Output = Result<T, LakeError>> + Send + 'static,
