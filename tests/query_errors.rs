@@ -107,11 +107,11 @@ fn exit_codes_tell_what_failed() {
     for (args, hint) in [
         (
             &["query", "SELECT 1 AS a"][..],
-            "huggy-etl query -c \"SELECT 1 AS a\"",
+            "huggy-etl query -c 'SELECT ...'\n",
         ),
         (
             &["query", "no/such/wait_times.sql"],
-            "huggy-etl query wait_times\n",
+            "known by its name, wait_times\n",
         ),
         (
             &["query", "-c", "SELECT 1", "--memory", "lots"],
@@ -123,7 +123,7 @@ fn exit_codes_tell_what_failed() {
         ),
         (
             &["query", "-c", "SELECT *, a FROM (SELECT 1 AS a) AS t"],
-            "two columns of the result are named a;",
+            "two columns are named a; give one another name: ... AS a_2",
         ),
         (
             &[

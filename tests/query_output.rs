@@ -352,11 +352,19 @@ fn what_is_open_is_written_through() {
     let desk = Desk::new();
     let etl = env!("CARGO_BIN_EXE_huggy-etl");
     let select = format!("'{etl}' query -c 'SELECT 7 AS n' --format csv -o");
+    let bash = |line: &str| {
+        let line = line.replace("SELECT ", &format!("{select} "));
+        let output = Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(desk.path(""))
+            .output();
+        Printed::from(output.expect("running bash"))
+    };
     for (line, file, expected) in [
         (
-            "SELECT /dev/stderr 2>> log.txt",
+            "SELECT /dev/stderr 2>&1 > /dev/null | cat > log.txt",
             "log.txt",
-            "before\nn\n7\n",
+            "n\n7\n",
         ),
         (
             "{ SELECT /dev/fd/1; SELECT /dev/stdout; } > both.csv",
@@ -364,18 +372,18 @@ fn what_is_open_is_written_through() {
             "n\n7\nn\n7\n",
         ),
         ("SELECT >(cat > piped.csv); wait", "piped.csv", "n\n7\n"),
-        ("SELECT /dev/fd/9 9> nine.csv", "nine.csv", "n\n7\n"),
     ] {
-        desk.write("log.txt", "before\n");
-        let line = line.replace("SELECT ", &format!("{select} "));
-        let output = Command::new("bash")
-            .args(["-c", &line])
-            .current_dir(desk.path(""))
-            .output()
-            .expect("running bash");
-        assert!(output.status.success(), "{line}: {output:?}");
-        wait(&line, || {
+        let printed = bash(line);
+        assert_eq!(printed.code, Some(0), "{line}: {}", printed.stderr);
+        wait(line, || {
             fs::read_to_string(desk.path(file)).is_ok_and(|text| text == expected)
         });
     }
+    let refused = bash("SELECT /dev/fd/9 9> nine.csv");
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("open already: write to stdout"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -206,6 +206,8 @@ fn a_script_prints_data_only_and_stops_at_its_first_error() {
             "line 4, column 3",
         ),
         ("SELECT 1;\n.fromat csv", 2, "error: line 2: "),
+        ("\n\n-- that\nSELECT $x;\n", 2, "error: line 4: "),
+        ("\n.describe nothing\n", 1, "error: line 2: "),
         (
             "\n.read broken.sql\nSELECT 2 AS never;",
             1,

@@ -42,7 +42,9 @@ impl SqlMistake {
     /// 2 |   SELECT chanel FROM fact_chats
     ///   |          ^^^^^^
     /// ```
-    pub fn excerpt(&self, sql: &str, source: Option<&str>) -> Option<String> {
+    ///
+    /// `above` are the lines that stand above `sql` in its source.
+    pub fn excerpt(&self, sql: &str, source: Option<&str>, above: usize) -> Option<String> {
         let Place {
             line,
             column,
@@ -71,6 +73,7 @@ impl SqlMistake {
             known => known.min(rest.len()),
         };
         let carets = "^".repeat(width.max(1));
+        let line = line + above;
         let margin = " ".repeat(line.to_string().len());
         let place = match source {
             Some(source) => format!("{source}:{line}:{column}"),
@@ -108,7 +111,7 @@ mod tests {
             column,
             width,
         });
-        let excerpt = SqlMistake::at("wrong", place).excerpt(sql, None);
+        let excerpt = SqlMistake::at("wrong", place).excerpt(sql, None, 0);
         assert_eq!(excerpt.as_deref(), Some(expected));
     }
 
@@ -152,7 +155,7 @@ mod tests {
             width: 0,
         });
         assert_eq!(
-            SqlMistake::at("wrong", place).excerpt("SELECT 1", None),
+            SqlMistake::at("wrong", place).excerpt("SELECT 1", None, 0),
             None
         );
     }

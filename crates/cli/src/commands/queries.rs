@@ -74,9 +74,15 @@ pub fn find(name: &str) -> Result<Option<SavedQuery>, Failure> {
 
 /// For a name that no saved query has.
 pub fn unknown(name: &str) -> Failure {
-    if name.contains(char::is_whitespace) {
+    let first = name.split(char::is_whitespace).next().unwrap_or_default();
+    let is_sql = [
+        "select", "with", "from", "values", "show", "describe", "explain", "create",
+    ]
+    .iter()
+    .any(|word| first.len() < name.len() && first.eq_ignore_ascii_case(word));
+    if is_sql {
         return Failure::Usage(anyhow!(
-            "there is no saved query of this name; SQL is given with -c: huggy-etl query -c \"{name}\""
+            "there is no saved query of this name; SQL is given with -c: huggy-etl query -c 'SELECT ...'"
         ));
     }
     let names: Vec<String> = all().into_keys().collect();
@@ -91,7 +97,7 @@ pub fn unreadable(path: &Path, error: io::Error) -> Failure {
         saved.filter(|name| error.kind() == ErrorKind::NotFound && all().contains_key(*name));
     if let Some(name) = saved {
         return Failure::Usage(anyhow!(
-            "there is no file {}; the saved query is known by its name: huggy-etl query {name}",
+            "there is no file {}; the saved query is known by its name, {name}",
             path.display()
         ));
     }

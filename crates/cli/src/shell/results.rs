@@ -17,6 +17,8 @@ pub struct Work {
     pub sql: String,
     /// The file or saved query that it is from.
     pub source: Option<String>,
+    /// How many lines stand above it there.
+    pub above: usize,
     pub values: Vec<(String, String)>,
     pub undeclared: Undeclared,
 }
@@ -141,9 +143,9 @@ impl Work {
 }
 
 /// With the line that is at fault.
-pub fn failure(error: QueryError, sql: &str, source: Option<&str>) -> Failure {
+pub fn failure(error: QueryError, work: &Work) -> Failure {
     if let QueryError::Sql(mistake) = &error
-        && let Some(excerpt) = mistake.excerpt(sql, source)
+        && let Some(excerpt) = mistake.excerpt(&work.sql, work.source.as_deref(), work.above)
     {
         return Failure::Work(anyhow!("{}\n{excerpt}", mistake.message));
     }

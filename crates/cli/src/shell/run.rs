@@ -11,7 +11,7 @@ use super::command::{self, Command};
 use super::names::Names;
 use super::output::Output;
 use super::results::{Form, Sink, Work, failure};
-use super::scan::{is_command, is_complete, says_something, statements};
+use super::scan::{is_command, is_complete, lines_before_words, says_something, statements};
 use super::telling::Telling;
 use super::work::Threads;
 use crate::commands::query::Drawing;
@@ -47,6 +47,8 @@ pub struct Runner {
     output: Option<Output>,
     /// The files being read, each by the one before.
     pub(super) reading: Vec<String>,
+    /// How many lines of a script stand above what is performed.
+    pub(super) above: usize,
     /// Values of parameters, by name.
     pub(super) values: BTreeMap<String, String>,
     last: Option<Work>,
@@ -67,6 +69,7 @@ impl Runner {
             timing: false,
             output: None,
             reading: Vec::new(),
+            above: 0,
             values: BTreeMap::new(),
             last: None,
             threads: Threads::new()?,
@@ -135,18 +138,18 @@ impl Runner {
 
     /// What stands below so many lines. Where it is wrong is told by the line of all.
     async fn perform_below(&mut self, above: usize, input: &str) -> Result<Next, Failure> {
-        let done = match is_command(input) {
-            true => self.perform(input).await,
-            false => self.perform(&("\n".repeat(above) + input)).await,
+        self.above = above;
+        let done = self.perform(input).await;
+        self.above = 0;
+        let line = above + 1 + lines_before_words(input);
+        let place = || match self.reading.last() {
+            Some(file) => format!("{file}:{line}"),
+            None => format!("line {line}"),
         };
         done.map_err(|failure| match failure {
-            Failure::Usage(error) => {
-                let line = above + 1;
-                Failure::Usage(error.context(match self.reading.last() {
-                    Some(file) => format!("{file}:{line}"),
-                    None => format!("line {line}"),
-                }))
-            }
+            Failure::Usage(error) => Failure::Usage(error.context(place())),
+            // A mistake of a statement has its own.
+            Failure::Work(error) if is_command(input) => Failure::Work(error.context(place())),
             other => other,
         })
     }
@@ -297,7 +300,7 @@ impl Runner {
     /// Runs the statements; at a terminal, Ctrl-C stops them.
     async fn work(&mut self, work: Work) -> Result<(), Failure> {
         let started = Instant::now();
-        let (sql, source) = (work.sql.clone(), work.source.clone());
+        let tried = work.clone();
         let (form, style) = (self.form(&work)?, self.style());
         let sink = self.sink(&form)?;
         let (sink, done) = if self.pager.is_some() {
@@ -327,7 +330,7 @@ impl Runner {
             (Sink::Stdout(mut out), _) => out.flush()?,
         }
         self.tell(
-            &done.map_err(|error| failure(error, &sql, source.as_deref()))?,
+            &done.map_err(|error| failure(error, &tried))?,
             started.elapsed(),
         );
         Ok(())

@@ -139,6 +139,13 @@ pub fn says_something(input: &str) -> bool {
     tokens.iter().any(Token::says_something)
 }
 
+/// Those above the first word, empty or of comments.
+pub fn lines_before_words(input: &str) -> usize {
+    let tokens = tokens(input);
+    let first = tokens.iter().find(|token| token.says_something());
+    first.map_or(0, |first| input[..first.place.start].matches('\n').count())
+}
+
 /// What begins with a dot, and the words by which other shells are left or asked.
 pub fn is_command(input: &str) -> bool {
     let input = input.trim();

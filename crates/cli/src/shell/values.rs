@@ -49,6 +49,7 @@ impl Runner {
         Ok(Work {
             sql: saved.sql,
             source: Some(saved.name),
+            above: 0,
             values,
             undeclared: Undeclared::Refused,
         })
@@ -66,6 +67,7 @@ impl Runner {
         Work {
             sql: sql.to_owned(),
             source: self.reading.last().cloned(),
+            above: self.above,
             values: values
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),

@@ -296,11 +296,14 @@ fn ungrouped_column(message: &str) -> Option<String> {
 fn output_named_twice(message: &str) -> Option<String> {
     let (_, rest) = message.split_once(" require unique expression names but the expression \"")?;
     let (expression, _) = rest.split_once("\" at position ")?;
-    let name = expression.rsplit(" AS ").next()?;
-    let name = name.rsplit('.').next()?;
-    Some(format!(
-        "two columns of the result are named {name}; give one another name: ... AS {name}_2"
-    ))
+    let name = expression.rsplit('.').next()?;
+    let is_word = name
+        .chars()
+        .all(|letter| letter.is_alphanumeric() || letter == '_');
+    Some(match is_word {
+        true => format!("two columns are named {name}; give one another name: ... AS {name}_2"),
+        false => "two columns have one name; give one another: ... AS name".to_owned(),
+    })
 }
 
 const NO_MATCH: &str = "No function matches the given name and argument types '";

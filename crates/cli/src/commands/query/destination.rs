@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdout};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use tempfile::NamedTempFile;
 use terminal_size::{Height, Width, terminal_size};
 
@@ -50,7 +50,14 @@ impl Destination {
             if folder == own_descriptors() && path.ends_with("1") {
                 return Ok(Destination::Stdout(BufWriter::new(stdout())));
             }
-            let open = File::options().append(true).open(path);
+            // Opened anew it is written from a place of its own, and whoever has it open writes over that.
+            if path.is_file() {
+                bail!(
+                    "{} is a file that is open already: write to stdout, and redirect that",
+                    path.display()
+                );
+            }
+            let open = File::options().write(true).open(path);
             return Ok(Destination::Device(BufWriter::new(
                 open.with_context(writing)?,
             )));

@@ -80,7 +80,7 @@ impl Source {
     /// The failure of this SQL, with the line that is at fault.
     pub fn failure(&self, error: QueryError) -> Failure {
         if let QueryError::Sql(mistake) = &error
-            && let Some(excerpt) = mistake.excerpt(&self.sql, self.name.as_deref())
+            && let Some(excerpt) = mistake.excerpt(&self.sql, self.name.as_deref(), 0)
         {
             return Failure::Work(anyhow!("{}\n{excerpt}", mistake.message));
         }
