@@ -62,8 +62,8 @@ fn name_outputs(select: &mut Select) {
                 false => written,
             };
             let numbered = (1..).map(|number| format!("{text}_{number}"));
-            let names = std::iter::once(text.clone()).chain(numbered);
-            let Some(free) = names.into_iter().find(|name| taken.insert(name.clone())) else {
+            let mut names = std::iter::once(text.clone()).chain(numbered);
+            let Some(free) = names.find(|name| taken.insert(name.clone())) else {
                 continue;
             };
             *item = SelectItem::ExprWithAlias {

@@ -42,7 +42,6 @@ impl Layers {
             let flag = match key {
                 "tokens" => "token",
                 "vacuum_after" => "vacuum-older-than",
-                "query_memory_bytes" => "memory",
                 key => key,
             };
             layers.set(key, value, &format!("--{}", flag.replace('_', "-")))?;

@@ -46,8 +46,9 @@ impl Destination {
     pub fn file(path: &Path) -> anyhow::Result<Destination> {
         let writing = || format!("writing {}", path.display());
         let path = &followed(path).with_context(writing)?;
-        if let Some(folder) = descriptors(path) {
-            if folder == own_descriptors() && path.ends_with("1") {
+        let descriptors = descriptors(path);
+        if let Some(folder) = &descriptors {
+            if *folder == own_descriptors() && path.ends_with("1") {
                 return Ok(Destination::Stdout(BufWriter::new(stdout())));
             }
             // Opened anew it is written from a place of its own, and whoever has it open writes over that.
@@ -57,12 +58,8 @@ impl Destination {
                     path.display()
                 );
             }
-            let open = File::options().write(true).open(path);
-            return Ok(Destination::Device(BufWriter::new(
-                open.with_context(writing)?,
-            )));
         }
-        if path.exists() && !path.is_file() {
+        if descriptors.is_some() || path.exists() && !path.is_file() {
             let device = File::options().write(true).open(path);
             return Ok(Destination::Device(BufWriter::new(
                 device.with_context(writing)?,
