@@ -6,6 +6,9 @@ use arrow::record_batch::RecordBatch;
 use events::{EventId, EventRow};
 use lake::{Layout, TableSpec};
 
+/// The events of one chat lie in a page or two, which are decompressed whole.
+const PAGE_ROWS: usize = 4 * 1024;
+
 /// What the `events` table is. [`lake::Lake::table`] opens it with this, and creates it where it is absent.
 pub fn events_table() -> TableSpec {
     let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -34,6 +37,7 @@ pub fn events_table() -> TableSpec {
                 "payload",
             ]),
             bulky_columns: columns(&["payload"]),
+            page_rows: PAGE_ROWS,
             identity: Some("event_id".to_owned()),
             ..Layout::default()
         },

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{AsArray, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{AsArray, BooleanArray, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
@@ -61,7 +61,7 @@ impl Table {
                 .map_err(read())?;
             let frame = session(REWRITE_MEMORY_BYTES)
                 .read_table(provider)
-                .and_then(|frame| frame.filter(replaced.replaced()))
+                .and_then(|frame| frame.filter(replaced.sought()))
                 .map_err(read())?;
             let mut old_rows = frame.execute_stream().await.map_err(read())?;
             while let Some(batch) = old_rows.try_next().await.map_err(read())? {
@@ -79,12 +79,51 @@ impl Table {
     }
 }
 
+/// Rows to be found among others, each as often as it is here.
+pub(crate) struct Rows {
+    converter: RowConverter,
+    counts: HashMap<Box<[u8]>, usize>,
+}
+
+impl Rows {
+    pub fn of(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self, ArrowError> {
+        let fields = schema.fields().iter();
+        let fields = fields.map(|field| SortField::new(field.data_type().clone()));
+        let mut rows = Self {
+            converter: RowConverter::new(fields.collect())?,
+            counts: HashMap::new(),
+        };
+        for batch in batches {
+            for row in &rows.converter.convert_columns(batch.columns())? {
+                *rows.counts.entry(row.as_ref().into()).or_default() += 1;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Of each row of the batch, whether it was found here. What was found once is here once less.
+    pub fn take(&mut self, batch: &RecordBatch) -> Result<Vec<bool>, ArrowError> {
+        let rows = self.converter.convert_columns(batch.columns())?;
+        let mut found = Vec::with_capacity(rows.num_rows());
+        for row in &rows {
+            let count = self
+                .counts
+                .get_mut(row.as_ref())
+                .filter(|count| **count > 0);
+            found.push(count.is_some());
+            if let Some(count) = count {
+                *count -= 1;
+            }
+        }
+        Ok(found)
+    }
+}
+
 struct Comparison {
     schema: SchemaRef,
-    converter: RowConverter,
     new_rows: Vec<RecordBatch>,
-    /// How many of each new row were not found among the old ones yet.
-    wanted: HashMap<Box<[u8]>, usize>,
+    /// The new rows that were not found among the old ones yet.
+    wanted: Rows,
     files: BTreeMap<String, OldRows>,
 }
 
@@ -96,23 +135,14 @@ struct OldRows {
 
 impl Comparison {
     fn with(schema: &SchemaRef, new_rows: &[RecordBatch]) -> Result<Self, ArrowError> {
-        let fields = schema.fields().iter();
-        let fields = fields.map(|field| SortField::new(field.data_type().clone()));
-        let mut comparison = Self {
+        let new_rows = new_rows.iter().map(|batch| conform(batch, schema));
+        let new_rows = new_rows.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
             schema: schema.clone(),
-            converter: RowConverter::new(fields.collect())?,
-            new_rows: Vec::new(),
-            wanted: HashMap::new(),
+            wanted: Rows::of(schema, &new_rows)?,
+            new_rows,
             files: BTreeMap::new(),
-        };
-        for batch in new_rows {
-            let batch = conform(batch, schema)?;
-            for row in &comparison.converter.convert_columns(batch.columns())? {
-                *comparison.wanted.entry(row.as_ref().into()).or_default() += 1;
-            }
-            comparison.new_rows.push(batch);
-        }
-        Ok(comparison)
+        })
     }
 
     /// Takes in old rows and, in their last column, which of the files they are from.
@@ -120,16 +150,13 @@ impl Comparison {
         let sources = column(batch, FILE, &DataType::Utf8)?;
         let sources = sources.as_string::<i32>();
         let batch = conform(batch, &self.schema)?;
-        let rows = self.converter.convert_columns(batch.columns())?;
         let mut staying: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for (number, row) in rows.iter().enumerate() {
+        for (number, is_wanted) in self.wanted.take(&batch)?.into_iter().enumerate() {
             let source = sources.value(number);
-            match self.wanted.get_mut(row.as_ref()) {
-                Some(wanted) if *wanted > 0 => {
-                    *wanted -= 1;
-                    staying.entry(source).or_default().push(number as u32);
-                }
-                _ => self.old_rows(source, files)?.any_is_removed = true,
+            if is_wanted {
+                staying.entry(source).or_default().push(number as u32);
+            } else {
+                self.old_rows(source, files)?.any_is_removed = true;
             }
         }
         for (source, numbers) in staying {
@@ -153,20 +180,9 @@ impl Comparison {
     fn finish(mut self) -> Result<Difference, ArrowError> {
         let mut added = Vec::new();
         for batch in &self.new_rows {
-            let rows = self.converter.convert_columns(batch.columns())?;
-            let mut numbers = Vec::new();
-            for (number, row) in rows.iter().enumerate() {
-                if let Some(wanted) = self
-                    .wanted
-                    .get_mut(row.as_ref())
-                    .filter(|count| **count > 0)
-                {
-                    *wanted -= 1;
-                    numbers.push(number as u32);
-                }
-            }
-            if !numbers.is_empty() {
-                added.push(take_record_batch(batch, &UInt32Array::from(numbers))?);
+            let is_added = BooleanArray::from(self.wanted.take(batch)?);
+            if is_added.has_true() {
+                added.push(filter_record_batch(batch, &is_added)?);
             }
         }
         let files = self.files.into_iter();

@@ -13,6 +13,8 @@ macro_rules! failpoint {
 
 mod alone;
 mod changes;
+mod checkpoint;
+mod cut;
 mod difference;
 mod durable;
 mod error;
@@ -26,6 +28,7 @@ mod lease;
 mod location;
 mod maintain;
 mod plain;
+mod ranges;
 mod rewrite;
 mod scope;
 mod session;
@@ -44,6 +47,7 @@ pub use location::Lake;
 pub use maintain::{
     Compacted, Consumer, Effort, Freed, Maintenance, Role, Size, TableReport, Upkeep, without_older,
 };
+pub use ranges::near_any_of;
 pub use rewrite::{Prepared, Rewrite};
 pub use scope::Scope;
 pub use session::{BatchStream, session};

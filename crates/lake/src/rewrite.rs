@@ -162,6 +162,8 @@ pub(crate) struct Merge {
     pub files: Vec<String>,
     /// True for the files' rows that stay; all of them do without it.
     pub staying: Option<Expr>,
+    /// Of one file to which nothing is added: which rows go, but those among `rows`.
+    pub cut: Option<Replaced>,
     pub rows: Vec<RecordBatch>,
     /// When the youngest of all the rows were written, if not now.
     pub written_at: Option<i64>,
@@ -219,6 +221,7 @@ impl Table {
         }];
         merges.extend(rewritten.apart.into_iter().map(|group| Merge {
             rows: staying(&group.paths),
+            cut: (group.paths.len() == 1).then(|| replaced.clone()),
             files: group.paths,
             staying: Some(replaced.kept()),
             written_at: Some(group.written_at),
@@ -235,15 +238,38 @@ impl Table {
 
     /// Writes the files' rows that stay with the other rows, sorted.
     pub(crate) async fn merge(&self, merge: Merge) -> Result<Vec<Add>, LakeError> {
+        let cut = match &merge.cut {
+            Some(replaced) => self.cut(&merge.files[0], replaced, &merge.rows).await?,
+            None => None,
+        };
+        let mut adds = match cut {
+            Some(adds) => adds,
+            None => self.merged(merge.files, merge.staying, merge.rows).await?,
+        };
+        for add in &mut adds {
+            add.modification_time = merge.written_at.unwrap_or(add.modification_time);
+            if let Some(rows) = merge.full_rows {
+                tag_as_full(add, rows);
+            }
+        }
+        Ok(adds)
+    }
+
+    async fn merged(
+        &self,
+        files: Vec<String>,
+        staying: Option<Expr>,
+        rows: Vec<RecordBatch>,
+    ) -> Result<Vec<Add>, LakeError> {
         let read = || LakeError::read(&self.name);
         let context = sorting_session(REWRITE_MEMORY_BYTES);
-        let rows = (!merge.rows.is_empty()).then(|| context.read_batches(merge.rows));
+        let rows = (!rows.is_empty()).then(|| context.read_batches(rows));
         let rows = rows.transpose().map_err(read())?;
-        let frame = match (merge.files.is_empty(), rows) {
+        let frame = match (files.is_empty(), rows) {
             (true, None) => return Ok(Vec::new()),
             (true, Some(rows)) => rows,
             (false, rows) => {
-                let kept = self.kept(&context, &merge.files, merge.staying).await?;
+                let kept = self.kept(&context, &files, staying).await?;
                 match rows {
                     None => kept,
                     Some(rows) => kept.union(rows).map_err(read())?,
@@ -258,14 +284,7 @@ impl Table {
         while let Some(batch) = stream.try_next().await.map_err(read())? {
             writer.write(batch).await?;
         }
-        let mut adds = writer.finish().await?;
-        for add in &mut adds {
-            add.modification_time = merge.written_at.unwrap_or(add.modification_time);
-            if let Some(rows) = merge.full_rows {
-                tag_as_full(add, rows);
-            }
-        }
-        Ok(adds)
+        writer.finish().await
     }
 
     /// The files' rows that stay.

@@ -7,10 +7,13 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::{Expr, col};
 use deltalake::kernel::LogicalFileView;
+
+use crate::ranges::near_any_of;
 
 /// Whose rows are replaced.
 #[derive(Debug, Clone)]
@@ -90,6 +93,37 @@ impl Replaced {
                 .any(|(_, since)| *since <= latest)
     }
 
+    /// For each pair of bounds of keys, whether replaced rows may lie between them; without bounds, they may.
+    pub fn may_be_between(
+        &self,
+        least: &ArrayRef,
+        greatest: &ArrayRef,
+    ) -> Result<Vec<bool>, ArrowError> {
+        let least = cast(least, &DataType::Int64)?;
+        let greatest = cast(greatest, &DataType::Int64)?;
+        let bounds = least
+            .as_primitive::<Int64Type>()
+            .iter()
+            .zip(greatest.as_primitive::<Int64Type>());
+        let may_be = |(low, high): (Option<i64>, Option<i64>)| {
+            let (low, high) = (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX));
+            low <= high && self.since.range(low..=high).next().is_some()
+        };
+        Ok(bounds.map(may_be).collect())
+    }
+
+    /// The column that holds the keys.
+    pub fn key_column(&self) -> &'static str {
+        self.column
+    }
+
+    /// True for the replaced rows, and by what the table knows of its rows false for as many others as can be.
+    pub fn sought(&self) -> Expr {
+        let near = near_any_of(self.column, self.since.keys().copied());
+        near.into_iter()
+            .fold(self.replaced(), |replaced, near| near.and(replaced))
+    }
+
     /// True for the rows that stay.
     pub fn kept(&self) -> Expr {
         !self.replaced()
@@ -103,7 +137,6 @@ impl Replaced {
             let arrays = ColumnarValue::values_to_arrays(arguments)?;
             Ok(ColumnarValue::Array(Arc::new(replaced.mask(&arrays)?)))
         };
-        let columns = std::iter::once(self.column).chain(self.instant);
         let types = std::iter::once(DataType::Int64).chain(self.instant.map(|_| instant_type()));
         let is_replaced = create_udf(
             "is_replaced",
@@ -112,7 +145,21 @@ impl Replaced {
             Volatility::Immutable,
             Arc::new(is_replaced),
         );
-        is_replaced.call(columns.map(col).collect())
+        is_replaced.call(self.columns().map(col).collect())
+    }
+
+    /// As [`Self::replaced`], of these rows.
+    pub fn mask_of(&self, rows: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+        let columns = self
+            .columns()
+            .map(|name| rows.column_by_name(name).cloned());
+        let columns: Option<Vec<ArrayRef>> = columns.collect();
+        let missing = || ArrowError::SchemaError(format!("there is no column {}", self.column));
+        self.mask(&columns.ok_or_else(missing)?)
+    }
+
+    fn columns(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.column).chain(self.instant)
     }
 
     /// A row without a key is never replaced; one without an instant is, where instants count.

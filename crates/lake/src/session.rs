@@ -8,8 +8,10 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use futures::Stream;
+use futures::{Stream, StreamExt};
 
 use crate::error::LakeError;
 
@@ -27,6 +29,21 @@ pub(crate) async fn spawned<T: Send + 'static>(
 ) -> Result<T, LakeError> {
     let done = SpawnedTask::spawn(work).join_unwind().await;
     done.map_err(|error| LakeError::read(table)(DataFusionError::ExecutionJoin(Box::new(error))))?
+}
+
+/// The batches as they come from a task of their own, which works while the last ones are looked at.
+pub(crate) fn aside(mut stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut batches = RecordBatchReceiverStream::builder(stream.schema(), 1);
+    let sender = batches.tx();
+    batches.spawn(async move {
+        while let Some(batch) = stream.next().await {
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    batches.build()
 }
 
 /// A session whose operators share `memory_bytes` and spill beyond it.

@@ -15,27 +15,39 @@ use serde_json::{Map, Value, json};
 
 const MICROS_OF_A_MILLI: i64 = 1_000;
 
+/// What the log says of a column.
+pub(crate) struct ColumnStatistics {
+    pub name: String,
+    pub nulls: u64,
+    /// The least and the greatest value.
+    pub bounds: Option<(Value, Value)>,
+}
+
 /// The statistics of a file that holds these rows, for the columns that are to have some.
-pub(crate) fn statistics(rows: &RecordBatch, is_indexed: impl Fn(usize, &str) -> bool) -> String {
+pub(crate) fn statistics(rows: &RecordBatch, is_indexed: impl Fn(&str) -> bool) -> String {
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns());
+    let columns = columns.filter(|(field, _)| is_indexed(field.name()));
+    let columns = columns.map(|(field, column)| ColumnStatistics {
+        name: field.name().clone(),
+        nulls: column.null_count() as u64,
+        bounds: bounds(column),
+    });
+    json_of(rows.num_rows(), columns)
+}
+
+/// As the log has them.
+pub(crate) fn json_of(rows: usize, columns: impl IntoIterator<Item = ColumnStatistics>) -> String {
     let (mut least, mut greatest, mut nulls) = (Map::new(), Map::new(), Map::new());
-    for (place, (field, column)) in rows
-        .schema()
-        .fields()
-        .iter()
-        .zip(rows.columns())
-        .enumerate()
-    {
-        if !is_indexed(place, field.name()) {
-            continue;
-        }
-        nulls.insert(field.name().clone(), json!(column.null_count()));
-        if let Some((low, high)) = bounds(column) {
-            least.insert(field.name().clone(), low);
-            greatest.insert(field.name().clone(), high);
+    for column in columns {
+        nulls.insert(column.name.clone(), json!(column.nulls));
+        if let Some((low, high)) = column.bounds {
+            least.insert(column.name.clone(), low);
+            greatest.insert(column.name, high);
         }
     }
     let statistics = json!({
-        "numRecords": rows.num_rows(),
+        "numRecords": rows,
         "minValues": least,
         "maxValues": greatest,
         "nullCount": nulls,
@@ -109,8 +121,7 @@ mod tests {
     fn check(column: ArrayRef, least: Value, greatest: Value, nulls: u64) {
         let rows = RecordBatch::try_from_iter_with_nullable([("column", column, true)])
             .expect("rows of one column");
-        let statistics: Value =
-            serde_json::from_str(&statistics(&rows, |_, _| true)).expect("JSON");
+        let statistics: Value = serde_json::from_str(&statistics(&rows, |_| true)).expect("JSON");
         assert_eq!(statistics["numRecords"], json!(rows.num_rows()));
         assert_eq!(statistics["minValues"]["column"], least, "{rows:?}");
         assert_eq!(statistics["maxValues"]["column"], greatest, "{rows:?}");
@@ -159,7 +170,7 @@ mod tests {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let rows = RecordBatch::try_from_iter([("a", column.clone()), ("b", column)])
             .expect("rows of two columns");
-        let statistics = statistics(&rows, |_, name| name == "b");
+        let statistics = statistics(&rows, |name| name == "b");
         let expected = json!({
             "numRecords": 1, "minValues": {"b": 1}, "maxValues": {"b": 1}, "nullCount": {"b": 0},
         });

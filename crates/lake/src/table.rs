@@ -20,7 +20,7 @@ use crate::error::LakeError;
 use crate::landed::landmark;
 use crate::location::Lake;
 use crate::maintain::{Hidden, KEPT_FROM, Size};
-use crate::session::{BatchStream, session, sorting_session};
+use crate::session::{BatchStream, aside, session, sorting_session};
 use crate::write::write_files;
 
 /// Every so many commits the log is summed up in a checkpoint, so that opening a table stays cheap.
@@ -41,6 +41,9 @@ pub(crate) const STATS_COLUMNS: &str = "delta.dataSkippingStatsColumns";
 
 /// Large files suit most tables: a scan stays parallel, and a rewrite stays small.
 const FILE_BYTES: u64 = 64 << 20;
+const ROW_GROUP_ROWS: usize = 256 * 1024;
+/// As writers of Parquet have it.
+const PAGE_ROWS: usize = 20_000;
 
 /// What a table is.
 #[derive(Debug, Clone)]
@@ -68,6 +71,10 @@ pub struct Layout {
     pub bulky_columns: Vec<String>,
     /// Files roll at about this size. Smaller where rewrites touch single rows all over the table.
     pub target_file_bytes: u64,
+    /// Rows in a row group at most. Fewer where rewrites touch single rows: only their row groups are encoded anew.
+    pub row_group_rows: usize,
+    /// Rows in a page at most. Fewer where single rows are read: their pages are decompressed whole.
+    pub page_rows: usize,
     /// The column whose value tells a row from all others: rows that share it are copies of one, of
     /// which maintenance keeps one.
     pub identity: Option<String>,
@@ -84,6 +91,8 @@ impl Default for Layout {
             distinct_columns: Vec::new(),
             bulky_columns: Vec::new(),
             target_file_bytes: FILE_BYTES,
+            row_group_rows: ROW_GROUP_ROWS,
+            page_rows: PAGE_ROWS,
             identity: None,
             aging_column: None,
         }
@@ -338,16 +347,10 @@ impl Table {
         Ok(())
     }
 
-    /// Sums the log up to this version up in a checkpoint.
-    pub(crate) async fn write_checkpoint(&self) -> Result<(), LakeError> {
-        let written = deltalake::checkpoints::create_checkpoint(&self.inner, None).await;
-        written.map_err(LakeError::delta(&self.name))
-    }
-
     /// A checkpoint is an optimisation: its failure is worth a line, not an error.
     async fn checkpoint_when_due(&self, before: u64) {
         if before / CHECKPOINT_EVERY != self.version() / CHECKPOINT_EVERY
-            && let Err(error) = self.write_checkpoint().await
+            && let Err(error) = self.write_checkpoint(None).await
         {
             tracing::warn!(table = self.name, %error, "the table's log could not be summed up in a checkpoint");
         }
@@ -423,7 +426,7 @@ impl Table {
                 )
                 .map_err(read())?;
         }
-        let stream = frame.execute_stream().await.map_err(read())?;
+        let stream = aside(frame.execute_stream().await.map_err(read())?);
         let name = self.name.clone();
         Ok(Box::pin(
             stream.map_err(move |error| LakeError::read(&name)(error)),

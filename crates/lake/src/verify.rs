@@ -559,7 +559,7 @@ fn whole(bytes: Bytes, logged: &Logged) -> Result<Found, ParquetError> {
         return Ok(Found::without_statistics(rows));
     }
     let all = concat_batches(&Arc::new(schema), &batches)?;
-    let stats: Value = serde_json::from_str(&statistics(&all, |_, _| true)).unwrap_or_default();
+    let stats: Value = serde_json::from_str(&statistics(&all, |_| true)).unwrap_or_default();
     let of = |which: &str| stats[which].as_object().cloned().unwrap_or_default();
     Ok(Found {
         rows,

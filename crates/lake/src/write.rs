@@ -34,9 +34,8 @@ use crate::table::{Layout, STATS_COLUMNS, Table};
 /// Of zstd: beyond it most columns hardly shrink, while texts do.
 const LEVEL: i32 = 3;
 const BULKY_LEVEL: i32 = 6;
-const ROW_GROUP_ROWS: usize = 256 * 1024;
 /// Up to so many rows a file is read whole whatever describes it, and dictionaries only enlarge it.
-const FEW_ROWS: usize = 4_096;
+pub(crate) const FEW_ROWS: usize = 4_096;
 /// In the log, of a file that was written as large as its table's target allows: how many rows it had then.
 const FULL: &str = "huggy-etl.full";
 /// How many columns have statistics in the log where the table does not name them: Delta's default.
@@ -66,10 +65,10 @@ pub(crate) struct FileWriter {
 }
 
 /// The table as far as writing files is concerned.
-struct Target {
+pub(crate) struct Target {
     table: String,
-    store: ObjectStoreRef,
-    schema: SchemaRef,
+    pub store: ObjectStoreRef,
+    pub schema: SchemaRef,
     layout: Layout,
     stats_columns: Option<Vec<String>>,
     config: WriterConfig,
@@ -164,7 +163,7 @@ impl Drop for FileWriter {
 }
 
 impl Target {
-    fn new(table: &Table, rows: usize) -> Result<Self, LakeError> {
+    pub fn new(table: &Table, rows: usize) -> Result<Self, LakeError> {
         let delta = || LakeError::delta(&table.name);
         // Only for its refusal of tables with features that plain files would break.
         RecordBatchWriter::for_table(&table.inner).map_err(delta())?;
@@ -200,6 +199,12 @@ impl Target {
 
     async fn write_few(&self, rows: &RecordBatch) -> Result<Add, LakeError> {
         let bytes = few_rows(rows, &self.layout).map_err(|error| self.failed(error.into()))?;
+        let stats = statistics(rows, |name| self.is_indexed(name));
+        self.put(bytes, stats).await
+    }
+
+    /// Writes the bytes as a file, uncommitted.
+    pub async fn put(&self, bytes: Vec<u8>, stats: String) -> Result<Add, LakeError> {
         let name = format!("part-00000-{}-c000.zstd.parquet", Uuid::new_v4());
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         let path = Path::from(name.as_str());
@@ -208,19 +213,31 @@ impl Target {
             "writing to table {}",
             self.table
         )))?;
-        let is_indexed = |place: usize, name: &str| match &self.stats_columns {
-            Some(names) => names.iter().any(|indexed| indexed == name),
-            None => place < INDEXED_COLUMNS,
-        };
         Ok(Add {
             path: name,
             size,
             // As Delta's own writer does.
             modification_time: chrono::Utc::now().timestamp_millis(),
             data_change: true,
-            stats: Some(statistics(rows, is_indexed)),
+            stats: Some(stats),
             ..Add::default()
         })
+    }
+
+    /// Whether the log is to have statistics of the column.
+    pub fn is_indexed(&self, column: &str) -> bool {
+        match &self.stats_columns {
+            Some(names) => names.iter().any(|name| name == column),
+            None => {
+                let indexed = self.schema.fields().iter().take(INDEXED_COLUMNS);
+                indexed.into_iter().any(|field| field.name() == column)
+            }
+        }
+    }
+
+    /// How files of many rows are written.
+    pub fn properties(&self) -> WriterProperties {
+        many_rows(&self.layout, usize::MAX)
     }
 
     fn failed(&self, error: DeltaTableError) -> LakeError {
@@ -247,7 +264,8 @@ fn few_rows(rows: &RecordBatch, layout: &Layout) -> parquet::errors::Result<Vec<
 fn many_rows(layout: &Layout, rows: usize) -> WriterProperties {
     let mut builder = compressed(layout)
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        .set_max_row_group_row_count(Some(layout.row_group_rows))
+        .set_data_page_row_count_limit(layout.page_rows);
     for column in &layout.distinct_columns {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column.as_str()), false);
     }
@@ -257,7 +275,7 @@ fn many_rows(layout: &Layout, rows: usize) -> WriterProperties {
         builder = builder
             .set_column_bloom_filter_enabled(path.clone(), true)
             .set_column_bloom_filter_fpp(path.clone(), 0.01)
-            .set_column_bloom_filter_max_ndv(path, rows.clamp(100, ROW_GROUP_ROWS) as u64);
+            .set_column_bloom_filter_max_ndv(path, rows.clamp(100, layout.row_group_rows) as u64);
     }
     builder.build()
 }

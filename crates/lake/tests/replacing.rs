@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use futures::TryStreamExt;
-use lake::{Changes, Lake, LakeError, Layout, Scope, Table, TableSpec};
+use lake::{Changes, Depth, Lake, LakeError, Layout, Scope, Table, TableSpec};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use tempfile::TempDir;
 
 type Row = (i64, Option<&'static str>, Option<f64>);
@@ -211,4 +212,102 @@ async fn a_paused_rewrite_conflicts_also_where_it_would_change_nothing() {
     rewrite.write(batch(&old)).await.expect("writing");
     let late = rewrite.commit(&[("position", 1)], true).await;
     assert!(matches!(late, Err(LakeError::Conflict { .. })), "{late:?}");
+}
+
+const GROUP_ROWS: usize = 1_000;
+
+/// The row groups of the table's only file, each as the bytes of its columns.
+fn row_groups(folder: &TempDir, table: &Table) -> Vec<Vec<u8>> {
+    let (_, files, _) = table.totals().expect("totals");
+    assert_eq!(files, 1);
+    let folder = folder.path().join("facts");
+    let files = std::fs::read_dir(folder).expect("the table's folder");
+    let files = files.map(|file| file.expect("a file").path());
+    let newest = files
+        .filter(|path| path.extension().is_some_and(|end| end == "parquet"))
+        .max_by_key(|path| {
+            let metadata = path.metadata().expect("metadata");
+            metadata.modified().expect("its time")
+        });
+    let bytes = bytes::Bytes::from(std::fs::read(newest.expect("a file")).expect("its bytes"));
+    let file = SerializedFileReader::new(bytes.clone()).expect("a Parquet file");
+    let groups = file.metadata().row_groups().iter().map(|group| {
+        let columns = group.columns().iter().map(|column| {
+            let (start, length) = column.byte_range();
+            bytes.slice(start as usize..(start + length) as usize)
+        });
+        columns.collect::<Vec<_>>().concat()
+    });
+    groups.collect()
+}
+
+/// A table of one file with ten row groups, of which keys are replaced: those row groups lie there as before but the
+/// `changed` ones, and what the log says of the file is true.
+async fn check_cut(keys: &[i64], new: &[Row], removed: &[i64], changed: &[Option<usize>]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let lake = Lake::open(&folder.path().display().to_string(), []).expect("a lake");
+    let spec = TableSpec {
+        layout: Layout {
+            row_group_rows: GROUP_ROWS,
+            bloom_filter_columns: vec!["chat_id".to_owned()],
+            ..spec().layout
+        },
+        stats_columns: vec!["chat_id".to_owned(), "score".to_owned()],
+        ..spec()
+    };
+    let mut table = lake.table(&spec).await.expect("a table");
+    let row = |key: i64| (key, (key % 7 > 0).then_some("text"), Some(key as f64 / 3.0));
+    let all: Vec<Row> = (0..10 * GROUP_ROWS as i64).map(row).collect();
+    let mut rewrite = table.rewrite(Scope::Everything).expect("a rewrite");
+    rewrite.write(batch(&all)).await.expect("writing");
+    rewrite.commit(&[], true).await.expect("committing");
+    let before = row_groups(&folder, &table);
+    assert_eq!(before.len(), 10);
+
+    replace(&mut table, keys, new).await.expect("replacing");
+    let mut expected = all.clone();
+    expected.retain(|row| !removed.contains(&row.0));
+    assert_eq!(contents(&table).await, sorted(&[batch(&expected)]));
+    let after = row_groups(&folder, &table);
+    let place = |group| before.iter().position(|old| old == group);
+    let places: Vec<Option<usize>> = after.iter().map(place).collect();
+    assert_eq!(places, changed);
+    let check = table.verify(Depth::Whole).await.expect("verifying");
+    assert!(check.flaws.is_empty(), "{:?}", check.flaws);
+    for key in [4_500, 4_502, 9_999] {
+        let of_key = format!("chat_id = {key}");
+        let columns = ["chat_id", "body", "score"];
+        let found = table.read(&columns, Some(&of_key)).await.expect("reading");
+        let found: Vec<_> = found.try_collect().await.expect("reading");
+        let is_there = usize::from(!removed.contains(&key));
+        assert_eq!(sorted(&found).len(), is_there, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn row_groups_that_lose_nothing_are_copied() {
+    let row = |key: i64| (key, (key % 7 > 0).then_some("text"), Some(key as f64 / 3.0));
+    let all: Vec<Option<usize>> = (0..10).map(Some).collect();
+    let without = |places: &[usize]| -> Vec<Option<usize>> {
+        let is_changed = |place: &Option<usize>| place.is_some_and(|place| places.contains(&place));
+        all.iter()
+            .map(|place| place.filter(|_| !is_changed(place)))
+            .collect()
+    };
+    check_cut(&[4_500], &[], &[4_500], &without(&[4])).await;
+    check_cut(&[4_500, 5_500], &[row(5_500)], &[4_500], &without(&[4])).await;
+    check_cut(
+        &[0, 4_500, 9_999],
+        &[],
+        &[0, 4_500, 9_999],
+        &without(&[0, 4, 9]),
+    )
+    .await;
+    let group: Vec<i64> = (4_000..5_000).collect();
+    let others: Vec<_> = all
+        .iter()
+        .copied()
+        .filter(|place| *place != Some(4))
+        .collect();
+    check_cut(&group, &[], &group, &others).await;
 }

@@ -10,6 +10,7 @@ use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::prelude::{Expr, col, lit};
 use events::{Event, EventId, parse_item};
+use lake::near_any_of;
 
 use crate::chain::{ChainInput, StoredEvent, join_unnamed};
 
@@ -24,7 +25,7 @@ pub(crate) const COLUMNS: [&str; 6] = [
 ];
 /// The order in which rows must come for [`Chains`].
 pub(crate) const ORDER: [&str; 2] = ["chat_id", "company_id"];
-/// Up to so many keys are looked up by value, more by range.
+/// Up to so many keys are looked up by value, more by ranges alone.
 const LOOKED_UP: usize = 5_000;
 
 /// Groups rows that come in [`ORDER`] into chats: one chat id at a time, since events that name no company
@@ -183,12 +184,10 @@ pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
 
 /// Rows of the keys, and perhaps of others between them; `None` where there are no keys.
 pub(crate) fn any_of(column: &str, keys: &BTreeSet<i64>) -> Option<Expr> {
-    let range = col(column)
-        .gt_eq(lit(*keys.first()?))
-        .and(col(column).lt_eq(lit(*keys.last()?)));
+    let near = near_any_of(column, keys.iter().copied())?;
     if keys.len() > LOOKED_UP {
-        return Some(range);
+        return Some(near);
     }
     let values = keys.iter().map(|key| lit(*key)).collect();
-    Some(range.and(col(column).in_list(values, false)))
+    Some(near.and(col(column).in_list(values, false)))
 }

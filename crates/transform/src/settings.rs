@@ -8,7 +8,7 @@ use events::{DOCUMENTED, Tz};
 use crate::calendar::Calendars;
 
 /// Raised whenever a rule changes what the same events become: facts are then rebuilt.
-pub const RULES_VERSION: u32 = 7;
+pub const RULES_VERSION: u32 = 8;
 
 /// Without these, a finish is all that is seen of a flow's run.
 pub(crate) const FLOW_STARTS: [&str; 1] = ["startedAutomationFlow"];

@@ -235,8 +235,6 @@ impl Run<'_> {
         let expired = self.expire(table, role, report).await;
         report.bear(expired)?;
         self.fold(table, role, report).await?;
-        let summed_up = self.checkpoint(table, report).await;
-        report.bear(summed_up)?;
         self.sweep(table, role, report).await
     }
 
@@ -353,25 +351,23 @@ impl Run<'_> {
 
     /// Sums the log up where it has grown.
     async fn checkpoint(&self, table: &Table, report: &mut TableReport) -> Result<(), LakeError> {
-        let last = table
-            .folder(None)
-            .await?
-            .last_checkpoint
-            .max(report.checkpoint)
-            .unwrap_or_default();
+        let folder = table.folder(None).await?;
+        let last = folder.last_checkpoint.max(report.checkpoint);
+        let last = last.unwrap_or_default();
         let version = table.version() + self.planned.commits;
         if version < last + CHECKPOINT_AFTER {
             return Ok(());
         }
         if !self.maintenance.is_trial {
-            table.write_checkpoint().await?;
+            table.write_checkpoint(Some(&folder.removed())).await?;
         }
         report.checkpoint = Some(version);
         Ok(())
     }
 
     /// Deletes what is no part of the table: files while the consumer does not run, as he may read what was removed since
-    /// he began. Without work for it, he is not disturbed. Entries of the log stay for a while since they were summed up.
+    /// he began. Without work for it, he is not disturbed. Then the log is summed up, without those files. Its entries stay
+    /// for a while since they were summed up.
     async fn sweep(
         &mut self,
         table: &mut Table,
@@ -383,9 +379,9 @@ impl Run<'_> {
         let unread = unread(lake, consumer, role).await?;
         let mut folder = table.folder(unread).await?;
         table.date_removals(&mut folder, stay, now).await?;
+        let mut deleted = Ok(());
         if !self.maintenance.is_trial {
             let is_file = |waste: &&Waste| !waste.is_of_log();
-            let mut deleted = Ok(());
             if folder.due(stay, now).iter().any(is_file) {
                 let work = async {
                     let unread = self::unread(lake, consumer, role).await?;
@@ -396,6 +392,15 @@ impl Run<'_> {
                 };
                 deleted = self.in_the_consumers_place(work).await;
             }
+        }
+        let summed_up = self.checkpoint(table, report).await;
+        report.bear(summed_up)?;
+        if !self.maintenance.is_trial {
+            folder.take_log_of(
+                table
+                    .folder(self::unread(lake, consumer, role).await?)
+                    .await?,
+            );
             table.delete_log(&folder.due(stay, now)).await?;
             deleted?;
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::{TimeDelta, Utc};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -101,7 +103,7 @@ async fn settled_files_are_known_as_such_also_from_a_checkpoint() {
         .compact(&group, Tolerance::Appends)
         .await
         .expect("compacting");
-    table.write_checkpoint().await.expect("a checkpoint");
+    table.write_checkpoint(None).await.expect("a checkpoint");
     append(&mut table, 3).await;
     let table = lake.existing("events").await.expect("the table");
     let files = table.stored_files().expect("the files");
@@ -123,9 +125,9 @@ async fn a_checkpoint_of_one_who_was_paused_hides_nothing() {
         .await
         .expect("compacting");
     append(&mut table, 3).await;
-    table.write_checkpoint().await.expect("a checkpoint");
+    table.write_checkpoint(None).await.expect("a checkpoint");
     paused
-        .write_checkpoint()
+        .write_checkpoint(None)
         .await
         .expect("an older checkpoint");
     assert_eq!(numbers(&lake).await, [0, 1, 2, 3]);
@@ -180,7 +182,7 @@ async fn what_a_clock_that_is_behind_removed_just_now_stays_for_an_hour() {
 #[tokio::test]
 async fn the_oldest_version_that_can_be_read_is_told_where_older_ones_are_gone() {
     let (_folder, lake, mut table) = table_of(3).await;
-    table.write_checkpoint().await.expect("a checkpoint");
+    table.write_checkpoint(None).await.expect("a checkpoint");
     let summed_up = table.version();
     append(&mut table, 3).await;
     let folder = table.folder(None).await.expect("the folder");
@@ -200,4 +202,33 @@ async fn the_oldest_version_that_can_be_read_is_told_where_older_ones_are_gone()
         matches!(gone, Err(LakeError::NoSuchVersion { .. })),
         "{gone:?}"
     );
+}
+
+#[tokio::test]
+async fn a_checkpoint_forgets_removed_files_once_they_are_gone() {
+    let (_folder, lake, mut table) = table_of(3).await;
+    let group = everything(&table);
+    let compacted = table.compact(&group, Tolerance::Appends).await;
+    compacted.expect("compacting");
+    for remembered in [3, 0] {
+        append(&mut table, 3).await;
+        let folder = table.folder(None).await.expect("the folder");
+        let checkpoint = table.write_checkpoint(Some(&folder.removed())).await;
+        checkpoint.expect("a checkpoint");
+        let reopened = lake.existing("events").await.expect("the table");
+        let removed = reopened.removed().await.expect("tombstones");
+        assert_eq!(removed.len(), remembered);
+        let (before, after) = (table.stored_files(), reopened.stored_files());
+        assert_eq!(after.expect("files"), before.expect("files"));
+        let waste: Vec<_> = folder.waste.iter().collect();
+        reopened.delete_files(&waste).await.expect("deleting files");
+        table = reopened;
+    }
+    assert_eq!(numbers(&lake).await, [0, 1, 2, 3, 3]);
+    let hint = table.inner.log_store().object_store(None);
+    let hint = hint.get(&Path::from("_delta_log/_last_checkpoint")).await;
+    let hint = hint.expect("the hint").bytes().await.expect("its bytes");
+    let hint: Value = serde_json::from_slice(&hint).expect("JSON");
+    assert_eq!(hint["version"], table.version());
+    assert_eq!(hint["numOfAddFiles"], 3);
 }

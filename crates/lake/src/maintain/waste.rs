@@ -110,6 +110,25 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Removed files that still lie there.
+    pub fn removed(&self) -> HashSet<Path> {
+        let removed = self
+            .waste
+            .iter()
+            .filter(|waste| waste.kind == Kind::Removed);
+        removed.map(|waste| waste.path.clone()).collect()
+    }
+
+    /// Has the log as a later look has found it.
+    pub fn take_log_of(&mut self, later: Folder) {
+        self.waste.retain(|waste| !waste.is_of_log());
+        self.waste
+            .extend(later.waste.into_iter().filter(Waste::is_of_log));
+        (self.log_bytes, self.last_checkpoint) = (later.log_bytes, later.last_checkpoint);
+    }
+}
+
 impl Table {
     /// Looks through the table's folder. Of what was added since version `unread`, nothing is waste: someone who follows
     /// the table has yet to read it.

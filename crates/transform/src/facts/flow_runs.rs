@@ -6,7 +6,7 @@ use events::{Flow, Kind, Role, local_date};
 use super::Fact;
 use super::chats::FLOW_FINISHES;
 use super::key::{Key, Keyed, key_columns};
-use crate::chain::{Chat, Place, Run, Session};
+use crate::chain::{ChainEvent, Chat, Place, Run, Session};
 use crate::columns::{Column, Value, column};
 use crate::settings::{AGENTS, Settings};
 
@@ -141,22 +141,20 @@ fn role(session: &Session, run: &Run) -> &'static str {
         .last()
         .is_some_and(|last| last.start == run.start);
     // After the close no human comes.
-    let human_after = session
-        .walked
-        .steps
-        .iter()
-        .skip(run.started.step + 1)
-        .any(|step| {
-            let event = &session.events[step.index];
-            event.is_from(Role::Agent)
-                || event.kind() == Kind::AgentEntered
-                || event.shows_waiting()
-        });
+    let human_after = is_followed(session, run, |event| {
+        event.is_from(Role::Agent) || event.kind() == Kind::AgentEntered || event.shows_waiting()
+    });
     if session.close.is_some() && is_last && !human_after {
         "exit"
     } else {
         "mid"
     }
+}
+
+/// Whether such an event comes after the run's start, in the order in which the walk took them.
+fn is_followed(session: &Session, run: &Run, by: impl Fn(&ChainEvent) -> bool) -> bool {
+    let steps = session.walked.steps.iter().skip(run.started.step + 1);
+    steps.map(|step| &session.events[step.index]).any(by)
 }
 
 /// Without the finish of flows no run is known to be unfinished, and without any event that shows agents none
@@ -187,6 +185,8 @@ fn outcome(session: &Session, run: &Run, role: &str) -> &'static str {
                 .iter()
                 .any(|segment| segment.started.step > step)
     };
+    // Who was in before it, and took the chat back.
+    let agent_wrote_after = || is_followed(session, run, |event| event.is_from(Role::Agent));
     let closed = session.close.is_some();
     match run.finish {
         Some(_) if role == "entry" => {
@@ -200,7 +200,7 @@ fn outcome(session: &Session, run: &Run, role: &str) -> &'static str {
             }
         }
         Some(_) => "completed",
-        None if human_after(run.started.step) => "interrupted",
+        None if human_after(run.started.step) || agent_wrote_after() => "interrupted",
         None if closed => "dropped",
         None => "open",
     }

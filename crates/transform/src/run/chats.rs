@@ -2,8 +2,9 @@
 
 use arrow::record_batch::RecordBatch;
 use datafusion::prelude::{Expr, col, lit};
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use lake::{LakeError, Rewrite, Scope, Table};
+use futures::TryStreamExt;
+use futures::future::try_join_all;
+use lake::{LakeError, Prepared, Rewrite, Scope, Table};
 
 use super::kept::{KeptSessions, Known};
 use super::news::News;
@@ -17,8 +18,6 @@ use crate::settings::Settings;
 
 /// Chats derived and written at a time.
 const CHATS_AT_ONCE: usize = 1_000;
-/// Tables that are prepared at a time: an object store takes its time for each.
-const TABLES_AT_ONCE: usize = 4;
 
 /// The facts of chats in the making.
 pub(super) struct ChatFacts<'a> {
@@ -131,19 +130,29 @@ impl<'a> ChatFacts<'a> {
         Ok(())
     }
 
-    /// Commits the tables in their order, `fact_chats` last and always. The others are committed where
-    /// chats were touched, also without a change: the fence against a run that was paused and wakes up
-    /// with older facts.
-    pub async fn commit(self, txns: &[(&str, i64)], fenced: bool) -> Result<(), LakeError> {
-        let mut left = self.rewrites.len();
+    /// Writes the files of all tables.
+    pub async fn prepare(self) -> Result<PreparedFacts<'a>, LakeError> {
         let rewrites = self.rewrites.into_iter();
-        let preparing: Vec<_> = rewrites.map(|rewrite| rewrite.prepare().boxed()).collect();
-        let mut prepared = stream::iter(preparing).buffered(TABLES_AT_ONCE);
-        while let Some(prepared) = prepared.try_next().await? {
-            left -= 1;
-            prepared.commit(txns, fenced || left == 0).await?;
+        Ok(PreparedFacts(
+            try_join_all(rewrites.map(Rewrite::prepare)).await?,
+        ))
+    }
+}
+
+/// What is written and only needs to be committed.
+pub(super) struct PreparedFacts<'a>(Vec<Prepared<'a>>);
+
+impl PreparedFacts<'_> {
+    /// Commits the tables, `fact_chats` last and always. The others are committed where chats were touched, also
+    /// without a change: the fence against a run that was paused and wakes up with older facts.
+    pub async fn commit(mut self, txns: &[(&str, i64)], fenced: bool) -> Result<(), LakeError> {
+        let chats = self.0.pop();
+        let others = self.0.into_iter();
+        try_join_all(others.map(|table| table.commit(txns, fenced))).await?;
+        match chats {
+            Some(chats) => chats.commit(txns, true).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use datafusion::prelude::Expr;
 use futures::TryStreamExt;
+use futures::future::try_join_all;
 use lake::{Scope, Table};
 
 use super::runs::Runs;
@@ -64,29 +65,40 @@ pub(super) async fn merge_all(
     runs: &Runs,
     txns: &[(&str, i64)],
 ) -> Result<(), TransformError> {
-    for ((table, dimension), news) in tables.iter_mut().zip(ALL).zip(learned.things()) {
-        let has_counts = dimension.has_counts();
-        let known = if has_counts {
-            read(table, dimension, None).await?
-        } else {
-            let ids = news.keys().map(|(id, _)| *id).collect();
-            read(table, dimension, Some(&ids)).await?
-        };
-        let mut merged = known.clone();
-        for thing in news.values() {
-            merge(&mut merged, thing.clone());
-        }
-        set_runs(dimension, &mut merged, runs);
-        let rows = changed(&known, merged);
-        let scope = Scope::Keys {
-            column: dimension.id.0,
-            keys: rows.iter().map(|row| row.id).collect(),
-        };
-        let mut rewrite = table.rewrite(scope)?;
-        rewrite.write(dimension.batch(&rows)).await?;
-        rewrite.commit(txns, has_counts).await?;
-    }
+    let tables = tables.iter_mut().zip(ALL).zip(learned.things());
+    let merging =
+        tables.map(|((table, dimension), news)| merge_news(table, dimension, news, runs, txns));
+    try_join_all(merging).await?;
     Ok(())
+}
+
+async fn merge_news(
+    table: &mut Table,
+    dimension: &Dimension,
+    news: &Things,
+    runs: &Runs,
+    txns: &[(&str, i64)],
+) -> Result<(), TransformError> {
+    let has_counts = dimension.has_counts();
+    let known = if has_counts {
+        read(table, dimension, None).await?
+    } else {
+        let ids = news.keys().map(|(id, _)| *id).collect();
+        read(table, dimension, Some(&ids)).await?
+    };
+    let mut merged = known.clone();
+    for thing in news.values() {
+        merge(&mut merged, thing.clone());
+    }
+    set_runs(dimension, &mut merged, runs);
+    let rows = changed(&known, merged);
+    let scope = Scope::Keys {
+        column: dimension.id.0,
+        keys: rows.iter().map(|row| row.id).collect(),
+    };
+    let mut rewrite = table.rewrite(scope)?;
+    rewrite.write(dimension.batch(&rows)).await?;
+    Ok(rewrite.commit(txns, has_counts).await?)
 }
 
 /// The rows of the ids that have any changed row: an id is replaced in all companies at once.

@@ -24,7 +24,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::col;
 use datafusion::scalar::ScalarValue;
-use futures::TryStreamExt;
+use futures::{TryStreamExt, try_join};
 use lake::{Claim, Lake, LakeError, Scope, Table};
 
 use crate::dimensions::Learned;
@@ -32,9 +32,10 @@ use crate::read::{COLUMNS, EventRows};
 use crate::settings::Settings;
 use chats::ChatFacts;
 use kept::Known;
+use news::News;
 pub(crate) use plan::lag;
 use plan::{Plan, Standing, is_any_gone, plan, standing};
-use runs::Runs;
+use runs::{FLOW_RUNS, Runs};
 pub use tables::{CONSUMER, aging_tables, derived_specs, derived_tables};
 use tables::{REBUILDING, Tables, open_chats, position, txns};
 pub use verify::{
@@ -172,7 +173,8 @@ async fn run_alone(lake: &Lake, settings: &Settings, mode: Mode) -> Result<Repor
     Ok(report)
 }
 
-/// Derives and commits, in the order of the tables.
+/// Derives and commits: what is counted of everything, then the facts of chats. What does not wait for each other goes
+/// side by side, since on an object store each table takes its time.
 async fn bring_up_to_date(
     tables: &mut Tables,
     events: &Table,
@@ -182,38 +184,54 @@ async fn bring_up_to_date(
 ) -> Result<(), TransformError> {
     let news = plan.news();
     let txns = txns(events.version(), settings);
-    let mut runs = match news {
-        Some(news) => Runs::of_others(tables, news).await?,
-        None => Runs::default(),
-    };
     if news.is_none() && position(tables.chats()).await?.is_some() {
         begin_rebuild(tables.chats_mut()).await?;
     }
     report.news = news.map_or(0, |news| news.events);
     let known = Known::of(tables.chats(), news).await?;
-    let chat_facts = &mut tables.chat_facts;
-    let mut chat_facts =
-        ChatFacts::derive(events, chat_facts, news, known, settings, report).await?;
+    let flow_runs = tables.chat_fact(FLOW_RUNS).cloned();
+    let (mut runs, mut chat_facts) = try_join!(
+        Runs::of_others(&tables.dimensions, flow_runs, news),
+        ChatFacts::derive(
+            events,
+            &mut tables.chat_facts,
+            news,
+            known,
+            settings,
+            report
+        ),
+    )?;
     runs.add_all(&chat_facts.runs);
-
-    coverage::bring_up_to_date(&mut tables.coverage, events, news, &txns).await?;
-    match (news, chat_facts.learned.take()) {
-        (Some(news), _) => {
-            dimensions::merge_all(&mut tables.dimensions, &news.learned, &runs, &txns).await?;
-        }
-        (None, learned) => {
-            let mut learned = learned.unwrap_or_default();
-            learn_from_others(events, &mut learned).await?;
-            let since = events.earliest_partition()?;
-            let since = since.and_then(|date| date.parse::<NaiveDate>().ok());
-            let dimensions = &mut tables.dimensions;
-            dimensions::replace_all(dimensions, learned, since, &runs, &txns).await?;
-        }
-    }
-    let agent_status = &mut tables.agent_status;
-    agents::bring_up_to_date(agent_status, events, news, settings, &txns, report).await?;
+    let learned = chat_facts.learned.take();
     let fenced = report.chats > 0 || news.is_none();
-    Ok(chat_facts.commit(&txns, fenced).await?)
+
+    let dimensions = &mut tables.dimensions;
+    let agent_status = &mut tables.agent_status;
+    let (facts, ..) = try_join!(
+        async { Ok(chat_facts.prepare().await?) },
+        coverage::bring_up_to_date(&mut tables.coverage, events, news, &txns),
+        bring_dimensions_up_to_date(dimensions, events, news, learned, &runs, &txns),
+        agents::bring_up_to_date(agent_status, events, news, settings, &txns, report),
+    )?;
+    Ok(facts.commit(&txns, fenced).await?)
+}
+
+async fn bring_dimensions_up_to_date(
+    tables: &mut [Table],
+    events: &Table,
+    news: Option<&News>,
+    learned: Option<Learned>,
+    runs: &Runs,
+    txns: &[(&str, i64)],
+) -> Result<(), TransformError> {
+    if let Some(news) = news {
+        return dimensions::merge_all(tables, &news.learned, runs, txns).await;
+    }
+    let mut learned = learned.unwrap_or_default();
+    learn_from_others(events, &mut learned).await?;
+    let since = events.earliest_partition()?;
+    let since = since.and_then(|date| date.parse::<NaiveDate>().ok());
+    dimensions::replace_all(tables, learned, since, runs, txns).await
 }
 
 /// From here on a run that dies is followed by one that derives everything anew.

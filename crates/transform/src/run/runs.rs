@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use lake::Table;
 
 use super::news::News;
-use super::tables::{Tables, position};
+use super::tables::position;
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::dimensions::{self, Things};
 use crate::read::{any_of, long, longs};
@@ -40,23 +40,28 @@ impl Runs {
         self.0.get(&flow).copied().unwrap_or_default()
     }
 
-    /// The runs in chats that have no news.
-    pub async fn of_others(tables: &Tables, news: &News) -> Result<Runs, TransformError> {
-        let (Some(facts), Some(place)) = (
-            tables.chat_fact(FLOW_RUNS),
+    /// The runs in chats that have no news; none where all are derived anew.
+    pub async fn of_others(
+        dimensions: &[Table],
+        facts: Option<Table>,
+        news: Option<&News>,
+    ) -> Result<Runs, TransformError> {
+        let (Some(facts), Some(news), Some(place)) = (
+            facts,
+            news,
             dimensions::ALL.iter().position(|of| of.name == FLOWS),
         ) else {
             return Ok(Runs::default());
         };
-        let flows = &tables.dimensions[place];
+        let flows = &dimensions[place];
         let known = super::dimensions::read(flows, dimensions::ALL[place], None).await?;
         // Runs of a flow without a row yet were counted nowhere.
         let mut told = news.learned.things()[place].keys();
         if position(flows).await? != Some(news.since) || told.any(|flow| !known.contains_key(flow))
         {
-            return Runs::default().count_all(facts, news).await;
+            return Runs::default().count_all(&facts, news).await;
         }
-        Runs::known(&known).take_back(facts, news).await
+        Runs::known(&known).take_back(&facts, news).await
     }
 
     fn known(flows: &Things) -> Runs {

@@ -25,6 +25,11 @@ const DIMENSION_FILE_BYTES: u64 = 1 << 20;
 const FACT_FILE_BYTES: u64 = 2 << 20;
 /// But of those of which nearly all rows stay as they are for good.
 const SETTLED_FILE_BYTES: u64 = 8 << 20;
+/// Of a row group that loses rows, what stays is encoded anew; a scan pays for each row group.
+const ROW_GROUP_ROWS: usize = 16 * 1024;
+const DIMENSION_ROW_GROUP_ROWS: usize = 2 * 1024;
+/// Of a row that is looked up, the pages are read that it lies in.
+const PAGE_ROWS: usize = 4 * 1024;
 
 pub(super) struct Tables {
     pub coverage: Table,
@@ -182,6 +187,7 @@ fn dimension_spec(dimension: &Dimension) -> TableSpec {
     let layout = Layout {
         sort_columns: vec![dimension.id.0.to_owned()],
         target_file_bytes: DIMENSION_FILE_BYTES,
+        row_group_rows: DIMENSION_ROW_GROUP_ROWS,
         ..Layout::default()
     };
     spec(name, description, dimension.schema(), layout)
@@ -196,6 +202,8 @@ fn layout(order: &[&str], key: &str) -> Layout {
     Layout {
         sort_columns: order.iter().map(|column| (*column).to_owned()).collect(),
         bloom_filter_columns: vec![key.to_owned()],
+        row_group_rows: ROW_GROUP_ROWS,
+        page_rows: PAGE_ROWS,
         ..Layout::default()
     }
 }

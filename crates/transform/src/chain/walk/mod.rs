@@ -241,15 +241,19 @@ impl<'a> Walk<'a> {
         self.start_segment(agent_id, position);
     }
 
-    /// With no agent in, an agent who writes in the chat is in it. With one in, a flow that never
-    /// finishes has had its turn.
+    /// With no agent in, an agent who writes in the chat is in it. With one in whom nothing has named, it is this one; and
+    /// a flow that never finishes has had its turn.
     fn agent_wrote(&mut self, event: &ChainEvent, position: Position) {
-        let in_chat = event.situation() == Some("in_chat");
-        if self.state.agent.is_none() && in_chat {
-            let sender = event.event.message().and_then(|message| message.sender.id);
-            self.start_segment(sender, position);
-        } else if self.state.agent.is_some() {
-            self.end_turns_of_unfinished_runs();
+        let sender = event.event.message().and_then(|message| message.sender.id);
+        match self.state.agent {
+            None if event.situation() == Some("in_chat") => self.start_segment(sender, position),
+            None => {}
+            Some(open) => {
+                if self.out.segments[open].agent_id.is_none() {
+                    self.name_agent(sender);
+                }
+                self.end_turns_of_unfinished_runs();
+            }
         }
     }
 
