@@ -35,7 +35,7 @@ use crate::write::{FEW_ROWS, Target};
 
 impl Table {
     /// What is written in place of the file once its replaced rows but the `staying` ones are gone. `None` where it
-    /// cannot be copied in part: it is of few rows, or not written as files of this table are now.
+    /// cannot be copied in part: it is not written as files of this table are now.
     pub(crate) async fn cut(
         &self,
         path: &str,
@@ -76,13 +76,12 @@ impl Source {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let file = ArrowReaderMetadata::load(&bytes, options)?;
         let metadata = file.metadata();
-        let is_large = metadata.file_metadata().num_rows() > FEW_ROWS as i64;
         let is_current = file.schema().fields() == target.schema.fields()
             && metadata
                 .row_groups()
                 .iter()
                 .all(|group| is_described(group, target));
-        Ok((is_large && is_current).then_some(Self { bytes, file }))
+        Ok(is_current.then_some(Self { bytes, file }))
     }
 
     /// Without the replaced rows but the staying ones.

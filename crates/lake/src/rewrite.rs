@@ -23,7 +23,7 @@ use crate::maintain::{StoredFile, without_older};
 use crate::scope::{Replaced, Scope};
 use crate::session::{sorting_session, spawned};
 use crate::table::Table;
-use crate::write::{FileWriter, tag_as_full};
+use crate::write::{FEW_ROWS, FileWriter, tag_as_full};
 
 /// Memory for sorting rewritten rows; beyond it they spill to disk.
 pub(crate) const REWRITE_MEMORY_BYTES: usize = 512 << 20;
@@ -162,7 +162,7 @@ pub(crate) struct Merge {
     pub files: Vec<String>,
     /// True for the files' rows that stay; all of them do without it.
     pub staying: Option<Expr>,
-    /// Of one file to which nothing is added: which rows go, but those among `rows`.
+    /// Of one large file to which nothing is added: which rows go, but those among `rows`.
     pub cut: Option<Replaced>,
     pub rows: Vec<RecordBatch>,
     /// When the youngest of all the rows were written, if not now.
@@ -208,6 +208,14 @@ impl Table {
             .partition(|file: &DataFile| files.contains_key(&file.path));
         let target = self.layout.target_file_bytes;
         let columns = self.plain_schema()?.fields().len();
+        // A file of few rows is read and written whole in less time than it takes to look into it.
+        let is_large = |paths: &[String]| {
+            let is_it = |file: &&StoredFile| paths == [file.path.as_str()];
+            stored
+                .iter()
+                .find(is_it)
+                .is_some_and(|file| file.rows > FEW_ROWS as u64)
+        };
         let rewritten = folding::rewritten(changed, columns, target);
         let mut staying = |paths: &[String]| -> Vec<RecordBatch> {
             let rows = paths.iter().filter_map(|path| files.remove(path));
@@ -221,7 +229,7 @@ impl Table {
         }];
         merges.extend(rewritten.apart.into_iter().map(|group| Merge {
             rows: staying(&group.paths),
-            cut: (group.paths.len() == 1).then(|| replaced.clone()),
+            cut: is_large(&group.paths).then(|| replaced.clone()),
             files: group.paths,
             staying: Some(replaced.kept()),
             written_at: Some(group.written_at),

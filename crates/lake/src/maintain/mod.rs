@@ -393,14 +393,13 @@ impl Run<'_> {
                 deleted = self.in_the_consumers_place(work).await;
             }
         }
+        let before = report.checkpoint;
         let summed_up = self.checkpoint(table, report).await;
         report.bear(summed_up)?;
         if !self.maintenance.is_trial {
-            folder.take_log_of(
-                table
-                    .folder(self::unread(lake, consumer, role).await?)
-                    .await?,
-            );
+            if report.checkpoint != before {
+                folder.take_log_of(table.folder(unread).await?);
+            }
             table.delete_log(&folder.due(stay, now)).await?;
             deleted?;
         }

@@ -125,7 +125,7 @@ impl Folder {
         self.waste.retain(|waste| !waste.is_of_log());
         self.waste
             .extend(later.waste.into_iter().filter(Waste::is_of_log));
-        (self.log_bytes, self.last_checkpoint) = (later.log_bytes, later.last_checkpoint);
+        self.log_bytes = later.log_bytes;
     }
 }
 
