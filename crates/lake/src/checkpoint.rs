@@ -15,8 +15,9 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::{Engine, Snapshot};
 use deltalake::{DeltaResult, DeltaTableError};
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
@@ -69,12 +70,25 @@ impl Table {
             Err(object_store::Error::AlreadyExists { .. }) => return Ok(()),
             put => put.map_err(writing())?,
         };
-        let put = store
-            .put(&folder.clone().join(HINT), hint.to_string().into())
-            .await;
+        // Whoever was held up leaves the hint of a newer one.
+        let place = folder.clone().join(HINT);
+        if newest_hinted(&*store, &place)
+            .await
+            .is_some_and(|newest| newest > version)
+        {
+            return Ok(());
+        }
+        let put = store.put(&place, hint.to_string().into()).await;
         put.map_err(writing())?;
         Ok(())
     }
+}
+
+/// The version that the hint tells, if there is one that can be read.
+async fn newest_hinted(store: &dyn ObjectStore, hint: &Path) -> Option<u64> {
+    let hint = store.get(hint).await.ok()?.bytes().await.ok()?;
+    let hint: serde_json::Value = serde_json::from_slice(&hint).ok()?;
+    hint["version"].as_u64()
 }
 
 /// What a checkpoint of that version says.
@@ -104,7 +118,10 @@ fn encoded(batches: &[RecordBatch], is_kept: impl Fn(&str) -> bool) -> DeltaResu
     let schema = schema.ok_or_else(|| DeltaTableError::generic("the log says nothing"))?;
     let properties =
         WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties.build()))?;
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties.build())
+        .with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
     let (mut actions, mut files) = (0, 0);
     for batch in batches {
         let batch = remembered(batch, &is_kept)?;

@@ -11,12 +11,12 @@ use datafusion::error::DataFusionError;
 use deltalake::kernel::Add;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
@@ -31,11 +31,14 @@ use crate::error::LakeError;
 use crate::scope::Replaced;
 use crate::stats::{ColumnStatistics, bounds, json_of};
 use crate::table::Table;
-use crate::write::{FEW_ROWS, Target};
+use crate::write::Target;
+
+/// A file is held whole, before and after. Ours are far smaller.
+const MOST_BYTES: u64 = 64 << 20;
 
 impl Table {
     /// What is written in place of the file once its replaced rows but the `staying` ones are gone. `None` where it
-    /// cannot be copied in part: it is not written as files of this table are now.
+    /// cannot be copied in part: it is not written as files of this table are now, or is too large to be held.
     pub(crate) async fn cut(
         &self,
         path: &str,
@@ -44,9 +47,12 @@ impl Table {
     ) -> Result<Option<Vec<Add>>, LakeError> {
         let read = || LakeError::read(&self.name);
         let reading = || LakeError::storage(format!("reading table {}", self.name));
-        let target = Target::new(self, FEW_ROWS)?;
+        let target = Target::new(self, usize::MAX)?;
         let place = Path::parse(path).map_err(|error| reading()(error.into()))?;
         let file = target.store.get(&place).await.map_err(reading())?;
+        if file.meta.size > MOST_BYTES {
+            return Ok(None);
+        }
         let bytes = file.bytes().await.map_err(reading())?;
         let Some(source) = Source::of(bytes, &target).map_err(read())? else {
             return Ok(None);
@@ -56,6 +62,10 @@ impl Table {
         let (bytes, metadata) = source
             .without(replaced, &mut staying, &target)
             .map_err(read())?;
+        // What was read as one value before must be now.
+        if staying.any_is_left() {
+            return Ok(None);
+        }
         let rows = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
         if rows == 0 {
             return Ok(Some(Vec::new()));
@@ -73,10 +83,15 @@ struct Source {
 
 impl Source {
     fn of(bytes: Bytes, target: &Target) -> Result<Option<Self>, DataFusionError> {
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let options = ArrowReaderOptions::new()
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .with_encoding_stats_as_mask(false);
         let file = ArrowReaderMetadata::load(&bytes, options)?;
         let metadata = file.metadata();
+        let columns = ArrowSchemaConverter::new().convert(&target.schema)?;
         let is_current = file.schema().fields() == target.schema.fields()
+            && metadata.file_metadata().schema_descr().columns() == columns.columns()
+            && metadata.offset_index().is_some()
             && metadata
                 .row_groups()
                 .iter()

@@ -117,6 +117,10 @@ impl Rows {
         }
         Ok(found)
     }
+
+    pub fn any_is_left(&self) -> bool {
+        self.counts.values().any(|count| *count > 0)
+    }
 }
 
 struct Comparison {

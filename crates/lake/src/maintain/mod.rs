@@ -380,8 +380,8 @@ impl Run<'_> {
         let mut folder = table.folder(unread).await?;
         table.date_removals(&mut folder, stay, now).await?;
         let mut deleted = Ok(());
+        let is_file = |waste: &&Waste| !waste.is_of_log();
         if !self.maintenance.is_trial {
-            let is_file = |waste: &&Waste| !waste.is_of_log();
             if folder.due(stay, now).iter().any(is_file) {
                 let work = async {
                     let unread = self::unread(lake, consumer, role).await?;
@@ -393,6 +393,13 @@ impl Run<'_> {
                 deleted = self.in_the_consumers_place(work).await;
             }
         }
+        // The log has room of its own afterwards, which makes no more files due.
+        let mut due: Vec<Waste> = folder
+            .due(stay, now)
+            .into_iter()
+            .filter(is_file)
+            .cloned()
+            .collect();
         let before = report.checkpoint;
         let summed_up = self.checkpoint(table, report).await;
         report.bear(summed_up)?;
@@ -403,7 +410,9 @@ impl Run<'_> {
             table.delete_log(&folder.due(stay, now)).await?;
             deleted?;
         }
-        tell_of(report, &folder, &folder.due(stay, now));
+        let log = folder.due(stay, now).into_iter();
+        due.extend(log.filter(|waste| waste.is_of_log()).cloned());
+        tell_of(report, &folder, &due);
         if self.planned.removed.is_empty() {
             return Ok(());
         }
@@ -508,14 +517,14 @@ fn estimated(table: &Table, group: &Group) -> Compacted {
     }
 }
 
-fn tell_of(report: &mut TableReport, folder: &Folder, deleted: &[&Waste]) {
+fn tell_of(report: &mut TableReport, folder: &Folder, deleted: &[Waste]) {
     let sum = |waste: &mut dyn Iterator<Item = &Waste>| {
         waste.fold(Freed::default(), |sum, waste| Freed {
             files: sum.files + 1,
             bytes: sum.bytes + waste.bytes,
         })
     };
-    let deleted = || deleted.iter().copied();
+    let deleted = || deleted.iter();
     report.log = sum(&mut deleted().filter(|waste| waste.is_of_log()));
     report.data = sum(&mut deleted().filter(|waste| !waste.is_of_log()));
     let all = sum(&mut folder.waste.iter());

@@ -108,9 +108,7 @@ impl Folder {
         due.sort_by_key(|waste| waste.kind.version());
         due
     }
-}
 
-impl Folder {
     /// Removed files that still lie there.
     pub fn removed(&self) -> HashSet<Path> {
         let removed = self

@@ -2,8 +2,8 @@
 
 use arrow::record_batch::RecordBatch;
 use datafusion::prelude::{Expr, col, lit};
-use futures::TryStreamExt;
 use futures::future::try_join_all;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use lake::{LakeError, Prepared, Rewrite, Scope, Table};
 
 use super::kept::{KeptSessions, Known};
@@ -18,6 +18,8 @@ use crate::settings::Settings;
 
 /// Chats derived and written at a time.
 const CHATS_AT_ONCE: usize = 1_000;
+/// Tables that are prepared at a time: each holds what it compares and sorts.
+const TABLES_AT_ONCE: usize = 4;
 
 /// The facts of chats in the making.
 pub(super) struct ChatFacts<'a> {
@@ -133,9 +135,9 @@ impl<'a> ChatFacts<'a> {
     /// Writes the files of all tables.
     pub async fn prepare(self) -> Result<PreparedFacts<'a>, LakeError> {
         let rewrites = self.rewrites.into_iter();
-        Ok(PreparedFacts(
-            try_join_all(rewrites.map(Rewrite::prepare)).await?,
-        ))
+        let preparing: Vec<_> = rewrites.map(|rewrite| rewrite.prepare().boxed()).collect();
+        let prepared = stream::iter(preparing).buffered(TABLES_AT_ONCE);
+        Ok(PreparedFacts(prepared.try_collect().await?))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The derived tables as the lake keeps them, in the order in which a run commits them.
+//! The derived tables as the lake keeps them.
 
 use arrow::datatypes::{DataType, SchemaRef};
 use futures::future::try_join_all;
@@ -97,7 +97,7 @@ pub fn aging_tables() -> Vec<&'static str> {
         .collect()
 }
 
-/// The names of all derived tables, in the order in which a run commits them.
+/// The names of all derived tables, `fact_chats` last, as runs commit it.
 pub fn derived_tables() -> Vec<&'static str> {
     let mut names = vec![coverage::NAME];
     names.extend(dimensions::ALL.map(|dimension| dimension.name));
