@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use lake::{
     Changes, Consumer, Effort, Freed, Lake, LakeError, Layout, Maintenance, Role, Scope, Table,
     TableReport, TableSpec, Upkeep,
 };
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
 #[path = "support/numbers.rs"]
@@ -192,6 +193,56 @@ fn files(folder: &Path) -> Vec<(PathBuf, u64)> {
         }
     }
     found
+}
+
+#[tokio::test]
+async fn compacted_files_are_sorted_and_of_about_the_target_size() {
+    const TARGET_BYTES: u64 = 256 << 10;
+    const PARTS: i64 = 6;
+    const ROWS: i64 = 300_000;
+    let world = World::new();
+    for part in 0..PARTS {
+        let scattered =
+            (0..ROWS / PARTS).map(|place| (place * 7919 % (ROWS / PARTS)) * PARTS + part);
+        world.append(rows(scattered, DAYS[0])).await;
+    }
+    let mut work = all_now();
+    work.tables[0].spec.layout.target_file_bytes = TARGET_BYTES;
+    world.maintain(work).await;
+    let mut files = files(&world.path(&format!("events/day={}", DAYS[0])));
+    files.sort();
+    assert!(files.len() > 2, "{files:?}");
+    let mut all = Vec::new();
+    for (number, (path, bytes)) in files.iter().enumerate() {
+        assert!(*bytes < 2 * TARGET_BYTES, "{files:?}");
+        // The target is one of bytes before they are compressed.
+        assert!(
+            *bytes > TARGET_BYTES / 4 || number + 1 == files.len(),
+            "{files:?}"
+        );
+        let numbers = numbers_of(path);
+        assert!(numbers.is_sorted(), "{}", path.display());
+        all.extend(numbers);
+    }
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..ROWS));
+}
+
+/// Of a file, in its order.
+fn numbers_of(path: &Path) -> Vec<i64> {
+    let file = File::open(path).expect("a file");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
+    let batches = reader.build().expect("a reader");
+    batches
+        .flat_map(|batch| {
+            let batch = batch.expect("rows");
+            batch
+                .column(0)
+                .as_primitive::<Int64Type>()
+                .values()
+                .to_vec()
+        })
+        .collect()
 }
 
 #[tokio::test]
