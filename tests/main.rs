@@ -3,7 +3,6 @@
 mod agents;
 mod cases;
 mod charts;
-mod clients;
 mod command_line;
 mod comparison;
 mod disorder;

@@ -4,22 +4,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, KEPT_IN_THE_LOG, TOKEN, post, wait};
+use crate::support::{Desk, KEPT_IN_THE_LOG, TOKEN, delivery, post, wait};
 
 const FAST: [&str; 4] = ["--flush-interval", "200ms", "--transform-every", "200ms"];
-
-pub fn delivery(chat: u64, message: u64) -> String {
-    let body = json!({
-        "time": 1_709_298_000 + message,
-        "messages": { "receivedMessage": [{
-            "id": message, "body": "Olá", "is_internal": false, "senderType": "widget",
-            "chat": { "id": chat, "channel": "widget", "situation": "wait_for_chat", "department": false },
-            "send_at": "2024-03-01 10:00:00", "company": { "id": "3526" }
-        }]},
-        "token": TOKEN,
-    });
-    body.to_string()
-}
 
 fn handshake(token: &str) -> String {
     json!({ "token": token, "validToken": true }).to_string()

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub const TOKEN: &str = "5e8b9943da099dbd05c53c48662c31ab";
@@ -374,6 +374,20 @@ pub fn exchange(address: &str, request: &[u8], goes_away: bool) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A delivery of one message.
+pub fn delivery(chat: u64, message: u64) -> String {
+    let body = json!({
+        "time": 1_709_298_000 + message,
+        "messages": { "receivedMessage": [{
+            "id": message, "body": "Olá", "is_internal": false, "senderType": "widget",
+            "chat": { "id": chat, "channel": "widget", "situation": "wait_for_chat", "department": false },
+            "send_at": "2024-03-01 10:00:00", "company": { "id": "3526" }
+        }]},
+        "token": TOKEN,
+    });
+    body.to_string()
 }
 
 /// How a POST was answered.

@@ -106,6 +106,34 @@ fn what_the_lake_could_not_sync_is_not_released() {
     load.finish().check("EIO from fsync of the lake", &host);
 }
 
+#[test]
+fn a_failed_write_of_the_lake_is_waited_out() {
+    let host = Host::new();
+    let load = Load::start();
+    let service = host.start();
+    load.to(&service);
+    load.wait_accepted(20);
+    load.pause();
+    service.stop_drained(&host);
+    // The next entry of the table's log, where it is written before it is put in its place.
+    let commits = host.lake.join("events/_delta_log");
+    let next = fs::read_dir(&commits).expect("the table's log").count();
+    let staged = commits.join(format!("{next:020}.json#1"));
+    let staged = staged.to_str().expect("a path in UTF-8");
+    let inject = ["-e", "trace=write", "-e", "inject=write:error=EIO"];
+    let service = start_injected(&host, &[&inject[..], &["-P", staged]].concat());
+    load.to(&service);
+    load.wait_accepted(50);
+    wait("failures to flush", || {
+        service.metric("huggy_etl_flush_failures_total ") > 2
+    });
+    load.pause();
+    service.kill();
+    assert_ne!(host.logs(), [] as [&Path; 0]);
+    host.drain();
+    load.finish().check("EIO from write of the lake", &host);
+}
+
 /// A file system of its own, unmounted when dropped.
 pub struct Mount(pub PathBuf);
 
@@ -125,7 +153,7 @@ impl Mount {
     }
 
     /// In a file, of so many MiB, without a reserve for root.
-    fn ext4(path: PathBuf, mib: u32) -> Mount {
+    pub fn ext4(path: PathBuf, mib: u32) -> Mount {
         let image = path.with_extension("img");
         run(Command::new("truncate")
             .arg(format!("-s{mib}M"))
@@ -140,9 +168,22 @@ impl Mount {
     }
 
     /// Takes what room is left, all of it.
-    fn fill(&self) -> PathBuf {
+    pub fn fill(&self) -> PathBuf {
         let ballast = self.0.join("ballast");
-        let arguments = ["if=/dev/zero", "bs=4k", "status=none"];
+        // Most of a large one without writing it.
+        let most = self.free_mib().saturating_sub(8);
+        if most > 0 {
+            run(Command::new("fallocate")
+                .arg(format!("-l{most}MiB"))
+                .arg(&ballast));
+        }
+        let arguments = [
+            "if=/dev/zero",
+            "bs=4k",
+            "oflag=append",
+            "conv=notrunc",
+            "status=none",
+        ];
         // It ends with an error: that the disk is full.
         let filled = Command::new("dd")
             .args(arguments)
@@ -151,6 +192,20 @@ impl Mount {
             .status();
         assert!(!filled.expect("running dd").success());
         ballast
+    }
+
+    fn free_mib(&self) -> u64 {
+        let printed = Command::new("df")
+            .args(["--output=avail", "-BM"])
+            .arg(&self.0)
+            .output();
+        let printed = String::from_utf8(printed.expect("running df").stdout).expect("text");
+        let free = printed
+            .lines()
+            .last()
+            .and_then(|line| line.trim().strip_suffix('M'));
+        free.and_then(|free| free.parse().ok())
+            .expect("a number of MiB")
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::record::CHATS;
 use crate::support::{TOKEN, wait};
 
 /// Many kills leave many logs.
@@ -123,13 +124,14 @@ impl Host {
             .collect()
     }
 
-    /// What the lake has: the payload of every row.
+    /// What the lake has of deliveries of which records are kept: the payload of every row.
     pub fn stored(&self) -> Vec<String> {
         let payload = |mut row: Value| match row["payload"].take() {
             Value::String(payload) => payload,
             other => panic!("{other} is no payload"),
         };
-        let rows = self.query("SELECT payload FROM events");
+        let sql = format!("SELECT payload FROM events WHERE chat_id < {CHATS}");
+        let rows = self.query(&sql);
         rows.into_iter().map(payload).collect()
     }
 
@@ -144,15 +146,20 @@ impl Host {
             .collect()
     }
 
-    /// What another command prints, which must succeed.
-    pub fn run(&self, arguments: &[&str]) -> Vec<u8> {
-        let output = Command::new(binary())
+    /// Another command on the lake.
+    pub fn other(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
-            .env("HUGGY_ETL_LAKE", &self.lake)
-            .output()
-            .expect("running the binary");
+            .env("HUGGY_ETL_LAKE", &self.lake);
+        command
+    }
+
+    /// What another command prints, which must succeed.
+    pub fn run(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = self.other(arguments).output().expect("running the binary");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {error}");
         output.stdout

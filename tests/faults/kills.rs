@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,10 @@ use rand_chacha::ChaCha8Rng;
 use crate::host::Host;
 use crate::load::Load;
 use crate::support::{repository, wait};
+
+/// So many are killed, each once the lease of the one before has run out.
+const MAINTAINERS: u32 = 3;
+const MAINTAIN: [&str; 3] = ["maintain", "--vacuum-older-than", "0s"];
 
 /// The places at which a process can be made to end, in the order a delivery comes to them.
 const FAILPOINTS: [&str; 18] = [
@@ -135,6 +140,9 @@ fn kills_at_random_instants_lose_nothing_and_double_nothing() {
         if chance.random_ratio(1, 3) {
             command.env("HUGGY_ETL_TRANSFORM_EVERY", "200ms");
         }
+        if chance.random_ratio(1, 3) {
+            command.env("HUGGY_ETL_MAINTAIN_EVERY", "300ms");
+        }
         let service = host.launch(command);
         let mut is_told = false;
         while Instant::now() < end {
@@ -158,4 +166,42 @@ fn kills_at_random_instants_lose_nothing_and_double_nothing() {
         &format!("{kills} kills at random instants, seed {seed}"),
         &host,
     );
+}
+
+/// The lease of one that was killed runs out, and the next takes over, whatever that was doing.
+#[test]
+fn maintainers_killed_at_random_instants_lose_and_double_nothing_and_are_followed_by_the_next() {
+    let mut chance = chance();
+    let host = Host::new();
+    let load = Load::start();
+    let service = host.start();
+    load.to(&service);
+    for _ in 0..MAINTAINERS {
+        load.wait_accepted(60);
+        wait("a maintainer to be killed at its work", || {
+            let mut command = host.other(&MAINTAIN);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut maintainer = command.spawn().expect("starting a maintainer");
+            thread::sleep(Duration::from_millis(chance.random_range(300..1200)));
+            // One that is turned away has ended by itself, and so has one that was quick.
+            let is_at_work = maintainer.try_wait().expect("its state").is_none();
+            let _ = maintainer.kill();
+            maintainer.wait().expect("its end");
+            is_at_work
+        });
+    }
+    load.pause();
+    let killed_at = Instant::now();
+    wait("a maintainer to take over", || {
+        let maintained = host.other(&MAINTAIN).output();
+        maintained.expect("running the binary").status.success()
+    });
+    let taken_over = killed_at.elapsed();
+    service.stop_drained(&host);
+    load.finish().check(
+        &format!("{MAINTAINERS} maintainers killed at random instants, the last followed within {taken_over:.0?}"),
+        &host,
+    );
+    host.run(&["transform"]);
+    host.run(&["verify", "--full"]);
 }

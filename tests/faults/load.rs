@@ -1,6 +1,6 @@
 //! The platform as a client: every delivery is sent until it is acknowledged, through restarts and refusals.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use crate::support::wait;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Traffic comes in bursts, so that logs are drained now and then.
 const BURST_MS: u128 = 300;
+/// Of so many deliveries of a mixed load one is followed by an earlier one, sent again.
+const REPEATED: u64 = 8;
 
 /// Senders at work.
 pub struct Load {
@@ -25,23 +27,37 @@ struct Shared {
     stop: AtomicBool,
     began: Instant,
     padding: usize,
+    repeats: bool,
     accepted: Mutex<Vec<u64>>,
+    /// How much of the traffic given.
+    posted: AtomicUsize,
     refused: AtomicU64,
 }
 
 impl Load {
     pub fn start() -> Load {
-        Load::padded(200)
+        Load::of(200, false, Vec::new())
     }
 
     /// Deliveries larger by so many bytes.
     pub fn padded(padding: usize) -> Load {
+        Load::of(padding, false, Vec::new())
+    }
+
+    /// Some deliveries come again later; and a company's own traffic comes beside, in its order.
+    pub fn mixed(traffic: Vec<String>) -> Load {
+        Load::of(200, true, traffic)
+    }
+
+    fn of(padding: usize, repeats: bool, traffic: Vec<String>) -> Load {
         let shared = Arc::new(Shared {
             url: Mutex::new(None),
             stop: AtomicBool::new(false),
             began: Instant::now(),
             padding,
+            repeats,
             accepted: Mutex::default(),
+            posted: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         });
         static STARTED: AtomicU64 = AtomicU64::new(1);
@@ -50,10 +66,12 @@ impl Load {
             let shared = Arc::clone(&shared);
             thread::spawn(move || shared.send(first))
         };
-        Load {
-            senders: (0..4).map(sender).collect(),
-            shared,
+        let mut senders: Vec<_> = (0..4).map(sender).collect();
+        if !traffic.is_empty() {
+            let shared = Arc::clone(&shared);
+            senders.push(thread::spawn(move || shared.post(&traffic)));
         }
+        Load { senders, shared }
     }
 
     /// Sends to this service from now on.
@@ -76,6 +94,11 @@ impl Load {
             .url
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// How many deliveries of the traffic given are acknowledged.
+    pub fn posted(&self) -> usize {
+        self.shared.posted.load(Ordering::Relaxed)
     }
 
     pub fn padding(&self) -> usize {
@@ -127,14 +150,9 @@ impl Load {
 
 impl Shared {
     fn send(&self, first: u64) {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(20)))
-            .build()
-            .into();
+        let agent = agent();
         for delivery in first.. {
-            let body = body(delivery, self.padding);
-            while !self.is_accepted(&agent, &body) {
+            while !self.is_accepted(&agent, &body(delivery, self.padding)) {
                 if self.stop.load(Ordering::Relaxed) {
                     return;
                 }
@@ -144,6 +162,25 @@ impl Shared {
                 .lock()
                 .expect("a sender does not panic")
                 .push(delivery);
+            if self.repeats && delivery.is_multiple_of(REPEATED) {
+                let earlier = first + delivery.wrapping_mul(7919) % (delivery - first + 1);
+                self.is_accepted(&agent, &body(earlier, self.padding));
+            }
+        }
+    }
+
+    /// Posts the traffic, each delivery once the one before is acknowledged.
+    fn post(&self, traffic: &[String]) {
+        let agent = agent();
+        for body in traffic {
+            while !self.is_accepted(&agent, body) {
+                if self.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                thread::sleep(PAUSE);
+            }
+            self.posted.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(2 * PAUSE);
         }
     }
 
@@ -171,4 +208,12 @@ impl Shared {
             Err(_) => false,
         }
     }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(20)))
+        .build()
+        .into()
 }

@@ -5,6 +5,7 @@
 //! `FAULT_KILLS` says how many random kills, `SOAK_DURATION` how long the soak, `FAULT_BINARY` tests another binary. Needs
 //! root, for file systems of its own, and strace and faketime; where they are missing the tests fail.
 
+mod clients;
 mod disk;
 mod frames;
 mod host;

@@ -7,6 +7,9 @@ use serde_json::json;
 use crate::host::Host;
 use crate::support::TOKEN;
 
+/// Chats of the deliveries; those of simulated traffic have greater ids.
+pub const CHATS: u64 = 50;
+
 /// The acknowledged deliveries.
 #[derive(Clone, Default)]
 pub struct Record {
@@ -111,8 +114,8 @@ fn items(delivery: u64, padding: usize) -> Vec<String> {
     let item = |number: u64| {
         let item = json!({
             "id": 2 * delivery + number, "body": "á".repeat(padding / 2), "is_internal": false, "senderType": "widget",
-            "chat": { "id": delivery % 50, "channel": "widget", "situation": "wait_for_chat", "department": false },
-            "send_at": "2024-03-01 10:00:00", "company": { "id": "3526" }
+            "chat": { "id": delivery % CHATS, "channel": "widget", "situation": "wait_for_chat", "department": false },
+            "send_at": "2024-03-01 10:00:00", "company": { "id": "15691" }
         });
         item.to_string()
     };

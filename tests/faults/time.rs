@@ -1,6 +1,7 @@
 //! Clocks that step, processes that are stopped and go on, and stops in good order under load.
 
 use std::fs;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -11,30 +12,38 @@ use crate::support::{post, wait};
 
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-#[test]
-fn a_clock_that_steps_back_loses_nothing_and_doubles_nothing() {
+/// Gives the command a clock that [`set_clock`] sets, also while it runs.
+pub fn with_clock(command: &mut Command, host: &Host) {
     assert!(
         fs::exists(FAKETIME).unwrap_or(false),
         "install faketime: {FAKETIME} is missing"
     );
+    command
+        .env("LD_PRELOAD", FAKETIME)
+        .env("FAKETIME_TIMESTAMP_FILE", host.path("clock"))
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+}
+
+/// So far from the true time.
+pub fn set_clock(host: &Host, offset: &str) {
+    fs::write(host.path("clock"), offset).expect("setting the clock");
+}
+
+#[test]
+fn a_clock_that_steps_back_loses_nothing_and_doubles_nothing() {
     let host = Host::new();
-    let clock = host.path("clock");
-    let set_clock = |offset: &str| fs::write(&clock, offset).expect("setting the clock");
     let start = || {
         let mut command = host.command(&[]);
-        command
-            .env("LD_PRELOAD", FAKETIME)
-            .env("FAKETIME_TIMESTAMP_FILE", &clock)
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        with_clock(&mut command, &host);
         host.start_with(command)
     };
     let load = Load::start();
-    set_clock("+0");
+    set_clock(&host, "+0");
     let service = start();
     load.to(&service);
     load.wait_accepted(50);
-    set_clock("-3h");
+    set_clock(&host, "-3h");
     load.wait_accepted(50);
     load.pause();
     wait("all to be flushed", || {

@@ -1,5 +1,6 @@
 //! The object store fails in every way that stores and networks do, again and again, while deliveries come
-//! in and facts are derived: nothing acknowledged is missing afterwards, and nothing is there twice.
+//! in and facts are derived: nothing acknowledged is missing afterwards, and nothing is there twice. `FAULT_SEED`
+//! reproduces which requests fail.
 
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,6 @@ use crate::traffic::{Load, Tally};
 /// Of a hundred requests so many fail; of those that take their time, fewer.
 const PERCENT: u64 = 20;
 const SLOW_PERCENT: u64 = 8;
-const SEED: u64 = 20_240_301;
 
 #[test]
 fn cut_connections_lose_and_double_nothing() {
@@ -49,11 +49,17 @@ fn status_500_for_what_was_done_loses_and_doubles_nothing() {
     check_fault("status 500 though done", Fault::WrongAnswer(500), PERCENT);
 }
 
+fn seed() -> u64 {
+    let text = std::env::var("FAULT_SEED").unwrap_or_else(|_| "1".to_owned());
+    text.parse().expect("FAULT_SEED is a number")
+}
+
 fn check_fault(name: &str, fault: Fault, percent: u64) {
+    let seed = seed();
     let store = Seaweed::start();
     let proxy = Proxy::before(store.port());
     let desk = desk(&impatient(store.reach_through(proxy.port())));
-    proxy.fail(fault, percent, SEED);
+    proxy.fail(fault, percent, seed);
     let service = serve(&desk);
     let load = Load::default();
     thread::scope(|scope| {
@@ -64,7 +70,7 @@ fn check_fault(name: &str, fault: Fault, percent: u64) {
     proxy.mend();
     assert_eq!(service.stop(), Some(0));
     let tally = settle(&desk, &load);
-    println!("{name}, seed {SEED}: {tally}; {}", proxy.summary());
+    println!("{name}, seed {seed}: {tally}; {}", proxy.summary());
     tally.check();
 }
 

@@ -13,7 +13,8 @@ const PARTS: usize = 8;
 #[test]
 fn a_lake_on_s3_is_maintained_and_exported() {
     let server = Seaweed::start();
-    check(&server.reach());
+    let desk = check(&server.reach());
+    check_exported_rows(&desk, &server.objects("huggy-export/fact_chats"));
 }
 
 #[test]
@@ -22,7 +23,7 @@ fn a_lake_on_azure_is_maintained_and_exported() {
     check(&server.reach());
 }
 
-fn check(reach: &Reach) {
+fn check(reach: &Reach) -> Desk {
     let desk = desk(reach);
     scattered(&desk);
     let events = || {
@@ -47,6 +48,7 @@ fn check(reach: &Reach) {
         "{said:?}"
     );
     check_exports(&desk, reach);
+    desk
 }
 
 /// A lake whose events lie in many small files, with facts that were replaced.
@@ -120,4 +122,25 @@ fn check_exports(desk: &Desk, (lake, _): &Reach) {
         snapshot.contains("the snapshot is complete: "),
         "{snapshot}"
     );
+}
+
+/// What lies in the store are the table's rows, each once.
+fn check_exported_rows(desk: &Desk, objects: &[Vec<u8>]) {
+    let files = objects.iter().enumerate().map(|(number, object)| {
+        let name = format!("exported-{number}.parquet");
+        desk.write(&name, object);
+        format!("SELECT chat_id, session_no, started_at, closed_at, outcome FROM '{name}'")
+    });
+    let exported = files.collect::<Vec<_>>().join(" UNION ALL ");
+    let lake = "SELECT chat_id, session_no, started_at, closed_at, outcome FROM fact_chats";
+    let counts = desk.rows(&format!(
+        "WITH exported AS ({exported}), lake AS ({lake}) SELECT (SELECT count(*) FROM lake), \
+         (SELECT count(*) FROM exported), (SELECT count(*) FROM (SELECT * FROM lake EXCEPT SELECT * FROM exported))"
+    ));
+    println!(
+        "exported to S3: {} objects; rows in the lake, exported, different: {counts}",
+        objects.len()
+    );
+    assert_eq!(counts[0][0], counts[0][1]);
+    assert_eq!(counts[0][2], 0);
 }

@@ -7,10 +7,10 @@ use crate::servers::{Seaweed, desk};
 use crate::support::{TOKEN, post_for_answer, wait};
 use crate::traffic::{Tally, message_body};
 
-const LOG_LIMIT: &str = "24MiB";
-const LOG_BYTES: usize = 24 << 20;
-const BODY_BYTES: usize = 32 << 10;
-/// Several times what was measured, and far less than an outage without bounds would take.
+const LOG_LIMIT: &str = "512MiB";
+const LOG_BYTES: usize = 512 << 20;
+const BODY_BYTES: usize = 400 << 10;
+/// Less than what waits: a service that holds its log in memory exceeds it.
 const MOST_MEMORY: u64 = 400 << 20;
 
 #[test]
@@ -19,7 +19,6 @@ fn without_a_lake_the_service_accepts_until_its_log_is_full_and_drains_once_ther
     let desk = desk(&store.reach());
     let settings = [
         &format!("wal_limit_bytes = \"{LOG_LIMIT}\""),
-        "flush_bytes = \"4MiB\"",
         "flush_interval = \"200ms\"",
         "transform_every = \"0\"",
     ];

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Desk, wait};
@@ -118,6 +119,34 @@ impl Seaweed {
             "SeaweedFS to have its bucket",
             || matches!(ureq::get(&bucket).call(), Ok(answer) if answer.status() == 200),
         );
+    }
+
+    /// What the store itself has below a folder of the bucket: the bytes of each object.
+    pub fn objects(&self, folder: &str) -> Vec<Vec<u8>> {
+        let found = self.below(&format!("/buckets/{BUCKET}/{folder}"));
+        found.iter().map(|path| self.get(path)).collect()
+    }
+
+    fn below(&self, folder: &str) -> Vec<String> {
+        const FOLDER: u64 = 1 << 31;
+        let listing = self.get(&format!("{folder}/?limit=10000"));
+        let listing: Value = serde_json::from_slice(&listing).expect("a listing");
+        let entries = listing["Entries"].as_array().expect("entries");
+        let path = |entry: &Value| entry["FullPath"].as_str().expect("a path").to_owned();
+        let is_folder =
+            |entry: &Value| entry["Mode"].as_u64().is_some_and(|mode| mode & FOLDER > 0);
+        let below = |entry: &Value| match is_folder(entry) {
+            true => self.below(&path(entry)),
+            false => vec![path(entry)],
+        };
+        entries.iter().flat_map(below).collect()
+    }
+
+    fn get(&self, path: &str) -> Vec<u8> {
+        let url = format!("http://127.0.0.1:{}{path}", self.ports[2]);
+        let answer = ureq::get(&url).header("Accept", "application/json").call();
+        let mut answer = answer.expect("the store answers");
+        answer.body_mut().read_to_vec().expect("bytes")
     }
 
     pub fn port(&self) -> u16 {

@@ -93,7 +93,7 @@ pub enum Command {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Example:\n  huggy-etl serve --listen 0.0.0.0:8080 --token 380c4e73... --flush-interval 10s"
+    after_help = "Example:\n  HUGGY_ETL_TOKENS=380c4e73... huggy-etl serve --listen 0.0.0.0:8080"
 )]
 pub struct Serve {
     /// Address of the webhook [default: 127.0.0.1:8080]
