@@ -65,7 +65,9 @@ fn check_fault(name: &str, fault: Fault, percent: u64) {
     thread::scope(|scope| {
         let _ending = load.ending();
         load.run(scope, &service.webhook);
-        wait("faults to meet commits", || proxy.failed_commits() >= 3);
+        wait("faults to meet commits, of a load worth the name", || {
+            proxy.failed_commits() >= 3 && load.acknowledged().len() > 100
+        });
     });
     proxy.mend();
     assert_eq!(service.stop(), Some(0));
