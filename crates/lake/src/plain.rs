@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
+use datafusion::prelude::{Expr, cast as typed, col};
 
 use crate::error::LakeError;
 use crate::table::Table;
@@ -21,6 +22,15 @@ impl Table {
             .iter()
             .map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable()));
         Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+    }
+
+    /// Its columns of a scan, which may give them other types.
+    pub(crate) fn plain_columns(&self) -> Result<Vec<Expr>, LakeError> {
+        let plain = self.plain_schema()?;
+        let fields = plain.fields().iter();
+        let columns = fields
+            .map(|field| typed(col(field.name()), field.data_type().clone()).alias(field.name()));
+        Ok(columns.collect())
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, NaiveDate, Utc};
-use datafusion::prelude::{DataFrame, Expr, SessionContext, cast, col};
+use datafusion::prelude::{Expr, col};
 use deltalake::kernel::{Action, Add, LogicalFileView};
 use deltalake::protocol::SaveMode;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -21,7 +21,7 @@ use crate::error::LakeError;
 use crate::folding::{self, DataFile};
 use crate::maintain::{StoredFile, without_older};
 use crate::scope::{Replaced, Scope};
-use crate::session::{sorting_session, spawned};
+use crate::session::{sorted, spawned};
 use crate::table::Table;
 use crate::write::{FEW_ROWS, FileWriter, tag_as_full};
 
@@ -269,57 +269,39 @@ impl Table {
         staying: Option<Expr>,
         rows: Vec<RecordBatch>,
     ) -> Result<Vec<Add>, LakeError> {
+        if files.is_empty() && rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let read = || LakeError::read(&self.name);
-        let context = sorting_session(REWRITE_MEMORY_BYTES);
-        let rows = (!rows.is_empty()).then(|| context.read_batches(rows));
-        let rows = rows.transpose().map_err(read())?;
-        let frame = match (files.is_empty(), rows) {
-            (true, None) => return Ok(Vec::new()),
-            (true, Some(rows)) => rows,
-            (false, rows) => {
-                let kept = self.kept(&context, &files, staying).await?;
-                match rows {
-                    None => kept,
-                    Some(rows) => kept.union(rows).map_err(read())?,
-                }
-            }
-        };
         let order = self.layout.sort_columns.iter();
-        let order = order.map(|name| col(name).sort(true, false)).collect();
-        let frame = frame.sort(order).map_err(read())?;
-        let mut stream = frame.execute_stream().await.map_err(read())?;
+        let order: Vec<_> = order.map(|name| col(name).sort(true, false)).collect();
+        let kept = match files.is_empty() {
+            true => None,
+            false => Some(self.provider_of(files.iter()).await?),
+        };
+        // Rows come with plain types; the scan's views must not differ from them.
+        let columns = self.plain_columns()?;
+        let sorting = sorted(REWRITE_MEMORY_BYTES, |context| {
+            let kept = kept.clone().map(|files| {
+                let kept = context.read_table(files);
+                let kept = kept.and_then(|kept| match staying.clone() {
+                    Some(staying) => kept.filter(staying),
+                    None => Ok(kept),
+                });
+                kept.and_then(|kept| kept.select(columns.clone()))
+            });
+            let rows = (!rows.is_empty()).then(|| context.read_batches(rows.clone()));
+            let parts = kept.into_iter().chain(rows);
+            let frame = parts.reduce(|kept, rows| kept?.union(rows?));
+            let frame = frame.unwrap_or_else(|| context.read_empty());
+            frame.and_then(|frame| frame.sort(order.clone()))
+        });
+        let mut stream = sorting.await.map_err(read())?;
         let mut writer = FileWriter::new(self, usize::MAX)?;
         while let Some(batch) = stream.try_next().await.map_err(read())? {
             writer.write(batch).await?;
         }
         writer.finish().await
-    }
-
-    /// The files' rows that stay.
-    async fn kept(
-        &self,
-        context: &SessionContext,
-        files: &[String],
-        staying: Option<Expr>,
-    ) -> Result<DataFrame, LakeError> {
-        let read = || LakeError::read(&self.name);
-        let provider = self
-            .inner
-            .table_provider()
-            .with_file_paths(files.iter())
-            .await
-            .map_err(read())?;
-        let mut frame = context.read_table(provider).map_err(read())?;
-        if let Some(staying) = staying {
-            frame = frame.filter(staying).map_err(read())?;
-        }
-        // Other rows come with plain types; the scan's views must not differ from them.
-        let plain = self.plain_schema()?;
-        let columns = plain
-            .fields()
-            .iter()
-            .map(|field| cast(col(field.name()), field.data_type().clone()).alias(field.name()));
-        frame.select(columns.collect::<Vec<_>>()).map_err(read())
     }
 
     pub(crate) fn files(&self) -> Result<Vec<LogicalFileView>, LakeError> {

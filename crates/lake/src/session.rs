@@ -4,13 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
+use datafusion::common::internal_err;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use futures::{Stream, StreamExt};
 
 use crate::error::LakeError;
@@ -18,8 +19,9 @@ use crate::error::LakeError;
 /// Batches as they are read.
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, LakeError>> + Send>>;
 
-/// Rows in a batch of a large sort, which holds two batches of each run that it has spilled.
-const SORTED_BATCH_ROWS: usize = 1024;
+/// Rows in a batch of a large sort, which holds two batches of each run that it has spilled. Fewer where rows are so wide
+/// that these do not fit.
+const SORTED_BATCH_ROWS: [usize; 3] = [1024, 64, 4];
 
 /// Works on whichever thread of the runtime is free, beside other work of its kind; dropped, it ends at its next pause,
 /// which nobody waits for: it must commit nothing. `table` is the one that an error names.
@@ -51,12 +53,38 @@ pub fn session(memory_bytes: usize) -> SessionContext {
     configured(SessionConfig::new(), memory_bytes)
 }
 
-/// A session that sorts whatever there is within `memory_bytes`. One sort at a time: of several, the first to merge
-/// what it has spilled takes all memory, and the others fail.
-pub(crate) fn sorting_session(memory_bytes: usize) -> SessionContext {
+/// Runs a sort of whatever there is within `memory_bytes`, as `plan` makes it of a session, as often as takes to find how
+/// many of its rows fit into a batch.
+pub(crate) async fn sorted(
+    memory_bytes: usize,
+    plan: impl Fn(SessionContext) -> Result<DataFrame, DataFusionError>,
+) -> Result<SendableRecordBatchStream, DataFusionError> {
+    let mut left = SORTED_BATCH_ROWS.into_iter().peekable();
+    while let Some(rows) = left.next() {
+        let frame = plan(sorting_session(memory_bytes, rows))?;
+        let mut stream = frame.execute_stream().await?;
+        // Before the first row comes, all are read, and what was spilled is being merged.
+        match stream.next().await {
+            Some(Err(error)) if is_exhausted(&error) && left.peek().is_some() => {}
+            first => {
+                let schema = stream.schema();
+                let all = futures::stream::iter(first).chain(stream);
+                return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, all)));
+            }
+        }
+    }
+    internal_err!("a sort was tried with no size of batches")
+}
+
+fn is_exhausted(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+}
+
+/// One sort at a time: of several, the first to merge what it has spilled takes all memory, and the others fail.
+fn sorting_session(memory_bytes: usize, batch_rows: usize) -> SessionContext {
     let config = SessionConfig::new()
         .with_target_partitions(1)
-        .with_batch_size(SORTED_BATCH_ROWS);
+        .with_batch_size(batch_rows);
     configured(config, memory_bytes)
 }
 

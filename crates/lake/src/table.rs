@@ -6,6 +6,8 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, TimeDelta, Utc};
 use datafusion::catalog::TableProvider;
+use datafusion::error::DataFusionError;
+use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::{DataFrame, Expr, cast, col, lit};
 use deltalake::DeltaTable;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
@@ -20,7 +22,7 @@ use crate::error::LakeError;
 use crate::landed::landmark;
 use crate::location::Lake;
 use crate::maintain::{Hidden, KEPT_FROM, Size};
-use crate::session::{BatchStream, aside, session, sorting_session};
+use crate::session::{BatchStream, aside, session, sorted};
 use crate::write::write_files;
 
 /// Every so many commits the log is summed up in a checkpoint, so that opening a table stays cheap.
@@ -365,19 +367,16 @@ impl Table {
         columns: &[&str],
         predicate: Option<&str>,
     ) -> Result<BatchStream, LakeError> {
+        let read = || LakeError::read(&self.name);
         let frame = session(READ_MEMORY_BYTES)
             .read_table(self.provider().await?)
-            .map_err(LakeError::read(&self.name))?;
+            .map_err(read())?;
         let predicate = predicate
             .map(|predicate| frame.parse_sql_expr(predicate))
             .transpose();
-        self.stream(
-            frame,
-            columns,
-            predicate.map_err(LakeError::read(&self.name))?,
-            &[],
-        )
-        .await
+        let frame = predicate.and_then(|predicate| self.chosen(frame, columns, predicate));
+        let stream = frame.map_err(read())?.execute_stream().await;
+        Ok(self.batches(stream.map_err(read())?))
     }
 
     /// As [`read`](Self::read), sorted by the `order` columns within about `memory_bytes`; what does
@@ -392,45 +391,39 @@ impl Table {
         order: &[&str],
         memory_bytes: usize,
     ) -> Result<BatchStream, LakeError> {
-        let frame = sorting_session(memory_bytes)
-            .read_table(self.provider().await?)
-            .map_err(LakeError::read(&self.name))?;
-        self.stream(frame, columns, predicate, order).await
+        let provider = self.provider().await?;
+        let sorting = sorted(memory_bytes, |context| {
+            let frame = context.read_table(provider.clone());
+            let frame = frame.and_then(|frame| self.chosen(frame, columns, predicate.clone()));
+            let order = order.iter().map(|name| col(*name).sort(true, false));
+            frame.and_then(|frame| match order.len() {
+                0 => Ok(frame),
+                _ => frame.sort(order.collect()),
+            })
+        });
+        Ok(self.batches(sorting.await.map_err(LakeError::read(&self.name))?))
     }
 
-    async fn stream(
+    /// The rows that are not hidden and meet the predicate.
+    fn chosen(
         &self,
         mut frame: DataFrame,
         columns: &[&str],
         predicate: Option<Expr>,
-        order: &[&str],
-    ) -> Result<BatchStream, LakeError> {
-        let read = || LakeError::read(&self.name);
+    ) -> Result<DataFrame, DataFusionError> {
         if let Some(hidden) = &self.hidden {
             let first = cast(lit(hidden.before.as_str()), DataType::Date32);
-            frame = frame
-                .filter(col(&hidden.column).gt_eq(first))
-                .map_err(read())?;
+            frame = frame.filter(col(&hidden.column).gt_eq(first))?;
         }
         if let Some(predicate) = predicate {
-            frame = frame.filter(predicate).map_err(read())?;
+            frame = frame.filter(predicate)?;
         }
-        frame = frame.select_columns(columns).map_err(read())?;
-        if !order.is_empty() {
-            frame = frame
-                .sort(
-                    order
-                        .iter()
-                        .map(|name| col(*name).sort(true, false))
-                        .collect(),
-                )
-                .map_err(read())?;
-        }
-        let stream = aside(frame.execute_stream().await.map_err(read())?);
+        frame.select_columns(columns)
+    }
+
+    fn batches(&self, stream: SendableRecordBatchStream) -> BatchStream {
         let name = self.name.clone();
-        Ok(Box::pin(
-            stream.map_err(move |error| LakeError::read(&name)(error)),
-        ))
+        Box::pin(aside(stream).map_err(move |error| LakeError::read(&name)(error)))
     }
 
     /// The table at this version for a DataFusion session.

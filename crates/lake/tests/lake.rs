@@ -457,3 +457,34 @@ fn a_location_that_cannot_be_used_says_why() {
         assert!(error.contains(location), "{error}");
     }
 }
+
+/// A batch of such rows alone is larger than all memory.
+#[tokio::test]
+async fn rows_of_any_width_are_sorted_within_little_memory() {
+    const PARTS: i64 = 6;
+    const ROWS: i64 = 100;
+    let (_folder, lake) = open();
+    let mut table = lake.table(&spec()).await.expect("a table");
+    let body = "x".repeat(400 << 10);
+    for part in 0..PARTS {
+        let wide: Vec<_> = (0..ROWS)
+            .map(|row| (Some(row * PARTS + part), body.as_str()))
+            .collect();
+        table
+            .append(vec![rows(&wide)], None)
+            .await
+            .expect("appending");
+    }
+    let sorted = table
+        .read_sorted(&["chat_id", "body"], None, &["chat_id"], 32 << 20)
+        .await;
+    let batches: Vec<RecordBatch> = sorted
+        .expect("sorting")
+        .try_collect()
+        .await
+        .expect("sorting");
+    let ids = batches
+        .iter()
+        .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values());
+    assert!(ids.copied().eq(0..PARTS * ROWS));
+}

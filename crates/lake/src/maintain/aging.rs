@@ -52,7 +52,10 @@ impl Table {
         };
         let read = || LakeError::read(&self.name);
         let older = session(REWRITE_MEMORY_BYTES)
-            .read_table(self.provider_of(&files).await?)
+            .read_table(
+                self.provider_of(files.iter().map(|file| &file.path))
+                    .await?,
+            )
             .and_then(|frame| frame.filter(col(column).lt(date(first))))
             .map_err(read())?;
         let rows = older.count().await.map_err(read())? as u64;

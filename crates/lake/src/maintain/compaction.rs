@@ -6,8 +6,11 @@
 //! that removes files of a table therefore carries a transaction under one id, [`FENCE`], of which two that
 //! overlap conflict. Appends conflict with neither.
 
+use std::sync::Arc;
+
 use chrono::Utc;
-use datafusion::prelude::{cast, col};
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::col;
 use deltalake::kernel::{Action, Add};
 use deltalake::protocol::DeltaOperation;
 use futures::TryStreamExt;
@@ -17,7 +20,7 @@ use super::copies::Copies;
 use super::plan::{Group, StoredFile};
 use crate::error::LakeError;
 use crate::rewrite::REWRITE_MEMORY_BYTES;
-use crate::session::sorting_session;
+use crate::session::sorted;
 use crate::table::{APPEND_RETRIES, Table};
 use crate::write::{FileWriter, full_rows, tags};
 
@@ -101,19 +104,17 @@ impl Table {
 
     async fn write_group(&self, group: &Group, copies: &mut Copies) -> Result<Vec<Add>, LakeError> {
         let read = || LakeError::read(&self.name);
-        let plain = self.plain_schema()?;
-        let columns = plain
-            .fields()
-            .iter()
-            .map(|field| cast(col(field.name()), field.data_type().clone()).alias(field.name()));
+        let columns = self.plain_columns()?;
         let order = self.layout.sort_columns.iter();
-        let order = order.map(|name| col(name).sort(true, false)).collect();
-        let frame = sorting_session(REWRITE_MEMORY_BYTES)
-            .read_table(self.provider_of(&group.files).await?)
-            .and_then(|frame| frame.select(columns.collect::<Vec<_>>()))
-            .and_then(|frame| frame.sort(order))
-            .map_err(read())?;
-        let mut stream = frame.execute_stream().await.map_err(read())?;
+        let order: Vec<_> = order.map(|name| col(name).sort(true, false)).collect();
+        let paths = group.files.iter().map(|file| &file.path);
+        let provider = self.provider_of(paths).await?;
+        let sorting = sorted(REWRITE_MEMORY_BYTES, |context| {
+            let frame = context.read_table(provider.clone());
+            let frame = frame.and_then(|frame| frame.select(columns.clone()));
+            frame.and_then(|frame| frame.sort(order.clone()))
+        });
+        let mut stream = sorting.await.map_err(read())?;
         let rows = usize::try_from(group.rows()).unwrap_or(usize::MAX);
         let mut writer = FileWriter::new(self, rows)?;
         let mut rows_read = 0;
@@ -164,11 +165,11 @@ impl Table {
         })
     }
 
+    /// Some of the files as a table.
     pub(crate) async fn provider_of(
         &self,
-        files: &[StoredFile],
-    ) -> Result<std::sync::Arc<dyn datafusion::catalog::TableProvider>, LakeError> {
-        let paths = files.iter().map(|file| &file.path);
+        paths: impl Iterator<Item = &String>,
+    ) -> Result<Arc<dyn TableProvider>, LakeError> {
         let provider = self.inner.table_provider().with_file_paths(paths).await;
         provider.map_err(LakeError::read(&self.name))
     }

@@ -97,7 +97,11 @@ async fn values(
 ) -> Result<DataFrame, LakeError> {
     let text = cast(col(identity), DataType::Utf8).alias(identity);
     session(REWRITE_MEMORY_BYTES)
-        .read_table(table.provider_of(files).await?)
+        .read_table(
+            table
+                .provider_of(files.iter().map(|file| &file.path))
+                .await?,
+        )
         .and_then(|frame| frame.select(vec![text]))
         .map_err(LakeError::read(&table.name))
 }
