@@ -10,7 +10,9 @@ use crate::traffic::{Tally, message_body};
 const LOG_LIMIT: &str = "512MiB";
 const LOG_BYTES: usize = 512 << 20;
 const BODY_BYTES: usize = 400 << 10;
-/// Less than what waits: a service that holds its log in memory exceeds it.
+/// Less than what waits, so that a service which holds its log in memory exceeds it. What is flushed at once takes about
+/// seven times its bytes.
+const FLUSH: &str = "flush_bytes = \"32MiB\"";
 const MOST_MEMORY: u64 = 400 << 20;
 
 #[test]
@@ -19,6 +21,7 @@ fn without_a_lake_the_service_accepts_until_its_log_is_full_and_drains_once_ther
     let desk = desk(&store.reach());
     let settings = [
         &format!("wal_limit_bytes = \"{LOG_LIMIT}\""),
+        FLUSH,
         "flush_interval = \"200ms\"",
         "transform_every = \"0\"",
     ];
