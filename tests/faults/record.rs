@@ -7,8 +7,11 @@ use serde_json::json;
 use crate::host::Host;
 use crate::support::TOKEN;
 
-/// Chats of the deliveries; those of simulated traffic have greater ids.
-pub const CHATS: u64 = 50;
+/// The chats of the deliveries have smaller ids, those of simulated traffic greater ones.
+pub const CHATS: u64 = 21_000_000;
+/// Chats among which a sender goes to and fro, and deliveries that each has before others follow.
+const CHATS_AT_ONCE: u64 = 20;
+const DELIVERIES_A_CHAT: u64 = 100;
 
 /// The acknowledged deliveries.
 #[derive(Clone, Default)]
@@ -111,10 +114,13 @@ pub fn delivery_of(body: &[u8]) -> u64 {
 
 /// One event or two.
 fn items(delivery: u64, padding: usize) -> Vec<String> {
+    let chat =
+        delivery / (CHATS_AT_ONCE * DELIVERIES_A_CHAT) * CHATS_AT_ONCE + delivery % CHATS_AT_ONCE;
+    assert!(chat < CHATS);
     let item = |number: u64| {
         let item = json!({
             "id": 2 * delivery + number, "body": "á".repeat(padding / 2), "is_internal": false, "senderType": "widget",
-            "chat": { "id": delivery % CHATS, "channel": "widget", "situation": "wait_for_chat", "department": false },
+            "chat": { "id": chat, "channel": "widget", "situation": "wait_for_chat", "department": false },
             "send_at": "2024-03-01 10:00:00", "company": { "id": "15691" }
         });
         item.to_string()

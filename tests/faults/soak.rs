@@ -35,7 +35,7 @@ const POSTED_PER_SECOND: u64 = 30;
 const DELIVERIES_PER_CHAT: u64 = 5;
 /// What is imported, and under which numbers.
 const IMPORTED: u64 = 500;
-const FIRST_IMPORTED: u64 = 9_000_000_000;
+const FIRST_IMPORTED: u64 = 2_000_000_000;
 const QUERIES: [&str; 4] = [
     "wait_times",
     "chat_durations",
