@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{Desk, Printed};
+use crate::support::{Desk, Printed, has};
+use crate::terminal::Screen;
 
 const WAITS: &str = "SELECT * FROM (VALUES
     (DATE '2024-03-01', 'whatsapp', 65, 3), (DATE '2024-03-01', 'e-mail', 210, 1),
@@ -33,6 +34,7 @@ fn charts_look_as_they_looked() {
     let desk = Desk::new();
     for (name, sql, chart) in [
         ("line", WAITS, "line x=day y=wait_seconds by=channel"),
+        ("line_alone", WAITS, "line x=day y=sum(chats)"),
         ("bars", AGENTS, "bar y=handle_avg_seconds"),
         (
             "bars_side_by_side",
@@ -54,6 +56,79 @@ fn charts_look_as_they_looked() {
         insta::assert_snapshot!(name, drawn(&desk, sql, chart));
         insta::assert_snapshot!(format!("{name}_svg"), picture(&desk, sql, chart));
     }
+}
+
+#[test]
+fn a_histogram_has_bins_for_what_there_is() {
+    let desk = Desk::new();
+    let bins = |values: &str| -> Vec<String> {
+        let sql = format!("SELECT {values}");
+        let drawn = drawn(&desk, &sql, "histogram x=n");
+        let bins = drawn
+            .lines()
+            .skip(2)
+            .filter_map(|line| line.split_once(" │"));
+        let bins = bins.map(|(bin, bar)| {
+            let count = bar.rsplit(' ').next().expect("a number");
+            format!("{}: {count}", bin.trim())
+        });
+        bins.collect()
+    };
+    // A bin for each of a few whole numbers, and of many as many as tell something.
+    let each = bins("value % 7 AS n FROM range(700)");
+    assert_eq!(each, [0, 1, 2, 3, 4, 5, 6].map(|n| format!("{n}: 100")));
+    let seven = bins("value AS n FROM range(7)");
+    assert_eq!(seven, ["0 – 2: 2", "2 – 4: 2", "4 – 6: 2", "6 – 8: 1"]);
+    assert_eq!(bins("7 AS n"), ["7: 1"]);
+    assert_eq!(
+        bins("value / 2.0 AS n FROM range(4)"),
+        ["0 – 0.5: 1", "0.5 – 1: 1", "1 – 1.5: 2"]
+    );
+    let many = bins("value AS n FROM range(100000)");
+    assert_eq!(many.len(), 10, "{many:?}");
+    let svg = picture(&desk, "SELECT value % 7 AS n FROM range(700)", "histogram");
+    assert!(svg.contains("\n6\n") && !svg.contains("\n0.5\n"), "{svg}");
+}
+
+#[test]
+fn a_chart_tells_itself_that_it_leaves_rows_out() {
+    let desk = Desk::new();
+    let of = |rows: u32| {
+        let sql = format!("SELECT value AS n FROM range({rows})");
+        let printed = desk.run(&["query", "-c", &sql, "--chart", "histogram"]);
+        assert_eq!(
+            (printed.code, printed.stderr.as_str()),
+            (Some(0), ""),
+            "{rows}"
+        );
+        printed.stdout.ends_with("of the first 1000000 rows only\n")
+    };
+    assert!(of(1_000_001));
+    assert!(!of(1_000_000));
+}
+
+#[test]
+fn charts_at_a_terminal_have_colors_unless_they_are_unwanted() {
+    if !has("tmux") {
+        return;
+    }
+    let desk = Desk::new();
+    desk.write("waits.sql", WAITS);
+    let drawn = |variables: &str| {
+        let etl = env!("CARGO_BIN_EXE_huggy-etl");
+        let chart = "bar x=day y=chats by=channel stacked";
+        let line = format!("sh -c '{etl} query waits.sql --chart \"{chart}\"; sleep 99'");
+        let screen = Screen::running(&desk, &line, ("80", "20"), variables);
+        screen.wait_for("2024-03-04");
+        screen.colored()
+    };
+    // The first series blue, the second orange.
+    let colored = drawn("");
+    for color in ["\u{1b}[38;5;32m█", "\u{1b}[38;5;214m█"] {
+        assert!(colored.contains(color), "{colored:?}");
+    }
+    let plain = drawn("NO_COLOR=1");
+    assert!(plain.contains('▒') && !plain.contains("38;5"), "{plain:?}");
 }
 
 #[test]
@@ -141,7 +216,7 @@ fn what_is_not_said_is_inferred_and_what_cannot_be_drawn_is_explained() {
         "2024-03-01",
     );
     check("SELECT 'a' AS name, 7 AS n", "auto", "a │█");
-    check("SELECT 7 AS wait_seconds", "auto", "7s – 8s │█");
+    check("SELECT 7 AS wait_seconds", "auto", "7s │█");
     check(
         "SELECT * FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) AS t(name, n)",
         "bar",

@@ -2,25 +2,29 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::{Desk, Printed, has, repository};
 use crate::terminal::Screen;
 
-/// Every command, as `--help` lists them.
-fn commands(desk: &Desk) -> Vec<String> {
-    let help = desk.ok(&["--help"]);
+/// Every command with those below it, as `--help` lists them.
+fn commands(desk: &Desk, above: &[&str]) -> Vec<String> {
+    let help = desk.ok(&[above, &["--help"]].concat());
     let listed = help
         .lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty());
     let names = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-    names
-        .filter(|name| !name.is_empty() && *name != "help")
-        .map(str::to_owned)
-        .collect()
+    let mut found = Vec::new();
+    for name in names.filter(|name| !name.is_empty() && *name != "help") {
+        let command = [above, &[name]].concat();
+        found.push(command.join(" "));
+        found.extend(commands(desk, &command));
+    }
+    found
 }
 
 /// The lines below `Example:`.
@@ -61,30 +65,30 @@ fn words(line: &str) -> Vec<String> {
 #[test]
 fn the_help_of_every_command_has_examples_that_it_accepts() {
     let desk = Desk::new();
-    let commands = commands(&desk);
+    let commands = commands(&desk, &[]);
     assert!(commands.len() > 10, "{commands:?}");
+    assert!(commands.iter().any(|command| command == "wal inspect"));
     for command in &commands {
-        let help = desk.ok(&[command, "--help"]);
-        let lines = examples(&help);
+        let help = [&command.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat();
+        let help = &help[..];
+        let lines = desk.ok(help);
+        let lines = examples(&lines);
         // Whoever copies a line that was broken copies half of it.
         let is_whole = |line: &&str| {
             let begins = ["huggy-etl ", "echo ", "zcat ", "HUGGY_ETL_"];
             let command = line.strip_prefix("  ").unwrap_or_default();
             line.is_empty() || begins.iter().any(|begin| command.starts_with(begin))
         };
-        assert!(lines.iter().all(is_whole), "{help}");
+        assert!(lines.iter().all(is_whole), "{lines:#?}");
         for width in ["40", "80", "95", "200"] {
-            let shown = desk
-                .command(&[command, "--help"])
-                .env("COLUMNS", width)
-                .output();
+            let shown = desk.command(help).env("COLUMNS", width).output();
             let shown = Printed::from(shown.expect("running the binary")).stdout;
             assert_eq!(examples(&shown), lines, "{width} columns");
         }
         let names_it = |line: &&str| line.contains(&format!("huggy-etl {command}"));
         assert!(
             lines.iter().any(names_it),
-            "the help of {command} has no example:\n{help}"
+            "the help of {command} has no example: {lines:#?}"
         );
         for call in lines.into_iter().flat_map(calls) {
             // Arguments are read in order: the one that is refused must be the one behind the example's.
@@ -124,9 +128,34 @@ fn readme_block(language: &str, part: &str) -> String {
         .unwrap_or_else(|| panic!("no block of {language} has {part}"))
 }
 
+/// As the README has it after the build, which has made what is tested here.
+fn the_shell_finds_what_was_built(desk: &Desk) {
+    let block = readme_block("sh", "cargo build --release");
+    let (_, found) = block
+        .split_once("cargo build --release\n")
+        .expect("a build");
+    let binary = desk.path("target/release/huggy-etl");
+    fs::create_dir_all(desk.path("target/release")).expect("a folder");
+    symlink(env!("CARGO_BIN_EXE_huggy-etl"), binary).expect("a link");
+    let output = Command::new("sh")
+        .args(["-c", &format!("set -eu\n{found}\nhuggy-etl --version")])
+        .current_dir(desk.path(""))
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .expect("running the shell");
+    let printed = Printed::from(output);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert!(
+        printed.stdout.starts_with("huggy-etl "),
+        "{}",
+        printed.stdout
+    );
+}
+
 #[test]
 fn what_the_readme_does_from_made_up_traffic_to_a_query_of_ones_own_works() {
     let desk = Desk::new();
+    the_shell_finds_what_was_built(&desk);
     let own = readme_block("sql", "-- Which chats waited longest?");
     desk.write("longest.sql", own);
     for block in [
@@ -345,7 +374,17 @@ fn every_command_has_a_manual_page_that_renders_without_a_warning() {
         assert!(program.contains(expected), "{expected} is missing");
     }
     let pages: Vec<_> = fs::read_dir(desk.path("man")).expect("pages").collect();
-    assert_eq!(pages.len(), commands(&desk).len() + 1);
+    assert_eq!(pages.len(), commands(&desk, &[]).len() + 1);
+    let inspect = fs::read_to_string(desk.path("man/huggy-etl-wal-inspect.1")).expect("a page");
+    assert!(
+        inspect.contains("huggy\\-etl wal inspect /var"),
+        "{inspect}"
+    );
+    let wal = fs::read_to_string(desk.path("man/huggy-etl-wal.1")).expect("a page");
+    assert!(
+        wal.contains("inspect") && !wal.contains("SETTINGS"),
+        "{wal}"
+    );
     let query = fs::read_to_string(desk.path("man/huggy-etl-query.1")).expect("a command's page");
     assert!(query.contains("huggy\\-etl query wait_times"), "{query}");
     desk.ok(&["man", "--dir", "made/for_it"]);

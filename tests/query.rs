@@ -95,7 +95,7 @@ fn every_column_of_every_table_is_described() {
 }
 
 #[test]
-fn mistakes_are_explained_and_writes_refused() {
+fn mistakes_are_explained() {
     let desk = small_lake();
     let error = |sql: &str| {
         let printed = desk.run(&["query", "-c", sql]);
@@ -103,9 +103,8 @@ fn mistakes_are_explained_and_writes_refused() {
         assert_eq!(printed.stdout, "");
         printed.stderr
     };
-    assert!(error("SELECT * FROM fact_chat").contains("fact_chats"));
-    assert!(error("SELECT outcom FROM fact_chats").contains("outcome"));
-    assert!(error("DELETE FROM fact_chats").contains("read"));
+    assert!(error("SELECT * FROM fact_chat").contains("did you mean fact_chats?"));
+    assert!(error("SELECT outcom FROM fact_chats").contains("did you mean outcome?"));
     let before_facts = Desk::new();
     before_facts.generate("one.ndjson", &["--chats", "1"]);
     before_facts.ok(&["import", "one.ndjson"]);

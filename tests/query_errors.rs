@@ -1,9 +1,13 @@
 //! How queries fail: the place and what to do, exit codes, and nothing left behind.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::query::small_lake;
 use crate::support::{Desk, wait};
 
 #[test]
@@ -17,7 +21,7 @@ fn the_line_at_fault_is_shown_with_a_caret() {
         "-- Which?\n\nSELECT outcome,\n       chanel\nFROM fact_chats;\n",
     );
     desk.write("targets.csv", "channel,seconds\nwhatsapp,20\n");
-    std::fs::create_dir(desk.path("data")).expect("a folder");
+    fs::create_dir(desk.path("data")).expect("a folder");
     desk.write("data/targets.csv", "channel,seconds\nwhatsapp,20\n");
     desk.write("broken.parquet", "no such thing");
     let mut told = String::new();
@@ -38,6 +42,15 @@ fn the_line_at_fault_is_shown_with_a_caret() {
         &["-c", "SELECT sum(outcome) FROM fact_chats"],
         &["-c", "SELECT outcome, count(*) FROM fact_chats"],
         &["-c", "SELECT outcome FROM fact_chats ORDER BI 1"],
+        &["-c", "SELECT outcome, count(*) FROM fact_chats GROUP 1"],
+        &["-c", "SELEC 1"],
+        &["-c", "SELECT outcome FORM fact_chats"],
+        &["-c", "SELECT * FORM fact_chats"],
+        &["-c", "SELECT outcome FROM fact_chats WHERE ORDER BY 1"],
+        &["-c", "SELECT outcome FROM fact_chats WHER outcome = 'open'"],
+        &["-c", "SELECT outcome FROM fact_chats o p"],
+        &["-c", "SELECT outcome FROM fact_chats ORDER BY ALL"],
+        &["-c", "SELECT outcome FROM fact_chats WHERE all = 1"],
         &["-c", "SELECT outcome\nFROM fact_chats\nWHERE"],
         &["-c", "SELECT seconds FROM 'target.csv'"],
         &["-c", "SELECT seconds\nFROM 'data/target.csv'"],
@@ -159,6 +172,75 @@ fn exit_codes_tell_what_failed() {
     }
 }
 
+/// Every file below the folder, with what is in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let entries = entries.map(|entry| entry.expect("an entry").path());
+    let mut found = BTreeMap::new();
+    for path in entries {
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => drop(found.insert(path.clone(), fs::read(path).expect("a file"))),
+        }
+    }
+    found
+}
+
+#[test]
+fn whatever_would_write_is_refused_and_writes_nothing() {
+    let desk = small_lake();
+    let before = files(&desk.path(""));
+    for sql in [
+        "INSERT INTO fact_chats (chat_id) VALUES (1)",
+        "INSERT OVERWRITE fact_chats SELECT * FROM fact_chats",
+        "DELETE FROM fact_chats",
+        "UPDATE fact_chats SET chat_id = 1",
+        "MERGE INTO fact_chats AS c USING (SELECT 1 AS chat_id) AS s ON c.chat_id = s.chat_id
+            WHEN MATCHED THEN DELETE",
+        "DROP TABLE fact_chats",
+        "ALTER TABLE fact_chats ADD COLUMN x INT",
+        "TRUNCATE TABLE fact_chats",
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+        "COPY fact_chats TO 'out.csv'",
+        "EXPLAIN ANALYZE INSERT INTO fact_chats SELECT * FROM fact_chats",
+        "EXPLAIN ANALYZE DELETE FROM fact_chats",
+        "SELECT * INTO t FROM fact_chats",
+        "SET datafusion.runtime.memory_limit = '100G'",
+        "CREATE SCHEMA other",
+        "VACUUM fact_chats",
+        "SELECT 1 AS n; DROP TABLE fact_chats",
+        "CREATE TABLE t (n INT); INSERT INTO t VALUES (1); DELETE FROM t",
+    ] {
+        let printed = desk.run(&["query", "-c", sql]);
+        assert_eq!(
+            (printed.code, printed.stdout.as_str()),
+            (Some(1), ""),
+            "{sql}"
+        );
+        let told = "is refused: queries only read the lake; use SELECT, WITH, VALUES, EXPLAIN, DESCRIBE or SHOW";
+        assert!(printed.stderr.contains(told), "{sql}: {}", printed.stderr);
+        desk.run(&["query", "--keep-going", "-c", sql]);
+    }
+    for sql in [
+        "CREATE OR REPLACE TABLE fact_chats AS SELECT 1 AS n",
+        "CREATE OR REPLACE VIEW fact_chats AS SELECT 1 AS n",
+        "CREATE TABLE fact_chats AS SELECT 1 AS n; INSERT INTO fact_chats VALUES (1)",
+    ] {
+        let printed = desk.run(&["query", "--keep-going", "-c", sql]);
+        assert_eq!(
+            (printed.code, printed.stdout.as_str()),
+            (Some(1), ""),
+            "{sql}"
+        );
+        assert!(
+            printed.stderr.contains("which queries only read"),
+            "{sql}: {}",
+            printed.stderr
+        );
+    }
+    assert_eq!(files(&desk.path("")), before);
+}
+
 #[test]
 fn looking_at_a_lake_that_is_not_there_makes_none() {
     let desk = Desk::new();
@@ -231,6 +313,170 @@ fn keep_going_goes_on_and_still_fails() {
     assert_eq!(went_on.stdout, "{\"a\":\"7\"}\n{\"c\":3}\n");
     for place in ["line 2, column 1\n", "line 3, column 24\n"] {
         assert!(went_on.stderr.contains(place), "{}", went_on.stderr);
+    }
+}
+
+#[test]
+fn keep_going_passes_over_each_statement_that_cannot_run() {
+    let desk = Desk::new();
+    for (broken, expected) in [
+        (
+            "DELETE FROM fact_chats",
+            "\"DELETE FROM fact_chats\" is refused",
+        ),
+        (
+            "SELECT 1 FROM range(9) TABLESAMPLE (10 PERCENT)",
+            "a sample of the rows",
+        ),
+        ("SELECT 1_000", "write 1000\n --> line 2, column 8\n"),
+        ("SELECT ?", "write $name instead of ?"),
+        (
+            "SELECT $n FRM x",
+            "did you mean FROM?\n --> line 2, column 11\n",
+        ),
+        (
+            "SELECT 'open",
+            "Unterminated string literal\n --> line 2, column 8\n",
+        ),
+        (
+            "SELECT 7 /* open",
+            "Unexpected EOF while in a multi-line comment\n",
+        ),
+    ] {
+        // Behind what is never closed nothing can be told apart.
+        let is_open = broken.ends_with("open");
+        let sql = format!("SELECT 1 AS a;\n{broken};\nSELECT 3 AS c, $n AS n");
+        let run = |more: &[&str]| {
+            let query = ["query", "-c", &sql, "--format", "ndjson", "--param", "n=7"];
+            desk.run(&[&query, more].concat())
+        };
+        let went_on = run(&["--keep-going"]);
+        let rest = if is_open {
+            ""
+        } else {
+            "{\"c\":3,\"n\":\"7\"}\n"
+        };
+        assert_eq!(went_on.code, Some(1), "{broken}");
+        assert_eq!(
+            went_on.stdout,
+            format!("{{\"a\":1}}\n{rest}"),
+            "{broken}: {}",
+            went_on.stderr
+        );
+        assert!(
+            went_on.stderr.contains(expected),
+            "{broken}: {}",
+            went_on.stderr
+        );
+        let errors = went_on.stderr.lines();
+        let errors = errors.filter(|line| line.starts_with("error: "));
+        assert_eq!(errors.count(), 1, "{broken}: {}", went_on.stderr);
+        // Without it nothing is begun that cannot be brought to its end.
+        let stopped = run(&[]);
+        assert_eq!(
+            (stopped.code, stopped.stdout.as_str()),
+            (Some(1), ""),
+            "{broken}"
+        );
+        assert_eq!(stopped.stderr, went_on.stderr, "{broken}");
+    }
+    // A file's statements declare their parameters: one that does not is one that cannot run.
+    desk.write(
+        "all.sql",
+        "-- $from DATE = NULL\nSELECT 1 AS a; SELECT $form AS b; SELECT 3 AS c;",
+    );
+    let file = desk.run(&["query", "all.sql", "--keep-going", "--format", "csv"]);
+    assert_eq!(
+        (file.code, file.stdout.as_str()),
+        (Some(1), "a\n1\n\nc\n3\n")
+    );
+    assert!(
+        file.stderr.contains("did you mean from?"),
+        "{}",
+        file.stderr
+    );
+}
+
+/// How Rust shows its own values.
+const DEBUG_FORMS: [&str; 12] = [
+    "Some(",
+    "None",
+    "Utf8",
+    "Int64",
+    "Float64",
+    "Date32",
+    "Boolean",
+    "Ident",
+    "ObjectName",
+    "Span(",
+    "Error",
+    " { ",
+];
+
+#[test]
+fn mistakes_by_the_hundred_are_told_in_words() {
+    let desk = small_lake();
+    let good = [
+        "SELECT channel, count(*) AS n FROM fact_chats WHERE started_date >= '2024-01-01' GROUP BY channel ORDER BY 2 DESC",
+        "SELECT c.chat_id, m.body FROM fact_chats AS c JOIN fact_messages AS m ON m.chat_id = c.chat_id LIMIT 3",
+        "WITH a AS (SELECT outcome, started_at FROM fact_chats) SELECT max(started_at) - min(started_at) AS d FROM a",
+        "SELECT CASE WHEN total_wait_seconds > 10.5 THEN 'long' ELSE 'short' END AS kind FROM fact_chats",
+        "SELECT row_number() OVER (PARTITION BY channel ORDER BY started_at) AS n FROM fact_chats",
+    ];
+    let others = [
+        "chanel",
+        "started_at",
+        "'2025-13-45'",
+        "(",
+        ")",
+        ",",
+        "NULL",
+        "->>",
+        "::date",
+        "nosuch(1)",
+        "sum(channel)",
+        "*",
+        "OVER",
+        "2.5",
+        "\"email\"",
+        "{",
+        "DELETE",
+        "[1]",
+        "lag(chat_id)",
+        "EXISTS (SELECT 1)",
+    ];
+    // Each word in turn gives way to what does not belong there.
+    let mut script = String::new();
+    let mut statements = 0;
+    for (number, good) in good.iter().enumerate() {
+        let words: Vec<&str> = good.split(' ').collect();
+        for (place, other) in others.iter().enumerate() {
+            let mut words = words.clone();
+            words[(place * 7 + number + 1) % good.split(' ').count()] = other;
+            script += &format!("{};\n", words.join(" "));
+            statements += 1;
+        }
+    }
+    assert_eq!(statements, 100);
+    script += "SELECT 'the end' AS done";
+    desk.write("mistaken.sql", script);
+    let printed = desk.run(&["query", "mistaken.sql", "--keep-going", "--format", "csv"]);
+    assert_eq!(printed.code, Some(1), "{}", printed.stderr);
+    assert!(
+        printed.stdout.ends_with("done\nthe end\n"),
+        "{}",
+        printed.stdout
+    );
+    let told: Vec<&str> = printed
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    assert!(told.len() > 60, "{}", printed.stderr);
+    assert!(!printed.stderr.contains("panicked"), "{}", printed.stderr);
+    for line in told {
+        let form = DEBUG_FORMS.iter().find(|form| line.contains(*form));
+        assert_eq!(form, None, "{line}");
     }
 }
 

@@ -57,6 +57,8 @@ fn functions_agree_with_the_facts_and_their_examples_run() {
         let known = format!("SELECT count(*) FROM {table} WHERE {fact} > 0");
         assert!(desk.number(&known) > 5, "{fact} is hardly known");
     }
+    let on_another_day = "SELECT count(*) FROM fact_chats WHERE local_date(started_at) IS DISTINCT FROM started_date";
+    assert_eq!(desk.number(on_another_day), 0);
     let by_company = "SELECT count(*) FROM fact_queue_waits
         WHERE business_seconds(entered_at, left_at) <> wait_business_seconds";
     assert!(
@@ -152,6 +154,41 @@ fn json_is_read_by_paths() {
         let rows = desk.rows(&format!("SELECT {call} AS v FROM (SELECT {json} AS j)"));
         assert_eq!(rows, json!([[expected]]), "{call}");
     }
+}
+
+#[test]
+fn a_path_in_one_piece_is_no_key() {
+    let desk = Desk::new();
+    for (call, told) in [
+        (
+            "json_get_int(j, '$.a')",
+            "function json_get_int takes no ('$.a') but its steps",
+        ),
+        (
+            "json_get_str(j, 'a', '$[0]')",
+            "function json_get_str takes no ('$[0]')",
+        ),
+        (
+            "max(json_length(j, '$.a.b'))",
+            "json_length(payload, 'chat', 'tags', 0)",
+        ),
+    ] {
+        let sql = format!("SELECT {call} FROM (SELECT '{{}}' AS j)");
+        let printed = desk.run(&["query", "-c", &sql]);
+        assert_eq!(
+            (printed.code, printed.stdout.as_str()),
+            (Some(1), ""),
+            "{call}"
+        );
+        assert!(printed.stderr.contains(told), "{call}: {}", printed.stderr);
+        let place = format!("column {}\n", 1 + sql.find("json_").expect("a call"));
+        assert!(
+            printed.stderr.contains(&place),
+            "{call}: {}",
+            printed.stderr
+        );
+    }
+    assert_eq!(desk.number("SELECT json_get_int('{\"$a\": 7}', '$a')"), 7);
 }
 
 #[test]

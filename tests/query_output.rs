@@ -150,6 +150,15 @@ fn durations_read_as_said_and_null_as_wished() {
     let desk = Desk::new();
     let printed = desk.ok(&["query", "-c", ROWS, "--human", "--null", "-"]);
     insta::assert_snapshot!(printed);
+    for (format, expected) in [
+        ("csv", "\n2,-,-\n"),
+        ("tsv", "\n2\t-\t-\n"),
+        ("markdown", "\n| 2 | - | - |\n"),
+        ("html", "<td>-</td><td class=\"n\">-</td>"),
+    ] {
+        let printed = desk.ok(&["query", "-c", ROWS, "--format", format, "--null", "-"]);
+        assert!(printed.contains(expected), "{format}: {printed}");
+    }
 }
 
 /// Runs a command at a terminal of that size, and gives what it shows.
@@ -189,6 +198,30 @@ fn what_exceeds_the_terminal_is_paged_and_else_shown() {
     // A pager that is not there is no reason to show nothing.
     let shown = at_terminal(&desk, "cols 60 rows 20", "no-such-pager", many);
     assert!(shown.contains(" 30 |"), "{shown}");
+}
+
+/// Longer than work that is interrupted may take to stop.
+const BEYOND_PATIENCE: Duration = Duration::from_millis(2_500);
+
+#[test]
+fn ctrl_c_is_the_pagers_while_it_pages() {
+    if !has("tmux") || !has("less") {
+        return;
+    }
+    let desk = Desk::new();
+    let etl = env!("CARGO_BIN_EXE_huggy-etl");
+    let query = format!("{etl} query --timing -c \"SELECT value FROM range(1000) ORDER BY value\"");
+    let line = format!("sh -c 'trap : INT; {query}; echo \"exit code $?\"; sleep 99'");
+    let screen = Screen::running(&desk, &line, ("100", "20"), "");
+    screen.wait_for("|    10 |");
+    screen.press("C-c");
+    thread::sleep(BEYOND_PATIENCE);
+    screen.press("G");
+    screen.wait_for("|   999 |");
+    screen.press("q");
+    let text = screen.wait_for("exit code");
+    assert!(text.ends_with("exit code 0"), "{text}");
+    assert!(text.contains("1,000 rows in "), "{text}");
 }
 
 #[test]
@@ -265,6 +298,15 @@ fn a_long_query_tells_how_far_it_is_at_a_terminal_and_nowhere_else() {
     assert!(words.iter().all(|word| line.contains(word)), "{line}");
     screen.press("C-c");
     wait("the query to end", || !screen.is_there());
+    // It is no part of the data, which may go elsewhere.
+    let etl = env!("CARGO_BIN_EXE_huggy-etl");
+    let line = format!("sh -c '{etl} query -c \"{endless}\" --format csv > out.csv'");
+    let screen = Screen::running(&desk, &line, ("120", "40"), "");
+    screen.wait_for(" of at most ");
+    screen.press("C-c");
+    wait("the query to end", || !screen.is_there());
+    let data = fs::read_to_string(desk.path("out.csv")).expect("the data");
+    assert!(!data.contains(" of at most "), "{data}");
 
     let query = desk
         .command(&query)

@@ -1,5 +1,8 @@
 //! The lake as it was, where that is gone, and tables of the session's own beside it.
 
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
 use crate::support::{Desk, Printed};
 
 fn lake_of_three_versions() -> Desk {
@@ -40,6 +43,44 @@ fn what_is_gone_or_not_yet_is_said() {
     }
     let gone = desk.run(&["query", "-c", "SELECT sum(chat_id) FROM fact_replies"]);
     check(&gone, 3, &["is gone", "huggy-etl verify", "vacuum_after"]);
+}
+
+/// When the newest version of the table was written.
+fn written(desk: &Desk, table: &str) -> DateTime<Utc> {
+    let newest = desk.ok(&["history", table, "--limit", "1", "--format", "ndjson"]);
+    let newest: Value = serde_json::from_str(&newest).expect("a commit");
+    let time = newest["time"].as_str().expect("a time");
+    time.parse().expect("an instant")
+}
+
+#[test]
+fn a_time_holds_for_all_tables_of_a_join_and_of_a_saved_query() {
+    let desk = Desk::new();
+    let join = "SELECT count(*) AS n, count(DISTINCT chat_id) AS chats FROM fact_chats JOIN fact_messages USING (company_id, chat_id)";
+    let now = |args: &[&str]| desk.ok(&[&["query", "--format", "csv"], args].concat());
+    let mut was = Vec::new();
+    for seed in ["3", "4"] {
+        let chats = ["--chats", "20", "--days", "1", "--seed", seed];
+        desk.generate("some.ndjson", &chats);
+        desk.ok(&["import", "some.ndjson"]);
+        desk.ok(&["transform"]);
+        // Tables are written one after the other: the last one is of the newest time.
+        let tables = [
+            "fact_chats",
+            "fact_messages",
+            "fact_queue_waits",
+            "dim_departments",
+        ];
+        let time = tables.map(|table| written(&desk, table)).into_iter().max();
+        let time = time.expect("a time").to_rfc3339();
+        was.push((time, now(&["-c", join]), now(&["wait_times"])));
+    }
+    assert_ne!(was[0].1, was[1].1);
+    assert_ne!(was[0].2, was[1].2);
+    for (time, joined, saved) in was {
+        assert_eq!(now(&["--at", &time, "-c", join]), joined, "{time}");
+        assert_eq!(now(&["--at", &time, "wait_times"]), saved, "{time}");
+    }
 }
 
 #[test]

@@ -17,6 +17,24 @@ fn told(printed: &Printed, line: &str, word: &str) -> u64 {
     words[place - 1].parse().expect("a number")
 }
 
+/// The bytes before a word in what `--stats` tells of the memory, such as `1.50 MiB spilled`.
+fn told_bytes(printed: &Printed, word: &str) -> u64 {
+    let line = printed
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("memory:"));
+    let line = line.unwrap_or_else(|| panic!("{}", printed.stderr));
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let place = words
+        .iter()
+        .position(|told| told.trim_end_matches(',') == word);
+    let place = place.unwrap_or_else(|| panic!("{word}: {line}"));
+    let number: f64 = words[place - 2].parse().expect("a number");
+    let units = ["B", "KiB", "MiB", "GiB"];
+    let unit = units.iter().position(|unit| *unit == words[place - 1]);
+    (number * 1024f64.powi(unit.expect("a unit") as i32)) as u64
+}
+
 fn stats(desk: &Desk, sql: &str) -> Printed {
     let printed = desk.run(&["query", "-c", sql, "--stats", "--format", "csv"]);
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
@@ -52,6 +70,11 @@ fn only_what_a_query_needs_is_read_and_earlier_versions_are_kept() {
         by_partition.stderr
     );
     assert_eq!(told(&by_partition, "files:", "skipped"), read - 1);
+    assert!(
+        told(&by_partition, "bytes:", "skipped") > 0,
+        "{}",
+        by_partition.stderr
+    );
     let by_statistics = stats(
         &desk,
         "SELECT count(*), min(payload) FROM events WHERE chat_id = 1",
@@ -89,10 +112,8 @@ fn only_what_a_query_needs_is_read_and_earlier_versions_are_kept() {
     all_cores_take_part(&desk);
 }
 
-/// As many as have 256 MiB each of the 2 GiB that a query may use.
 fn all_cores_take_part(desk: &Desk) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = cores.min(8);
     if cores == 1 {
         return;
     }
@@ -448,9 +469,89 @@ fn tables_of_the_run_keep_to_the_memory_and_give_it_back() {
 }
 
 #[test]
+fn tables_of_the_run_take_rows() {
+    let desk = Desk::new();
+    let run = |sql: &str| desk.run(&["query", "--format", "csv", "-c", sql]);
+    let filled = run("CREATE TEMP TABLE t (a INT, b TEXT); CREATE VIEW v AS SELECT sum(a) AS a FROM t;
+        INSERT INTO t VALUES (1, 'x'), (2, NULL); INSERT INTO t (b) SELECT b || 'y' FROM t;
+        INSERT INTO t SELECT * FROM t WHERE a = 2; SELECT a, b FROM t ORDER BY a, b; SELECT a FROM v;
+        CREATE TABLE u AS SELECT 1 AS n; INSERT INTO u VALUES (NULL); SELECT count(*) - count(n) AS nulls FROM u");
+    assert_eq!(
+        (filled.code, filled.stdout.as_str()),
+        (Some(0), "a,b\n1,x\n2,\n2,\n,xy\n,\n\na\n5\n\nnulls\n1\n"),
+        "{}",
+        filled.stderr
+    );
+    for (sql, expected) in [
+        (
+            "CREATE TABLE t (a INT NOT NULL); INSERT INTO t VALUES (NULL)",
+            "non-nullable",
+        ),
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY)",
+            "keys and defaults of columns",
+        ),
+        (
+            "CREATE TABLE t (a INT DEFAULT 7)",
+            "keys and defaults of columns",
+        ),
+        (
+            "CREATE VIEW v AS SELECT 1 AS a; INSERT INTO v VALUES (2)",
+            "INSERT into such a table",
+        ),
+        (
+            "CREATE TABLE t (a INT); INSERT OVERWRITE t VALUES (2)",
+            "is refused",
+        ),
+        ("CREATE TABLE t (a INT); DELETE FROM t", "is refused"),
+        (
+            "CREATE TABLE t (a INT); INSERT INTO t VALUES ('x')",
+            "'x' is no INT",
+        ),
+        (
+            "CREATE TABLE t (a INT); INSERT INTO t VALUES (1, 2)",
+            "got 2 values in row 0 but expected 1",
+        ),
+        (
+            "CREATE TABLE t (a INT); INSERT INTO t SELECT 1, 2",
+            "more or fewer values than columns",
+        ),
+    ] {
+        let printed = run(sql);
+        assert_eq!(printed.code, Some(1), "{sql}");
+        assert!(
+            printed.stderr.contains(expected),
+            "{sql}: {}",
+            printed.stderr
+        );
+    }
+    // What fails adds nothing, and what is added keeps to the memory.
+    let part = desk.run(&[
+        "query",
+        "--keep-going",
+        "--memory",
+        "32MiB",
+        "--format",
+        "csv",
+        "-c",
+        "CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('kept');
+        INSERT INTO t SELECT repeat('x', 100) || value FROM generate_series(1, 1000000);
+        INSERT INTO t SELECT 1 / (value - 90000) FROM range(100000); SELECT count(*) AS n FROM t",
+    ]);
+    assert_eq!((part.code, part.stdout.as_str()), (Some(1), "n\n1\n"));
+    assert!(
+        part.stderr.contains("table t keeps its rows in memory"),
+        "{}",
+        part.stderr
+    );
+    assert!(part.stderr.contains("division by zero"), "{}", part.stderr);
+}
+
+#[test]
 fn a_sort_beyond_its_memory_spills() {
     let desk = Desk::new();
-    let sql = "SELECT value, repeat('x', 50) AS x FROM generate_series(1, 400000) ORDER BY value * 7919 % 400009";
+    // 200 MB.
+    let sql = "SELECT value, repeat('x', 500) AS x FROM generate_series(1, 400000) ORDER BY value * 7919 % 400009";
     let printed = desk.run(&[
         "query",
         "-c",
@@ -463,7 +564,17 @@ fn a_sort_beyond_its_memory_spills() {
     ]);
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
     assert!(
-        !printed.stderr.contains("0 B spilled"),
+        told_bytes(&printed, "spilled") > 100 << 20,
+        "{}",
+        printed.stderr
+    );
+    assert!(
+        told_bytes(&printed, "reserved") <= 16 << 20,
+        "{}",
+        printed.stderr
+    );
+    assert!(
+        told_bytes(&printed, "resident") < 192 << 20,
         "{}",
         printed.stderr
     );

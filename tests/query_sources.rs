@@ -57,11 +57,13 @@ fn a_parameter_that_must_be_given_is_asked_for() {
     desk.write("mine.sql", "-- What?\n-- $day DATE  the day\n-- $most BIGINT = 1  how many\nSELECT $day AS d, $most AS n");
     let printed = desk.run(&["query", "mine.sql"]);
     assert_eq!((printed.code, printed.stdout.as_str()), (Some(2), ""));
-    assert!(
-        printed.stderr.contains("$day") && printed.stderr.contains("--param day="),
-        "{}",
-        printed.stderr
-    );
+    let told = "parameter $day (the day) has no value; give a DATE as --param day=VALUE";
+    assert!(printed.stderr.contains(told), "{}", printed.stderr);
+    std::fs::create_dir(desk.path("queries")).expect("a folder");
+    std::fs::copy(desk.path("mine.sql"), desk.path("queries/mine.sql")).expect("a copy");
+    let listed = desk.ok(&["queries"]);
+    let marked = "day DATE (required)  most BIGINT = 1\n";
+    assert!(listed.contains(marked), "{listed}");
     let given = desk.ok(&[
         "query",
         "mine.sql",
@@ -71,4 +73,58 @@ fn a_parameter_that_must_be_given_is_asked_for() {
         "csv",
     ]);
     assert_eq!(given, "d,n\n2024-03-01,1\n");
+}
+
+#[test]
+fn parameters_of_every_type_are_bound_or_told_how_they_are_written() {
+    let desk = Desk::new();
+    let sql = "-- $is BOOLEAN = NULL
+-- $share DOUBLE = 0.5
+-- $at TIMESTAMP = NULL
+SELECT NOT $is AS is_not, $share * 2 AS twice, $at AS at";
+    desk.write("typed.sql", sql);
+    let run =
+        |values: &[&str]| desk.run(&[&["query", "typed.sql", "--format", "csv"], values].concat());
+    for (values, expected) in [
+        (&[][..], ",1.0,"),
+        (&["is=true", "share=1e-1"], "false,0.2,"),
+        (
+            &["is=False", "at=2024-03-01 15:00"],
+            "true,1.0,2024-03-01T18:00:00Z",
+        ),
+        (
+            &["at=2024-03-01T15:00:00+02:00"],
+            ",1.0,2024-03-01T13:00:00Z",
+        ),
+    ] {
+        let printed = run(values);
+        let rows = format!("is_not,twice,at\n{expected}\n");
+        assert_eq!(printed.stdout, rows, "{values:?}: {}", printed.stderr);
+    }
+    for (value, expected) in [
+        (
+            "is=yes",
+            "parameter $is: \"yes\" is no BOOLEAN; write true, or NULL",
+        ),
+        (
+            "share=half",
+            "parameter $share: \"half\" is no DOUBLE; write 0.9, or NULL",
+        ),
+        (
+            "at=noon",
+            "parameter $at: \"noon\" is no TIMESTAMP; write 2024-03-01T18:00:00Z",
+        ),
+    ] {
+        let printed = run(&[value]);
+        assert_eq!(
+            (printed.code, printed.stdout.as_str()),
+            (Some(2), ""),
+            "{value}"
+        );
+        assert!(
+            printed.stderr.contains(expected),
+            "{value}: {}",
+            printed.stderr
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
@@ -62,6 +63,22 @@ fn at_a_terminal_statements_span_lines_are_completed_and_remembered() {
     shell.enter(";");
     shell.wait_for("1 row");
     shell.clear();
+    // So are functions, keywords and commands.
+    for (typed, completed) in [
+        ("SELECT business_s", "SELECT business_seconds("),
+        (
+            "SELECT outcome FROM fact_chats GROU",
+            "FROM fact_chats GROUP",
+        ),
+        ("select 1 from fact_chats orde", "from fact_chats order"),
+        (".desc", "huggy> .describe"),
+    ] {
+        shell.type_in(typed);
+        shell.press("Tab");
+        shell.wait_until(completed, |text| text.ends_with(completed));
+        shell.press("C-u");
+        shell.wait_for_prompt();
+    }
     // A mistake is explained and ends nothing.
     shell.enter("SELECT outcom FROM fact_chats;");
     let text = shell.wait_for("did you mean outcome?");
@@ -131,6 +148,43 @@ fn ctrl_c_stops_the_query_or_the_line_and_not_the_shell() {
     shell.wait_for_prompt();
     shell.enter("exit");
     wait("the shell to end", || !shell.is_there());
+}
+
+#[test]
+fn ctrl_c_in_a_first_command_ends_no_shell() {
+    if !has("tmux") || !has("less") {
+        return;
+    }
+    let desk = Desk::new();
+    let shell = Screen::of_size(&desk, &["shell"], ("100", "12"));
+    shell.wait_for("huggy>");
+    shell.enter(".help");
+    shell.wait_for(".schema [TABLE]");
+    shell.press("C-c");
+    shell.press("G");
+    shell.wait_for("Ctrl-D ends.");
+    shell.press("q");
+    shell.wait_for_prompt();
+    // Nor does one while a lake is waited for, such as a store that accepts and says nothing.
+    let store = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = store.local_addr().expect("its address");
+    let variables = format!(
+        "AWS_ENDPOINT_URL=http://{address} AWS_ALLOW_HTTP=true AWS_REGION=us-east-1 \
+         AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret"
+    );
+    let desk = Desk::on("s3://bucket/lake", &[]);
+    let shell = Screen::with(&desk, &["shell"], ("120", "40"), &variables);
+    shell.wait_for("huggy>");
+    shell.enter(".tables");
+    shell.wait_until("the waiting to end", |text| {
+        let is_over = text.contains("interrupted\nhuggy>");
+        if !is_over {
+            shell.press("C-c");
+        }
+        is_over
+    });
+    shell.enter(".timing on");
+    shell.wait_for("timing on\nhuggy>");
 }
 
 #[test]
@@ -229,6 +283,18 @@ fn a_script_prints_data_only_and_stops_at_its_first_error() {
         );
         assert!(!printed.stdout.contains("never"), "{}", printed.stdout);
     }
+}
+
+#[test]
+fn rows_that_are_not_shown_are_told() {
+    let desk = Desk::new();
+    let printed = script(
+        &desk,
+        "SELECT value FROM range(10001);\n.chart\nSELECT value FROM range(10001);",
+    );
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let told = "only the first 10,000 rows are shown; .format csv or ndjson shows all\n";
+    assert_eq!(printed.stderr, told);
 }
 
 #[test]
@@ -617,6 +683,22 @@ fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
     }
     shell.enter(".output");
     shell.wait_for("output to the screen\nhuggy>");
+    // What has no room is named: without a pager nothing else would show it.
+    let narrow = Screen::with(&desk, &["shell"], ("60", "20"), "PAGER=cat");
+    narrow.wait_for("huggy>");
+    let columns: Vec<String> = (1..=9).map(|n| format!("{n} AS column_{n}")).collect();
+    let columns = columns.join(", ");
+    narrow.enter(&format!("SELECT repeat('x', 70) AS said, {columns};"));
+    let text = narrow.wait_for("1 row");
+    // The terminal breaks lines within words.
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    for told in [
+        "values cut to fit the width: 1; .format csv or ndjson shows them whole",
+        "column_8, column_9; .format csv or ndjson shows all",
+    ] {
+        assert!(squeezed(&text).contains(&squeezed(told)), "{told}: {text}");
+    }
+    drop(narrow);
     // Unfinished statements say so, and columns are offered before their table is named.
     shell.clear();
     shell.enter("SELECT 'x");
@@ -632,7 +714,20 @@ fn at_a_terminal_lists_fit_its_width_and_commands_say_how_things_are() {
     shell.press("C-c");
     shell.wait_until("the first prompt", |text| text.ends_with("\nhuggy>"));
     shell.enter(".quit");
-    // Nor outside the shell.
+    // Nor outside the shell; what a history has no room for is named.
+    let history = "sh -c 'HUGGY history fact_chats; sleep 99'";
+    let history = history.replace(
+        "HUGGY",
+        &format!("{} --lake lake", env!("CARGO_BIN_EXE_huggy-etl")),
+    );
+    let screen = Screen::running(&desk, &history, ("80", "30"), "");
+    let text = screen.wait_for("; --format csv shows all");
+    assert!(text.contains("bytes_added; --format csv"), "{text}");
+    assert!(
+        text.lines().next().is_some_and(|line| line.ends_with("-+")),
+        "{text}"
+    );
+    drop(screen);
     let etl = env!("CARGO_BIN_EXE_huggy-etl");
     let line = format!("sh -c '{etl} --lake lake tables; echo done; sleep 99'");
     let text = Screen::running(&desk, &line, ("80", "60"), "")

@@ -233,7 +233,8 @@ pub struct Query {
     /// (`huggy-etl history` lists them). Without an offset it is in the business time zone
     #[arg(long, value_name = "VERSION|TIMESTAMP")]
     pub at: Option<String>,
-    /// Memory before sorts and aggregates spill to disk [default: 2GiB]
+    /// Memory before sorts and aggregates spill to disk [default: 2GiB, or 256MiB for each core where that
+    /// is more]
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub memory: Option<String>,
     /// Tell how many rows came, and how long it took

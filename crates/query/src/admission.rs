@@ -1,12 +1,13 @@
-//! Which statements may run: those that read the lake, and those that make and drop tables and views of
+//! Which statements may run: those that read the lake, and those that make, fill and drop tables and views of
 //! the session's own, which live in memory and go with it.
 
 use std::collections::HashSet;
 
 use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{DdlStatement, DmlStatement, LogicalPlan, WriteOp};
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{self, ObjectName, ObjectType};
+use datafusion::sql::sqlparser::ast::{self, ObjectName, ObjectType, TableObject};
 
 use crate::error::QueryError;
 
@@ -15,18 +16,16 @@ use crate::error::QueryError;
 pub(crate) enum Purpose {
     /// It has rows.
     Answer,
-    /// It makes or drops something of the session's.
+    /// It makes, fills or drops something of the session's.
     Own,
 }
 
-/// The purpose of each statement, if all may run. `own` are the names that the session has already.
-pub(crate) fn admit<'a>(
-    statements: impl Iterator<Item = &'a Statement>,
-    mut own: HashSet<String>,
-) -> Result<Vec<Purpose>, QueryError> {
-    statements
-        .map(|statement| purpose(statement, &mut own).ok_or_else(|| read_only(statement)))
-        .collect()
+/// The purpose of the statement, if it may run. `own` are the names of what the session has by then.
+pub(crate) fn admit(
+    statement: &Statement,
+    own: &mut HashSet<String>,
+) -> Result<Purpose, QueryError> {
+    purpose(statement, own).ok_or_else(|| read_only(statement))
 }
 
 fn purpose(statement: &Statement, own: &mut HashSet<String>) -> Option<Purpose> {
@@ -45,10 +44,18 @@ fn purpose(statement: &Statement, own: &mut HashSet<String>) -> Option<Purpose> 
                 own.insert(own_name(&view.name)?);
                 Some(Purpose::Own)
             }
-            ast::Statement::CreateTable(table) if table.query.is_some() && !table.external => {
+            ast::Statement::CreateTable(table)
+                if !table.external && (table.query.is_some() || !table.columns.is_empty()) =>
+            {
                 own.insert(own_name(&table.name)?);
                 Some(Purpose::Own)
             }
+            ast::Statement::Insert(insert) => match &insert.table {
+                TableObject::TableName(name) => {
+                    own.contains(&own_name(name)?).then_some(Purpose::Own)
+                }
+                _ => None,
+            },
             ast::Statement::Drop {
                 object_type: ObjectType::Table | ObjectType::View,
                 names,
@@ -91,6 +98,8 @@ pub(crate) fn verify(
     let read = match (purpose, plan) {
         (Purpose::Own, LogicalPlan::Ddl(DdlStatement::CreateView(view))) => &view.input,
         (Purpose::Own, LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table))) => &table.input,
+        // Whether the table is the session's own is looked up when it gets its rows.
+        (Purpose::Own, LogicalPlan::Dml(insert)) if adds_rows(insert) => &insert.input,
         (
             Purpose::Own,
             LogicalPlan::Ddl(DdlStatement::DropTable(_) | DdlStatement::DropView(_)),
@@ -105,10 +114,14 @@ pub(crate) fn verify(
         .map_err(|_| read_only(statement))
 }
 
-fn read_only(statement: &Statement) -> QueryError {
+fn adds_rows(change: &DmlStatement) -> bool {
+    matches!(change.op, WriteOp::Insert(InsertOp::Append))
+}
+
+pub(crate) fn read_only(statement: &Statement) -> QueryError {
     QueryError::sql(format!(
         "{:?} is refused: queries only read the lake; use SELECT, WITH, VALUES, EXPLAIN, DESCRIBE or SHOW, \
-        or CREATE VIEW and CREATE TABLE ... AS for the time of the session",
+        or, for the time of the session, CREATE VIEW, CREATE TABLE and INSERT into such a table",
         first_words(statement)
     ))
 }

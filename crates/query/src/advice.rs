@@ -116,6 +116,11 @@ pub(crate) fn output_name(name: &str) -> String {
     )
 }
 
+/// `ALL` where columns to order by are named.
+pub(crate) fn order_by_all() -> String {
+    "there is no ORDER BY ALL; name the columns, or their places: ORDER BY 1, 2".to_owned()
+}
+
 /// A function in the place of a table.
 pub(crate) fn unknown_table_function(name: &str) -> String {
     if name.starts_with("read_") || name.ends_with("_scan") {

@@ -61,9 +61,15 @@ impl EngineOptions {
 
 /// What a sort of wide rows, such as events with their payloads, needs to merge what it has spilled.
 const PARTITION_BYTES: usize = 256 << 20;
+const USUAL_BYTES: usize = 2 << 30;
 /// Below it batches are small: a merge holds two of each spilled run.
 const LITTLE_BYTES: usize = 512 << 20;
 const LITTLE_BATCH_ROWS: usize = 1024;
+
+/// What queries may use unless somebody says: every core takes part.
+pub fn usual_memory_bytes(cores: usize) -> usize {
+    USUAL_BYTES.max(cores.saturating_mul(PARTITION_BYTES))
+}
 
 /// Sorts share the memory, and one whose share is too small fails: the less memory, the fewer at a time.
 fn fit_sorts(config: SessionConfig, memory_bytes: usize) -> SessionConfig {
@@ -253,5 +259,25 @@ impl fmt::Debug for Engine {
             .debug_struct("Engine")
             .field("lake", &self.0.lake.url())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_cores_take_part_unless_there_is_little_memory() {
+        let taking_part = |cores, memory_bytes| {
+            let config = SessionConfig::new().with_target_partitions(cores);
+            fit_sorts(config, memory_bytes).target_partitions()
+        };
+        for cores in [1, 2, 8, 9, 64, 200] {
+            let usual = usual_memory_bytes(cores);
+            assert_eq!(taking_part(cores, usual), cores, "{cores}");
+        }
+        assert_eq!(usual_memory_bytes(8), 2 << 30);
+        assert_eq!(taking_part(8, 1 << 30), 4);
+        assert_eq!(taking_part(8, 1), 1);
     }
 }

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ScalarUDF, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use datafusion_functions_json::udfs::{
     json_as_text_udf, json_contains_udf, json_get_bool_udf, json_get_float_udf, json_get_int_udf,
@@ -46,7 +47,7 @@ impl ExprPlanner for JsonOperators {
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let mut arguments = vec![expr.left];
-        match text(&expr.right).filter(|text| text.starts_with("$.") || text.starts_with("$[")) {
+        match text(&expr.right).filter(|text| is_path(text)) {
             None => arguments.push(expr.right),
             Some(path) => {
                 let Some(steps) = steps(path) else {
@@ -58,6 +59,40 @@ impl ExprPlanner for JsonOperators {
         let call = ScalarFunction::new_udf(function, arguments);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
     }
+}
+
+/// A path in one piece, which the functions would take for a key of that name, and answer NULL.
+///
+/// # Errors
+/// How it is written.
+pub(crate) fn refuse_paths_as_keys(plan: &LogicalPlan) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                refuse_path_as_key(expr)?;
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(())
+}
+
+fn refuse_path_as_key(expr: &Expr) -> Result<()> {
+    let Expr::ScalarFunction(call) = expr else {
+        return Ok(());
+    };
+    let name = call.func.name();
+    let mut keys = call.args.iter().skip(1).filter_map(text);
+    match keys.find(|key| is_path(key)) {
+        Some(path) if functions().iter().any(|known| known.name() == name) => plan_err!(
+            "function {name} takes no ('{path}') but its steps, as {name}(payload, 'chat', 'tags', 0)"
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn is_path(key: &str) -> bool {
+    key.starts_with("$.") || key.starts_with("$[")
 }
 
 fn text(expr: &Expr) -> Option<&str> {

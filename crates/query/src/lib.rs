@@ -47,7 +47,7 @@ pub use as_of::AsOf;
 pub use business::BusinessHours;
 pub use chart::{CHART_ROW_LIMIT, Chart, ChartKind, ChartSpec, Sheet, UnknownChart};
 pub use describe::{ColumnInfo, TableDescription, TableInfo};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, usual_memory_bytes};
 pub use error::QueryError;
 pub use excerpt::{Place, SqlMistake};
 pub use export::{ExportError, Exported, Partition, Snapshot, UnknownPartition, Wanted};

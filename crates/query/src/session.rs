@@ -3,8 +3,9 @@
 //! Every table keeps the version at which a statement first named it, so that all see the same rows, and
 //! views and tables that statements make are there for those that follow.
 
+use std::any::Any;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider};
@@ -12,14 +13,16 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{CreateMemoryTable, DdlStatement, DropTable, LogicalPlan};
+use datafusion::logical_expr::{
+    CreateMemoryTable, DdlStatement, DmlStatement, DropTable, LogicalPlan,
+};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use lake::Table;
 
-use crate::admission::{Purpose, admit, own_name, verify};
+use crate::admission::{Purpose, admit, own_name, read_only, verify};
 use crate::answer::Answer;
 use crate::catalog::{CATALOG, LakeCatalog, LakeSchema};
 use crate::compared::refuse_numbers_as_dates;
@@ -27,13 +30,14 @@ use crate::describe::{TableDescription, described, description_rows};
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::files::is_file;
+use crate::json::refuse_paths_as_keys;
 use crate::memory::PeakPool;
 use crate::mistake::{Mistake, MistakeContext};
 use crate::naming;
 use crate::own_table::OwnTable;
-use crate::parameters::{Bindings, Script};
+use crate::parameters::{Bindings, Declaration, Script, declarations, parameters_of};
 use crate::stats::Watch;
-use crate::syntax::{parse, parse_each};
+use crate::syntax::{Part, parse_each};
 use crate::unheeded::refuse_unheeded;
 
 /// Cheap to start: it touches the lake when a statement names a table.
@@ -52,6 +56,30 @@ pub struct Prepared {
     sql: Arc<str>,
     purpose: Purpose,
     bindings: Arc<Bindings>,
+}
+
+/// A statement that may run once its parameters have values.
+struct Admitted {
+    statement: Statement,
+    purpose: Purpose,
+    parameters: BTreeSet<String>,
+}
+
+/// A script with the values of its parameters.
+struct Bound {
+    sql: Arc<str>,
+    bindings: Arc<Bindings>,
+}
+
+impl Admitted {
+    fn prepared(self, script: &Bound) -> Prepared {
+        Prepared {
+            statement: self.statement,
+            sql: script.sql.clone(),
+            purpose: self.purpose,
+            bindings: script.bindings.clone(),
+        }
+    }
 }
 
 impl Prepared {
@@ -82,54 +110,75 @@ impl Session {
     /// # Errors
     /// [`QueryError::Sql`], also for what would write, [`QueryError::Parameter`].
     pub fn prepare<'a>(&self, script: impl Into<Script<'a>>) -> Result<Vec<Prepared>, QueryError> {
-        let mut script = script.into();
+        let script = script.into();
         let unmarked = unmarked(script.sql);
-        script.sql = &unmarked;
-        let statements = parse(script.sql, self.recursion_limit())?;
-        self.admitted(script, statements)
+        let script = Script {
+            sql: &unmarked,
+            ..script
+        };
+        let declared = declarations(script.sql)?;
+        let admitted = self.admitted(&script, &declared)?.into_iter();
+        let admitted: Vec<Admitted> = admitted.collect::<Result<_, _>>()?;
+        let bound = self.bound(&script, declared, admitted.iter())?;
+        Ok(admitted
+            .into_iter()
+            .map(|one| one.prepared(&bound))
+            .collect())
     }
 
-    /// As [`prepare`](Self::prepare), but one statement that cannot be parsed takes nothing from the others.
+    /// As [`prepare`](Self::prepare), but one statement that cannot run takes nothing from the others.
     ///
     /// # Errors
-    /// Likewise, for what can be.
+    /// Likewise, for what is wrong with all of them.
     pub fn prepare_each<'a>(
         &self,
         script: impl Into<Script<'a>>,
     ) -> Result<Vec<Result<Prepared, QueryError>>, QueryError> {
-        let mut script = script.into();
+        let script = script.into();
         let unmarked = unmarked(script.sql);
-        script.sql = &unmarked;
-        let (mut statements, mut places) = (Vec::new(), Vec::new());
-        for parsed in parse_each(script.sql, self.recursion_limit()) {
-            places.push(parsed.map(|statement| statements.push(statement)));
-        }
-        let mut admitted = self.admitted(script, statements)?.into_iter();
-        let each = places.into_iter().filter_map(|place| match place {
-            Ok(()) => admitted.next().map(Ok),
-            Err(error) => Some(Err(error)),
-        });
-        Ok(each.collect())
+        let script = Script {
+            sql: &unmarked,
+            ..script
+        };
+        let declared = declarations(script.sql)?;
+        let each = self.admitted(&script, &declared)?;
+        let bound = self.bound(&script, declared, each.iter().flatten())?;
+        let each = each.into_iter();
+        Ok(each.map(|one| Ok(one?.prepared(&bound))).collect())
     }
 
+    /// The statements that may run, and why the others may not.
     fn admitted(
         &self,
-        script: Script,
-        statements: Vec<Statement>,
-    ) -> Result<Vec<Prepared>, QueryError> {
-        refuse_unheeded(script.sql, &statements)?;
-        let purposes = admit(statements.iter(), self.schema.own_names())?;
-        let bindings = Arc::new(Bindings::new(&script, &statements, self.engine.zone())?);
-        let prepared = statements.into_iter().zip(purposes);
-        let sql: Arc<str> = script.sql.into();
-        Ok(prepared
-            .map(|(statement, purpose)| Prepared {
+        script: &Script,
+        declared: &[Declaration],
+    ) -> Result<Vec<Result<Admitted, QueryError>>, QueryError> {
+        let mut own = self.schema.own_names();
+        let admit = |part: Part| {
+            let statement = part.statement?;
+            refuse_unheeded(&part.tokens, &statement)?;
+            Ok(Admitted {
+                parameters: parameters_of(&statement, declared, script.undeclared)?,
+                purpose: admit(&statement, &mut own)?,
                 statement,
-                sql: sql.clone(),
-                purpose,
-                bindings: bindings.clone(),
             })
-            .collect())
+        };
+        let parts = parse_each(script.sql, self.recursion_limit())?;
+        Ok(parts.into_iter().map(admit).collect())
+    }
+
+    fn bound<'a>(
+        &self,
+        script: &Script,
+        declared: Vec<Declaration>,
+        admitted: impl Iterator<Item = &'a Admitted>,
+    ) -> Result<Bound, QueryError> {
+        let used = admitted.flat_map(|one| one.parameters.iter().cloned());
+        let bindings = Bindings::new(script, declared, used.collect(), self.engine.zone())?;
+        Ok(Bound {
+            sql: script.sql.into(),
+            bindings: Arc::new(bindings),
+        })
     }
 
     /// Starts the statement. Its rows are computed as the answer is read.
@@ -242,6 +291,10 @@ impl Session {
                 self.make_table(table).await?;
                 Ok(self.context.read_empty()?)
             }
+            LogicalPlan::Dml(insert) => {
+                self.insert(insert, &prepared.statement).await?;
+                Ok(self.context.read_empty()?)
+            }
             LogicalPlan::Ddl(DdlStatement::DropTable(DropTable { name, .. }))
                 if self.is_of_the_lake(name.table()).await? =>
             {
@@ -275,6 +328,7 @@ impl Session {
         verify(&plan, prepared.purpose, &prepared.statement)?;
         let plan = prepared.bindings.bind(plan)?;
         refuse_numbers_as_dates(&plan)?;
+        refuse_paths_as_keys(&plan)?;
         Ok(plan)
     }
 
@@ -286,6 +340,10 @@ impl Session {
     /// As DataFusion does, but within the memory that queries may use.
     async fn make_table(&self, make: CreateMemoryTable) -> Result<(), Mistake> {
         let name = make.name.table();
+        if !make.constraints.is_empty() || !make.column_defaults.is_empty() {
+            let message = "not supported: keys and defaults of columns; NOT NULL is heeded";
+            return Err(QueryError::sql(message).into());
+        }
         let exists = self.schema.table(name).await?.is_some();
         let is_own = self.schema.own_table(name).is_some();
         match (make.if_not_exists, make.or_replace, exists) {
@@ -332,6 +390,19 @@ impl Session {
         self.schema
             .register_table(name.to_owned(), Arc::new(table))?;
         Ok(())
+    }
+
+    /// Adds rows to a table that a statement has made.
+    async fn insert(&self, insert: DmlStatement, statement: &Statement) -> Result<(), Mistake> {
+        let name = insert.table_name.table();
+        let own = self.schema.own_table(name);
+        let own = own.as_deref().map(|own| own as &dyn Any);
+        let Some(table) = own.and_then(|own| own.downcast_ref::<OwnTable>()) else {
+            return Err(read_only(statement).into());
+        };
+        let rows = DataFrame::new(self.context.state(), insert.input.as_ref().clone());
+        let pool: Arc<dyn MemoryPool> = self.pool.clone();
+        Ok(table.append(name, rows, &pool).await?)
     }
 
     /// The lake's tables that the plan scans, once for each scan.

@@ -2,94 +2,105 @@
 
 use std::any::TypeId;
 
+use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::QueryError;
+use crate::mistake::with_likely_keyword;
+
+/// A part of a script, up to its semicolon.
+pub(crate) struct Part {
+    /// Without spaces and comments.
+    pub tokens: Vec<TokenWithSpan>,
+    /// What it says, or why it cannot be read.
+    pub statement: Result<Statement, QueryError>,
+}
 
 /// # Errors
 /// [`QueryError::Sql`] with the place at which reading ended; also where there is no statement.
 pub(crate) fn parse(sql: &str, recursion_limit: usize) -> Result<Vec<Statement>, QueryError> {
-    let statements = DFParserBuilder::new(sql)
+    let parts = parse_each(sql, recursion_limit)?.into_iter();
+    parts.map(|part| part.statement).collect()
+}
+
+/// As [`parse`], each statement by itself: one that cannot be read takes nothing from the others. Behind a quote that is
+/// not closed nothing can be told apart: all of it is one statement.
+///
+/// # Errors
+/// [`QueryError::Sql`] where there is no statement.
+pub(crate) fn parse_each(sql: &str, recursion_limit: usize) -> Result<Vec<Part>, QueryError> {
+    let mut tokens = Vec::new();
+    let unread = Tokenizer::new(&LakeDialect, sql)
+        .tokenize_with_location_into_buf(&mut tokens)
+        .err();
+    let is_end = |token: &TokenWithSpan| token.token == Token::SemiColon;
+    let readable = match &unread {
+        Some(_) => tokens.iter().rposition(is_end).map_or(0, |end| end + 1),
+        None => tokens.len(),
+    };
+    let rest = tokens.split_off(readable);
+    let mut parts = Vec::new();
+    for tokens in tokens.split_inclusive(is_end) {
+        let mut said = tokens.to_vec();
+        said.retain(says_something);
+        match statement(tokens, recursion_limit) {
+            Ok(None) => {}
+            Ok(Some(statement)) => parts.push(Part {
+                tokens: said,
+                statement: Ok(statement),
+            }),
+            Err(error) => {
+                let error = QueryError::from(error).at_the_end_of(sql);
+                parts.push(Part {
+                    statement: Err(with_likely_keyword(error, &said)),
+                    tokens: said,
+                });
+            }
+        }
+    }
+    if let Some(error) = unread {
+        let error = DataFusionError::from(ParserError::from(error));
+        parts.push(Part {
+            tokens: rest.into_iter().filter(says_something).collect(),
+            statement: Err(error.into()),
+        });
+    }
+    match parts.is_empty() {
+        true => Err(QueryError::sql("there is no statement to run")),
+        false => Ok(parts),
+    }
+}
+
+/// The statement that ends with the tokens; nothing where there is only its end.
+fn statement(
+    tokens: &[TokenWithSpan],
+    recursion_limit: usize,
+) -> Result<Option<Statement>, DataFusionError> {
+    let mut parser = DFParserBuilder::new(tokens.to_vec())
         .with_dialect(&LakeDialect)
         .with_recursion_limit(recursion_limit)
-        .build()
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| QueryError::from(error).at_the_end_of(sql))?;
-    if statements.is_empty() {
-        return Err(QueryError::sql("there is no statement to run"));
-    }
-    Ok(statements.into())
+        .build()?;
+    Ok(parser.parse_statements()?.pop_front())
 }
 
-/// As [`parse`], each statement by itself: one that cannot be read takes nothing from the others.
-pub(crate) fn parse_each(sql: &str, recursion_limit: usize) -> Vec<Result<Statement, QueryError>> {
-    match parse(sql, recursion_limit) {
-        Ok(statements) => statements.into_iter().map(Ok).collect(),
-        Err(error) => {
-            let ends = ends(sql);
-            if ends.is_empty() {
-                return vec![Err(error)];
-            }
-            let mut parsed = Vec::new();
-            for part in parts(sql, &ends) {
-                match parse(&part, recursion_limit) {
-                    Ok(statements) => parsed.extend(statements.into_iter().map(Ok)),
-                    Err(_)
-                        if tokens(&part)
-                            .iter()
-                            .all(|token| token.token == Token::SemiColon) => {}
-                    Err(error) => parsed.push(Err(error)),
-                }
-            }
-            parsed
-        }
-    }
+fn says_something(token: &TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_))
 }
 
-/// The places of the semicolons, by line and column; none where the text cannot be divided.
-fn ends(sql: &str) -> Vec<(u64, u64)> {
-    let semicolons = tokens(sql)
-        .into_iter()
-        .filter(|token| token.token == Token::SemiColon);
-    semicolons
-        .map(|token| (token.span.start.line, token.span.start.column))
-        .collect()
-}
-
-/// The text of each statement, with lines and blanks above and before it, so that all places are those of the whole.
-fn parts(sql: &str, ends: &[(u64, u64)]) -> impl Iterator<Item = String> {
-    let (mut rest, mut line, mut column) = (sql, 1, 1);
-    let ends = ends.iter().copied().map(Some).chain([None]);
-    ends.map(move |end| {
-        let mut part = "\n".repeat(line as usize - 1) + &" ".repeat(column as usize - 1);
-        let mut length = rest.len();
-        for (place, character) in rest.char_indices() {
-            let is_end = end == Some((line, column));
-            (line, column) = match character {
-                '\n' => (line + 1, 1),
-                _ => (line, column + 1),
-            };
-            if is_end {
-                length = place + character.len_utf8();
-                break;
-            }
-        }
-        let (text, after) = rest.split_at(length);
-        rest = after;
-        part += text;
-        part
-    })
-}
-
-/// The parts of the SQL with their places, spaces and comments left out; none where it cannot be read.
+/// The parts of the SQL with their places, spaces and comments left out; where it cannot be read, those before.
 pub(crate) fn tokens(sql: &str) -> Vec<TokenWithSpan> {
-    let tokens = Tokenizer::new(&LakeDialect, sql).tokenize_with_location();
-    let mut tokens = tokens.unwrap_or_default();
-    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    let mut tokens = Vec::new();
+    let _ = Tokenizer::new(&LakeDialect, sql).tokenize_with_location_into_buf(&mut tokens);
+    tokens.retain(says_something);
     tokens
+}
+
+/// Whether all of it can be told apart: every quote and comment is closed.
+pub(crate) fn is_readable(sql: &str) -> bool {
+    Tokenizer::new(&LakeDialect, sql).tokenize().is_ok()
 }
 
 /// The parser's generic dialect, but for `->` and `->>`, which bind closer than any comparison, as in PostgreSQL:

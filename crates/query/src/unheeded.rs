@@ -7,37 +7,41 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Query, Select, TableFactor, Visit, Visitor,
 };
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::QueryError;
 use crate::excerpt::SqlMistake;
 use crate::mistake::place_of;
 use crate::parameters::sql_of;
-use crate::syntax::tokens;
 
+/// `tokens` are those of the statement.
+///
 /// # Errors
 /// [`QueryError::Sql`] for what would have no effect, or another than it seems to.
-pub(crate) fn refuse_unheeded(sql: &str, statements: &[Statement]) -> Result<(), QueryError> {
-    refuse_names_in_numbers(sql)?;
-    for statement in statements.iter().filter_map(sql_of) {
-        if let ControlFlow::Break((word, advice)) = statement.visit(&mut Unheeded) {
-            let named = tokens(sql).into_iter().find(|token| match &token.token {
-                Token::Word(known) => known.value.eq_ignore_ascii_case(word),
-                _ => false,
-            });
-            let place = named
-                .and_then(|token| Span::try_from_sqlparser_span(token.span))
-                .and_then(place_of);
-            let message = format!("not supported: {advice}");
-            return Err(QueryError::Sql(SqlMistake::at(message, place)));
-        }
+pub(crate) fn refuse_unheeded(
+    tokens: &[TokenWithSpan],
+    statement: &Statement,
+) -> Result<(), QueryError> {
+    refuse_names_in_numbers(tokens)?;
+    let Some(statement) = sql_of(statement) else {
+        return Ok(());
+    };
+    if let ControlFlow::Break((word, advice)) = statement.visit(&mut Unheeded) {
+        let named = tokens.iter().find(|token| match &token.token {
+            Token::Word(known) => known.value.eq_ignore_ascii_case(word),
+            _ => false,
+        });
+        let place = named
+            .and_then(|token| Span::try_from_sqlparser_span(token.span))
+            .and_then(place_of);
+        let message = format!("not supported: {advice}");
+        return Err(QueryError::Sql(SqlMistake::at(message, place)));
     }
     Ok(())
 }
 
 /// `SELECT 1_000` would be a column `_000`, which is 1.
-fn refuse_names_in_numbers(sql: &str) -> Result<(), QueryError> {
-    let tokens = tokens(sql);
+fn refuse_names_in_numbers(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
     for two in tokens.windows(2) {
         let (Token::Number(number, _), Token::Word(word)) = (&two[0].token, &two[1].token) else {
             continue;

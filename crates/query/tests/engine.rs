@@ -234,7 +234,10 @@ async fn whatever_would_write_is_refused_and_writes_nothing() {
         "DROP TABLE fact_chats",
         "ALTER TABLE fact_chats ADD COLUMN x INT",
         "TRUNCATE TABLE fact_chats",
-        "CREATE TABLE t (a INT)",
+        "CREATE TABLE t",
+        "CREATE TABLE t (a INT); INSERT INTO t VALUES (1); INSERT INTO fact_chats VALUES (1)",
+        "CREATE TABLE t (a INT); UPDATE t SET a = 2",
+        "INSERT OVERWRITE fact_chats VALUES (1)",
         "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
         "COPY fact_chats TO '/tmp/out.csv'",
         "EXPLAIN ANALYZE INSERT INTO fact_chats SELECT * FROM fact_chats",
@@ -328,7 +331,7 @@ async fn mistakes_are_told_with_the_likely_name_and_the_place() {
     check("-- nothing\n;", "there is no statement to run").await;
     check(
         "SELEC 1",
-        "syntax error: Expected: an SQL statement, found: SELEC (line 1, column 1)",
+        "syntax error: Expected: an SQL statement, found: SELEC; did you mean SELECT? (line 1, column 1)",
     )
     .await;
 }

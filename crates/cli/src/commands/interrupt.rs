@@ -14,10 +14,30 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Does the work on the runtime, unless the user interrupts it. Work without a pause is left to end with
 /// the process.
-pub fn or_interrupted(
+pub fn or_interrupted<T: Send + 'static>(
+    runtime: &Runtime,
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    unless(
+        [SignalKind::interrupt(), SignalKind::terminate()],
+        runtime,
+        work,
+    )
+}
+
+/// As [`or_interrupted`], of what leaves the terminal to another program: Ctrl-C is that one's.
+pub fn or_terminated(
     runtime: &Runtime,
     work: impl Future<Output = Result<(), Failure>> + Send + 'static,
 ) -> Result<(), Failure> {
+    unless([SignalKind::terminate(); 2], runtime, work)
+}
+
+fn unless<T: Send + 'static>(
+    signals: [SignalKind; 2],
+    runtime: &Runtime,
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
     let mut work = runtime.spawn(work);
     // A clock and signals of its own: all threads of the other may be busy computing.
     let waiting = Builder::new_current_thread()
@@ -25,24 +45,20 @@ pub fn or_interrupted(
         .build()
         .map_err(|error| Failure::Environment(error.into()))?;
     waiting.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(|error| {
-            Failure::Environment(anyhow!(error).context("listening for SIGTERM"))
-        })?;
-        let interrupted = async {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
+        let deaf = |error: std::io::Error| {
+            Failure::Environment(anyhow!(error).context("listening for signals"))
         };
+        let [first, second] = signals.map(signal);
+        let (mut first, mut second) = (first.map_err(deaf)?, second.map_err(deaf)?);
         tokio::select! {
-            done = &mut work => done.unwrap_or_else(|error| {
+            done = &mut work => return done.unwrap_or_else(|error| {
                 Err(Failure::Work(anyhow!("this is a bug, please report it: {error}")))
             }),
-            () = interrupted => {
-                work.abort();
-                let _ = tokio::time::timeout(PATIENCE, work).await;
-                Err(Failure::Interrupted)
-            }
+            _ = first.recv() => {}
+            _ = second.recv() => {}
         }
+        work.abort();
+        let _ = tokio::time::timeout(PATIENCE, work).await;
+        Err(Failure::Interrupted)
     })
 }

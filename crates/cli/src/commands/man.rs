@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::{Command, CommandFactory};
 use clap_mangen::roff::{Roff, bold, roman};
 
@@ -13,6 +13,7 @@ use crate::config::KEYS;
 use crate::exit::Failure;
 use ::query::SavedQuery;
 
+const PROGRAM: &str = "huggy-etl";
 const SECTION: &str = "1";
 
 /// What exit codes mean, of every command.
@@ -42,7 +43,6 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 pub fn run(args: &Man) -> Result<(), Failure> {
-    // `help` is clap's own and says nothing more.
     let mut program = Args::command().disable_help_subcommand(true);
     program.build();
     let Some(folder) = &args.dir else {
@@ -53,26 +53,22 @@ pub fn run(args: &Man) -> Result<(), Failure> {
     };
     std::fs::create_dir_all(folder)
         .map_err(anyhow::Error::from)
-        .and_then(|()| write_all(&program, folder))
+        .and_then(|()| write_pages(&program, folder))
         .with_context(|| format!("writing the manual pages to {}", folder.display()))
         .map_err(Failure::Work)
 }
 
-fn write_all(program: &Command, folder: &Path) -> anyhow::Result<()> {
-    if !folder.is_dir() {
-        return Err(anyhow!("there is no such folder"));
-    }
-    let commands = program.get_subcommands();
-    for command in commands
-        .filter(|command| !command.is_hide_set())
-        .chain([program])
-    {
-        let mut page = Vec::new();
-        write_page(command, &mut page)?;
-        let mut file = File::create(folder.join(format!("{}.{SECTION}", title(command))))?;
-        file.write_all(&page)?;
-    }
-    Ok(())
+/// Those of the command and of all below it.
+fn write_pages(command: &Command, folder: &Path) -> anyhow::Result<()> {
+    let mut page = Vec::new();
+    write_page(command, &mut page)?;
+    let mut file = File::create(folder.join(format!("{}.{SECTION}", title(command))))?;
+    file.write_all(&page)?;
+    // `help` is clap's own and says nothing more.
+    let commands = command.get_subcommands();
+    commands
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+        .try_for_each(|command| write_pages(command, folder))
 }
 
 fn title(command: &Command) -> &str {
@@ -82,7 +78,7 @@ fn title(command: &Command) -> &str {
 }
 
 fn write_page(command: &Command, out: &mut Vec<u8>) -> io::Result<()> {
-    let is_program = command.has_subcommands();
+    let is_program = command.get_name() == PROGRAM;
     let page = clap_mangen::Man::new(command.clone());
     // Not the library's, which leaves out an empty date and so takes the version for one.
     writeln!(
@@ -95,7 +91,7 @@ fn write_page(command: &Command, out: &mut Vec<u8>) -> io::Result<()> {
     page.render_synopsis_section(out)?;
     page.render_description_section(out)?;
     page.render_options_section(out)?;
-    if is_program {
+    if command.has_subcommands() {
         page.render_subcommands_section(out)?;
     }
     let mut rest = Roff::new();

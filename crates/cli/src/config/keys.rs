@@ -127,8 +127,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "query_memory_bytes",
-        "2GiB",
-        "Memory of a query before it spills to disk",
+        "",
+        "Memory of a query before it spills to disk; default 2GiB, or 256MiB for each core where that is more",
     ),
     key(
         "timezone",

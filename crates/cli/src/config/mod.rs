@@ -102,7 +102,7 @@ impl Config {
             dedup_window: layers.duration("dedup_window")?,
             dedup_entries: layers.integer("dedup_entries")?,
             tls: tls(&layers)?,
-            query_memory_bytes: layers.bytes("query_memory_bytes")?,
+            query_memory_bytes: query_memory(&layers)?,
             log: log(&layers)?,
             log_format: log_format(&layers)?,
             rules: values::rules(&layers)?,
@@ -178,6 +178,14 @@ fn address(layers: &Layers, key: &str) -> anyhow::Result<SocketAddr> {
     let expected = "an address such as 127.0.0.1:8080";
     text.parse()
         .map_err(|_| layers.misfit(key, &toml::Value::String(text), expected))
+}
+
+fn query_memory(layers: &Layers) -> anyhow::Result<u64> {
+    if layers.optional_text("query_memory_bytes")?.is_some() {
+        return layers.bytes("query_memory_bytes");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(query::usual_memory_bytes(cores) as u64)
 }
 
 fn log(layers: &Layers) -> anyhow::Result<Option<String>> {

@@ -69,7 +69,7 @@ fn behind<'a>(earlier: &[Token], before: &'a str) -> Behind<'a> {
     if text(1) == "." {
         return Behind::Dot(text(2).trim_matches('"'));
     }
-    let names_table = ["FROM", "JOIN", "DESCRIBE", "TABLE"];
+    let names_table = ["FROM", "JOIN", "DESCRIBE", "TABLE", "INTO"];
     if names_table
         .iter()
         .any(|word| word.eq_ignore_ascii_case(text(1)))
@@ -131,17 +131,14 @@ fn anything(word: &str, input: &str, known: &Known) -> Vec<String> {
         .flat_map(|(_, columns)| columns);
     let mut found = fitting(word, columns);
     found.extend(fitting(word, known.tables.keys()));
-    let functions = fitting(word, known.functions.iter());
-    found.extend(functions.into_iter().map(|name| format!("{name}(")));
     // As one began to type it.
-    let is_lower = word.chars().all(|character| !character.is_uppercase());
-    found.extend(fitting(word, KEYWORDS.iter()).into_iter().map(|keyword| {
-        if is_lower {
-            keyword.to_lowercase()
-        } else {
-            keyword
-        }
-    }));
+    let as_typed = |name: String| match word.chars().any(char::is_uppercase) {
+        true => name.to_uppercase(),
+        false => name.to_lowercase(),
+    };
+    let functions = fitting(word, known.functions.iter()).into_iter();
+    found.extend(functions.map(|name| as_typed(name) + "("));
+    found.extend(fitting(word, KEYWORDS.iter()).into_iter().map(as_typed));
     let mut seen = std::collections::HashSet::new();
     found.retain(|name| seen.insert(name.clone()));
     found
@@ -276,7 +273,7 @@ mod tests {
         check("SELECT outc|", &["outcome"]);
         check("SELECT chat|", &["chat_id"]);
         check("SELECT outc| FROM fact_replies", &[]);
-        check("SELECT COU|", &["count("]);
+        check("SELECT COU|", &["COUNT("]);
         check("SELECT 1 GRO|", &["GROUP"]);
         check("select 1 gro|", &["group"]);
         check("SELECT |", &[]);

@@ -19,6 +19,7 @@ use std::io::{self, BufRead};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
 use crate::pager::Pager;
@@ -41,6 +42,10 @@ pub async fn interactive(engine: ::query::Engine, terminal: Terminal) -> Result<
     runner.learn_names();
     let mut editor = LineEditor::new(names, terminal.history, terminal.colors)
         .context("the terminal cannot be used")
+        .map_err(Failure::Environment)?;
+    // From here on Ctrl-C ends what runs, a pager's search as well, and never the shell.
+    let _heard = signal(SignalKind::interrupt())
+        .context("listening for Ctrl-C")
         .map_err(Failure::Environment)?;
     tell!("{}", terminal.greeting);
     loop {

@@ -55,7 +55,7 @@ impl Output {
         self.results = file.results;
         match file.place {
             Place::New(_) if file.results == 0 => Ok(()),
-            Place::New(destination) => destination.finish(false),
+            Place::New(destination) => destination.finish(false).map(drop),
             Place::There(addition) => Ok(addition.keep()?),
         }
     }

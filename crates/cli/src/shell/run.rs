@@ -1,11 +1,13 @@
 //! What is typed, done: statements by the engine, commands by what they name.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::command::{self, Command};
 use super::names::Names;
@@ -20,10 +22,13 @@ use crate::exit::Failure;
 use crate::list::wrapped;
 use crate::narration;
 use crate::pager::Pager;
-use ::query::{ChartSpec, Engine, Format, ResultSummary, Screen, Session, Style};
+use ::query::{ChartSpec, Engine, Format, QueryError, ResultSummary, Screen, Session, Style};
 
 /// Files that read files that read files.
 const MOST_FILES_DEEP: usize = 16;
+
+/// Shows what a table leaves out.
+const OTHER_FORMAT: &str = ".format csv or ndjson";
 
 pub enum Next {
     Continue,
@@ -159,11 +164,7 @@ impl Runner {
             Command::Tables(part) => self.tables(part).await?,
             Command::Schema(table) => self.schema(table).await?,
             Command::Describe(table) => {
-                let table = self
-                    .session
-                    .describe(&table)
-                    .await
-                    .map_err(query::failure)?;
+                let table = self.asked(self.session.describe(&table)).await?;
                 let mut text = Vec::new();
                 describe::write(&table, &mut text)?;
                 self.show_list(&text)?;
@@ -265,7 +266,7 @@ impl Runner {
 
     async fn tables(&self, part: Option<String>) -> Result<(), Failure> {
         let is_wanted = |name: &String| part.as_ref().is_none_or(|part| name.contains(part));
-        let mut tables = self.engine.tables().await.map_err(query::failure)?;
+        let mut tables = self.asked(self.engine.tables()).await?;
         tables.retain(|table| is_wanted(&table.name));
         let mut own = self.session.own_tables();
         own.retain(is_wanted);
@@ -281,13 +282,13 @@ impl Runner {
         let names = match table {
             Some(table) => vec![table],
             None => {
-                let tables = self.engine.tables().await.map_err(query::failure)?;
+                let tables = self.asked(self.engine.tables()).await?;
                 tables.into_iter().map(|table| table.name).collect()
             }
         };
         let mut text = String::new();
         for name in names {
-            let table = self.session.describe(&name).await.map_err(query::failure)?;
+            let table = self.asked(self.session.describe(&name)).await?;
             let columns = table.columns.iter();
             let columns: Vec<String> = columns
                 .map(|column| format!("  {} {}", column.name, column.sql_type))
@@ -295,6 +296,21 @@ impl Runner {
             text += &format!("{} (\n{}\n)\n", table.name, columns.join(",\n"));
         }
         self.show_text(text.as_bytes())
+    }
+
+    /// What the lake answers; at a terminal, Ctrl-C ends the waiting.
+    async fn asked<T>(
+        &self,
+        answer: impl Future<Output = Result<T, QueryError>>,
+    ) -> Result<T, Failure> {
+        if self.pager.is_none() {
+            return answer.await.map_err(query::failure);
+        }
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            answer = answer => answer.map_err(query::failure),
+            _ = interrupt.recv() => Err(Failure::Interrupted),
+        }
     }
 
     /// Runs the statements; at a terminal, Ctrl-C stops them.
@@ -377,15 +393,8 @@ impl Runner {
 
     fn tell(&self, results: &[ResultSummary], took: Duration) {
         for result in results {
-            if result.truncated {
-                tell!(
-                    "only the first {} rows are shown; .format csv or ndjson shows all",
-                    result.rows
-                );
-            }
-            if result.left_out.cut_values > 0 || !result.left_out.columns.is_empty() {
-                tell!("not all fits the width; .format csv or ndjson shows all");
-            }
+            let left_out = query::left_out(result, [OTHER_FORMAT; 2]);
+            left_out.iter().for_each(|line| tell!("{line}"));
         }
         let rows: usize = results.iter().map(|result| result.rows).sum();
         let rows = format!("{rows} row{}", if rows == 1 { "" } else { "s" });

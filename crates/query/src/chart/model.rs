@@ -57,6 +57,8 @@ impl Positions {
 pub(super) struct Bin {
     pub from: f64,
     pub to: f64,
+    /// Whether `from` is the only value that there can be in it.
+    pub is_value: bool,
     pub count: usize,
 }
 

@@ -468,14 +468,19 @@ impl Canvas<'_, '_> {
             if most < 6 { most.max(1) } else { 6 },
         );
         let plot = self.left_axis(plot.above_axis(), &y_axis, "rows")?;
+        // The bar of a single value stands over its tick, others between theirs.
+        let ends = |bin: &Bin| {
+            let shift = if bin.is_value { 0.5 } else { 0.0 };
+            (bin.from - shift, bin.to - shift)
+        };
         let (low, high) = (
-            bins.first().map_or(0.0, |bin| bin.from),
-            bins.last().map_or(1.0, |bin| bin.to),
+            bins.first().map_or(0.0, |bin| ends(bin).0),
+            bins.last().map_or(1.0, |bin| ends(bin).1),
         );
         let x_axis = Axis {
             low,
             high,
-            ticks: axis(x.unit, low, high, 8)
+            ticks: axis(x.unit, low, high, bins.len().min(8))
                 .ticks
                 .into_iter()
                 .filter(|(value, _)| (low..=high).contains(value))
@@ -483,12 +488,13 @@ impl Canvas<'_, '_> {
         };
         self.below(plot, &plot.ticks(&x_axis), Stand::SideBySide, &x.name)?;
         for bin in bins.iter().filter(|bin| bin.count > 0) {
+            let (from, to) = ends(bin);
             let corners = [
                 (
-                    plot.x(x_axis.share(bin.from)) + 1,
+                    plot.x(x_axis.share(from)) + 1,
                     plot.y(y_axis.share(bin.count as f64)),
                 ),
-                (plot.x(x_axis.share(bin.to)) - 1, plot.bottom),
+                (plot.x(x_axis.share(to)) - 1, plot.bottom),
             ];
             self.rectangle(corners, color(0))?;
         }

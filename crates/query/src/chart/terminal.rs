@@ -241,7 +241,10 @@ impl Page {
     }
 
     fn histogram(&mut self, bins: &[Bin], x: &Measure) {
-        let label = |bin: &Bin| format!("{} – {}", x.unit.value(bin.from), x.unit.value(bin.to));
+        let label = |bin: &Bin| match bin.is_value {
+            true => x.unit.value(bin.from),
+            false => format!("{} – {}", x.unit.value(bin.from), x.unit.value(bin.to)),
+        };
         let counts = Series {
             name: "rows".to_owned(),
             values: bins.iter().map(|bin| Some(bin.count as f64)).collect(),

@@ -1,5 +1,6 @@
 //! DataFusion's errors as an analyst should read them: no internals, the place, the likely name.
 
+mod keywords;
 mod names;
 mod places;
 mod types;
@@ -14,6 +15,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::parser::ParserError;
 use lake::LakeError;
 
+pub(crate) use self::keywords::with_likely_keyword;
 pub use self::names::did_you_mean;
 use self::names::unknown_column;
 pub(crate) use self::names::unknown_table;

@@ -117,10 +117,6 @@ pub(super) fn unknown_column(field: &Column, valid_fields: &[Column]) -> String 
             .unwrap_or_default();
         return format!("column {name}: the statement names no such table{advice}");
     }
-    if table.is_none() && field.name == "all" {
-        return "there is no column all; ORDER BY names its columns, or their places: ORDER BY 1, 2"
-            .to_owned();
-    }
     let advice = did_you_mean(&field.name, candidates.map(|column| column.name.as_str()))
         .unwrap_or_else(|| "; `huggy-etl describe TABLE` lists a table's columns".to_owned());
     format!("there is no column {name}{advice}")

@@ -87,6 +87,13 @@ pub(super) fn column_mistake(mistake: SqlMistake, context: MistakeContext<'_>) -
         |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.value == name);
     let place =
         |token: &TokenWithSpan| Span::try_from_sqlparser_span(token.span).and_then(place_of);
+    let is_word = |token: &TokenWithSpan, keyword: &str| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case(keyword));
+    let mut all = tokens.windows(2);
+    if let Some([_, all]) = all.find(|two| is_word(&two[0], "BY") && is_word(&two[1], "ALL"))
+        && name == "all"
+    {
+        return SqlMistake::at(advice::order_by_all(), mistake.place.or_else(|| place(all)));
+    }
     let mut named = (0..tokens.len()).filter(|at| is_named(&tokens[*at]));
     let (Some(at), None) = (named.next(), named.next()) else {
         return mistake;

@@ -163,6 +163,14 @@ fn misfit_types(message: &str) -> Option<String> {
     {
         return Some(format!("NOT takes a condition, and not {kind}"));
     }
+    if let Some(name) = message.strip_prefix("Can't parse placeholder: ") {
+        return Some(format!(
+            "{name} has no type here; CAST({name} AS TEXT) gives it one"
+        ));
+    }
+    if message == "Column count doesn't match insert query!" {
+        return Some("there are more or fewer values than columns for them".to_owned());
+    }
     if message.starts_with("Dot access not supported for non-string expr") {
         return Some(
             "a dot stands between a table and its column; a function is called as upper(x), \

@@ -10,12 +10,14 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, Expr, Value, visit_expressions, visit_expressions_mut,
 };
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::declaration::{Declaration, declarations};
+use super::declaration::Declaration;
 use super::kind::Kind;
 use super::{Script, Undeclared};
 use crate::error::QueryError;
 use crate::mistake::{Mistake, did_you_mean};
+use crate::syntax::{is_readable, tokens};
 
 /// The values of a script's parameters, all known and of the declared types.
 #[derive(Debug)]
@@ -29,19 +31,22 @@ pub(crate) struct Bindings {
 }
 
 impl Bindings {
-    /// Holds every parameter that the statements use against what is declared and given.
+    /// Holds the parameters that are used against what is declared and given.
     ///
     /// # Errors
     /// [`QueryError::Sql`] for a mistake of the script, [`QueryError::Parameter`] for one of the values.
-    pub fn new(script: &Script, statements: &[Statement], zone: Tz) -> Result<Self, QueryError> {
-        let declared = declarations(script.sql)?;
-        let used = parameters_of(statements)?;
+    pub fn new(
+        script: &Script,
+        declared: Vec<Declaration>,
+        used: BTreeSet<String>,
+        zone: Tz,
+    ) -> Result<Self, QueryError> {
         let given: HashMap<&str, &str> = script
             .values
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        check_given(script, &declared, &used)?;
+        check_given(script, &declared)?;
         let mut bindings = Self {
             values: HashMap::new(),
             untyped: HashMap::new(),
@@ -55,9 +60,6 @@ impl Bindings {
         for name in used {
             if bindings.values.contains_key(&name) {
                 continue;
-            }
-            if script.undeclared == Undeclared::Refused {
-                return Err(undeclared(&name, &bindings.declared));
             }
             let value = given.get(name.as_str()).ok_or_else(|| {
                 QueryError::Parameter(format!(
@@ -108,22 +110,18 @@ impl Bindings {
     }
 }
 
-/// Refuses values for what the script does not ask.
-fn check_given(
-    script: &Script,
-    declared: &[Declaration],
-    used: &BTreeSet<String>,
-) -> Result<(), QueryError> {
-    let known = |name: &str| declared.iter().any(|known| known.name == name) || used.contains(name);
-    let Some((unknown, _)) = script.values.iter().find(|(name, _)| !known(name)) else {
+/// Refuses values for what the script does not ask, also in statements that will not run.
+fn check_given(script: &Script, declared: &[Declaration]) -> Result<(), QueryError> {
+    let mut names: BTreeSet<String> = declared.iter().map(|known| known.name.clone()).collect();
+    names.extend(tokens(script.sql).iter().filter_map(named));
+    // Behind a quote that is not closed nothing is known of what stands there.
+    let may_stand =
+        |name: &str| script.sql.contains(&format!("${name}")) && !is_readable(script.sql);
+    let mut given = script.values.iter().map(|(name, _)| name);
+    let Some(unknown) = given.find(|name| !(names.contains(*name) || may_stand(name))) else {
         return Ok(());
     };
-    let names: BTreeSet<&str> = declared
-        .iter()
-        .map(|known| known.name.as_str())
-        .chain(used.iter().map(String::as_str))
-        .collect();
-    let advice = did_you_mean(unknown, names.iter().copied()).unwrap_or_else(|| {
+    let advice = did_you_mean(unknown, names.iter().map(String::as_str)).unwrap_or_else(|| {
         let mut names = names.iter().map(|name| format!("${name}"));
         let Some(first) = names.next() else {
             return "; the query takes none".to_owned();
@@ -175,28 +173,40 @@ fn undeclared(name: &str, declared: &[Declaration]) -> QueryError {
     QueryError::sql(format!("${name} is used but not declared{advice}"))
 }
 
-/// The names of all parameters that the statements use.
-fn parameters_of(statements: &[Statement]) -> Result<BTreeSet<String>, QueryError> {
+/// The parameter that the token names.
+fn named(token: &TokenWithSpan) -> Option<String> {
+    match &token.token {
+        Token::Placeholder(text) => text.strip_prefix('$').map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// The names of all parameters that the statement uses.
+///
+/// # Errors
+/// [`QueryError::Sql`] for one without a name, or that is not declared where it must be.
+pub(crate) fn parameters_of(
+    statement: &Statement,
+    declared: &[Declaration],
+    kind: Undeclared,
+) -> Result<BTreeSet<String>, QueryError> {
     let mut names = BTreeSet::new();
-    let mut nameless = false;
-    for statement in statements.iter().filter_map(sql_of) {
+    if let Some(statement) = sql_of(statement) {
         let _ = visit_expressions(statement, |expr| {
-            match parameter(expr) {
-                Some("") => nameless = true,
-                Some(name) => {
-                    names.insert(name.to_owned());
-                }
-                None => {}
-            }
+            names.extend(parameter(expr).map(str::to_owned));
             ControlFlow::<()>::Continue(())
         });
     }
-    if nameless {
+    if names.contains("") {
         return Err(QueryError::sql(
             "a parameter needs a name: write $name instead of ?".to_owned(),
         ));
     }
-    Ok(names)
+    let is_declared = |name: &String| declared.iter().any(|known| known.name == *name);
+    match names.iter().find(|name| !is_declared(name)) {
+        Some(name) if kind == Undeclared::Refused => Err(undeclared(name, declared)),
+        _ => Ok(names),
+    }
 }
 
 /// The name of the parameter that the expression is, empty where it has none.

@@ -7,7 +7,7 @@ mod bind;
 mod declaration;
 mod kind;
 
-pub(crate) use bind::{Bindings, sql_of};
+pub(crate) use bind::{Bindings, parameters_of, sql_of};
 pub(crate) use declaration::leading_comments;
 pub use declaration::{Declaration, declarations};
 pub use kind::Kind;

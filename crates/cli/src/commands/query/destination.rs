@@ -153,23 +153,38 @@ impl Destination {
         }
     }
 
-    /// All results are written.
-    pub fn finish(self, exceeds_screen: bool) -> Result<(), Failure> {
+    /// All results are written. What exceeds the screen is yet to be paged.
+    pub fn finish(self, exceeds_screen: bool) -> Result<Option<Paged>, Failure> {
         match self {
-            Destination::Stdout(mut out) => Ok(out.flush()?),
-            Destination::Device(mut out) => Ok(out.flush()?),
-            Destination::Screen { text, pager, .. } if exceeds_screen => Ok(pager.page(&text)?),
-            Destination::Screen { text, .. } => Ok(stdout().write_all(&text)?),
-            Destination::File { file, path } => keep(file, &path).map_err(Failure::Work),
+            Destination::Stdout(mut out) => out.flush()?,
+            Destination::Device(mut out) => out.flush()?,
+            Destination::Screen { text, pager, .. } if exceeds_screen => {
+                return Ok(Some(Paged { text, pager }));
+            }
+            Destination::Screen { text, .. } => stdout().write_all(&text)?,
+            Destination::File { file, path } => keep(file, &path).map_err(Failure::Work)?,
         }
+        Ok(None)
     }
 
     /// The run failed: what was written for people to see is shown, an unfinished file goes.
     pub fn give_up(self) -> Result<(), Failure> {
         match self {
             Destination::File { .. } => Ok(()),
-            shown => shown.finish(false),
+            shown => shown.finish(false).map(drop),
         }
+    }
+}
+
+/// Results larger than the screen.
+pub struct Paged {
+    text: Vec<u8>,
+    pager: Pager,
+}
+
+impl Paged {
+    pub fn show(&self) -> Result<(), Failure> {
+        Ok(self.pager.page(&self.text)?)
     }
 }
 

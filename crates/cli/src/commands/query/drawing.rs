@@ -119,15 +119,14 @@ impl Drawing {
         let schema = answer.schema();
         let mut batches = Vec::new();
         let mut summary = ResultSummary::default();
-        while let Some(batch) = answer.next().await {
+        let mut is_cut = false;
+        while !is_cut && let Some(batch) = answer.next().await {
             let batch = batch?;
-            let batch = batch.slice(0, batch.num_rows().min(CHART_ROW_LIMIT - summary.rows));
+            let room = CHART_ROW_LIMIT - summary.rows;
+            is_cut = batch.num_rows() > room;
+            let batch = batch.slice(0, batch.num_rows().min(room));
             summary.rows += batch.num_rows();
             batches.push(batch);
-            if summary.rows == CHART_ROW_LIMIT {
-                summary.truncated = true;
-                break;
-            }
         }
         if summary.rows == 0 {
             tell!("no chart is drawn: the result has no rows");
@@ -136,7 +135,8 @@ impl Drawing {
             }
         }
         let mut chart = Chart::new(&self.spec, &self.title, &schema, &batches)?;
-        if summary.truncated {
+        // The chart itself says so: no other format or option shows more.
+        if is_cut {
             chart.note(format!("of the first {CHART_ROW_LIMIT} rows only"));
         }
         let text = match self.medium {

@@ -13,18 +13,19 @@ use std::time::Instant;
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
 
-use super::interrupt::or_interrupted;
+use super::interrupt::{or_interrupted, or_terminated};
 use crate::args::Query;
 use crate::config::Config;
 use crate::exit::Failure;
 use ::query::{Format, Prepared, QueryError, ResultSummary, Script, Session};
+use destination::Paged;
 use report::{about, nothing};
 use source::Source;
 
 pub use destination::Destination;
 pub use drawing::Drawing;
 pub use progress::Progress;
-pub use report::failure;
+pub use report::{failure, left_out};
 
 /// The SQL of a saved query, or of a file.
 pub fn saved_or_file(query: &str) -> Result<String, Failure> {
@@ -47,7 +48,23 @@ pub fn run(args: Query, config: Config, runtime: &Runtime) -> Result<(), Failure
     if let (Err(Failure::Interrupted), Some(path)) = (&result, unfinished) {
         let _ = std::fs::remove_file(path);
     }
-    result
+    let answered = result?;
+    if let Some(paged) = answered.paged {
+        or_terminated(runtime, async move { paged.show() })?;
+    }
+    answered.told.iter().for_each(|line| tell!("{line}"));
+    match answered.failed {
+        true => Err(Failure::Told),
+        false => Ok(()),
+    }
+}
+
+/// What is left to do once all statements have run.
+struct Answered {
+    paged: Option<Paged>,
+    told: Vec<String>,
+    /// Whether a statement failed, which was told when it did.
+    failed: bool,
 }
 
 async fn answer(
@@ -56,7 +73,7 @@ async fn answer(
     source: &Source,
     (format, drawing): (Format, Option<Drawing>),
     out: Destination,
-) -> Result<(), Failure> {
+) -> Result<Answered, Failure> {
     let engine = super::engine(config, super::as_of(args.at.as_deref(), config)?)?;
     let session = engine.session();
     let script = Script {
@@ -101,8 +118,11 @@ async fn answer(
             }
         }
     }
-    run.finish()?;
-    if failed { Err(Failure::Told) } else { Ok(()) }
+    Ok(Answered {
+        paged: run.out.finish(run.exceeds_screen)?,
+        told: run.told,
+        failed,
+    })
 }
 
 struct Run<'a> {
@@ -155,12 +175,6 @@ impl Run<'_> {
         }
         self.out.flush()?;
         lines.iter().for_each(|line| tell!("{line}"));
-        Ok(())
-    }
-
-    fn finish(self) -> Result<(), Failure> {
-        self.out.finish(self.exceeds_screen)?;
-        self.told.iter().for_each(|line| tell!("{line}"));
         Ok(())
     }
 

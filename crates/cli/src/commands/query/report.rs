@@ -34,26 +34,7 @@ pub(super) fn about(
     took: Duration,
     watch: &Watch,
 ) -> Vec<String> {
-    let mut lines = Vec::new();
-    if summary.truncated {
-        lines.push(format!(
-            "only the first {} rows are shown; --max-rows 0 shows all, as do the other formats",
-            HumanCount(summary.rows as u64)
-        ));
-    }
-    let left_out = &summary.left_out;
-    if left_out.cut_values > 0 {
-        lines.push(format!(
-            "values cut to fit the width: {}; --width 0 shows them whole",
-            HumanCount(left_out.cut_values as u64)
-        ));
-    }
-    if !left_out.columns.is_empty() {
-        lines.push(format!(
-            "columns not shown, since they do not fit the width: {}; --width 0 shows all",
-            named(&left_out.columns)
-        ));
-    }
+    let mut lines = left_out(summary, ["--max-rows 0, or another format,", "--width 0"]);
     if args.timing {
         lines.push(format!(
             "{} row{} in {:.3} s",
@@ -64,6 +45,32 @@ pub(super) fn about(
     }
     if args.stats {
         lines.extend(stats(summary, watch));
+    }
+    lines
+}
+
+/// What was left out: of the rows, and for the width; `wholes` are what shows all of each.
+pub fn left_out(summary: &ResultSummary, wholes: [&str; 2]) -> Vec<String> {
+    let [all_rows, all_width] = wholes;
+    let mut lines = Vec::new();
+    if summary.truncated {
+        let shown = HumanCount(summary.rows as u64);
+        lines.push(format!(
+            "only the first {shown} rows are shown; {all_rows} shows all"
+        ));
+    }
+    let left_out = &summary.left_out;
+    if left_out.cut_values > 0 {
+        let cut = HumanCount(left_out.cut_values as u64);
+        lines.push(format!(
+            "values cut to fit the width: {cut}; {all_width} shows them whole"
+        ));
+    }
+    if !left_out.columns.is_empty() {
+        let columns = named(&left_out.columns);
+        lines.push(format!(
+            "columns not shown, since they do not fit the width: {columns}; {all_width} shows all"
+        ));
     }
     lines
 }
