@@ -8,7 +8,7 @@ TOOLS := $(TARGET)/tools
 STORES := $(TARGET)/stores
 READERS := duckdb==1.5.5 duckdb-cli==1.5.5 duckdb-extension-delta==1.5.5 polars deltalake pyarrow
 
-.PHONY: help build demo run test test-faults soak check format lint deny fuzz test-readers test-storage bench bench-queries clean
+.PHONY: help build demo run test truth test-faults soak check format lint deny fuzz test-readers test-storage bench bench-queries clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,10 @@ run: build ## Run the service with the settings of ./huggy-etl.toml, the environ
 
 test: ## Run all tests
 	cargo test --workspace
+
+TRUTH_CHATS ?= 100000
+truth: ## Compare the facts of TRUTH_CHATS made-up chats with what the simulation knows of them
+	TRUTH_CHATS=$(TRUTH_CHATS) cargo test --workspace --test product -- --nocapture facts_of_simulated_chats
 
 FAULTS := cargo test --workspace --features huggy-etl/failpoints --test faults --
 

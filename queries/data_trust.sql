@@ -22,7 +22,9 @@
 --                   delivery before or after: before its first, and after its last, nothing is known
 --
 -- The period is that of each table's date; for events, of their delivery. Dates are those of the lake's
--- business time zone. $company leaves out events that name no company.
+-- business time zone. $company, $channel and $department leave out events that name none; the gaps are those
+-- of all channels and departments. Of events, clocks are as read when they were stored: a `timezone` that is
+-- changed corrects the facts, and only what is stored from then on here.
 --
 -- $skew_seconds BIGINT = 5  how far clocks may disagree
 -- $late_seconds BIGINT = 300  how late a delivery may be
@@ -30,12 +32,16 @@
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
+-- $channel TEXT = NULL  only this channel (canal)
+-- $department BIGINT = NULL  only the department (departamento) of this id
 WITH chats AS (
     SELECT *
     FROM fact_chats
     WHERE ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
         AND ($company IS NULL OR company_id = $company)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
 ),
 waits AS (
     SELECT *
@@ -43,6 +49,8 @@ waits AS (
     WHERE ($from IS NULL OR entered_date >= $from)
         AND ($to IS NULL OR entered_date <= $to)
         AND ($company IS NULL OR company_id = $company)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
 ),
 delivered AS (
     SELECT occurred_at, occurred_at_source, delivered_at, parse_error
@@ -51,6 +59,8 @@ delivered AS (
     WHERE ($from IS NULL OR (event_date >= $from - 1 AND local_date(delivered_at) >= $from))
         AND ($to IS NULL OR (event_date <= $to + 1 AND local_date(delivered_at) <= $to))
         AND ($company IS NULL OR company_id = $company)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
 ),
 clocks AS (
     SELECT date_part('epoch', delivered_at - occurred_at) AS delay_seconds
@@ -134,19 +144,29 @@ measures AS (
         AND ($from IS NULL OR started_date >= $from)
         AND ($to IS NULL OR started_date <= $to)
         AND ($company IS NULL OR company_id = $company)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
     UNION ALL
     SELECT 6, 'message_sent', count(*), count(*) FILTER (WHERE sent_at_source <> 'send_at'), 0, NULL
     FROM fact_messages
     WHERE ($from IS NULL OR sent_date >= $from)
         AND ($to IS NULL OR sent_date <= $to)
         AND ($company IS NULL OR company_id = $company)
+        AND ($channel IS NULL OR channel = $channel)
+        AND ($department IS NULL OR department_id = $department)
     UNION ALL
-    SELECT 7, 'flow_duration', count(*), 0, count(*) FILTER (WHERE duration_seconds IS NULL), NULL
-    FROM fact_flow_runs
-    WHERE finished_at IS NOT NULL
-        AND ($from IS NULL OR started_date >= $from)
-        AND ($to IS NULL OR started_date <= $to)
-        AND ($company IS NULL OR company_id = $company)
+    SELECT 7, 'flow_duration', count(*), 0, count(*) FILTER (WHERE run.duration_seconds IS NULL), NULL
+    FROM fact_flow_runs AS run
+    LEFT JOIN fact_chats AS chat
+        ON chat.chat_id = run.chat_id
+        AND chat.session_no = run.session_no
+        AND chat.company_id IS NOT DISTINCT FROM run.company_id
+    WHERE run.finished_at IS NOT NULL
+        AND ($from IS NULL OR run.started_date >= $from)
+        AND ($to IS NULL OR run.started_date <= $to)
+        AND ($company IS NULL OR run.company_id = $company)
+        AND ($channel IS NULL OR chat.channel = $channel)
+        AND ($department IS NULL OR chat.department_id = $department)
     UNION ALL
     SELECT 8, 'event_content', count(*), 0, count(parse_error), NULL
     FROM delivered

@@ -24,9 +24,10 @@
 --
 -- day is the date on which the run started, of sessions their last entry run, in the lake's business time
 -- zone; channel and department are those of the session, the department the last known one.
--- Shares and averages cannot be averaged again: to see several days, channels or departments as one, take
--- their column out of the SELECT, GROUP BY and ORDER BY. By day, sessions can be added up, too.
+-- Shares and averages cannot be averaged again: to see all days as one, set $per to 'all'; to see channels or
+-- departments as one, take their column out of the SELECT, GROUP BY and ORDER BY. Sessions can be added up.
 --
+-- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -44,7 +45,7 @@ WITH last_entries AS (
 runs AS (
     SELECT
         run.company_id,
-        run.started_date AS day,
+        CASE WHEN $per <> 'all' THEN run.started_date END AS day,
         chat.channel,
         chat.department_id,
         department.name AS department_name,

@@ -11,8 +11,10 @@
 --                   days rise yet
 --
 -- day is the date on which the session started, in the lake's business time zone; channel and
--- department are the session's last known ones.
+-- department are the session's last known ones. Shares cannot be averaged: to see all days as one, set $per
+-- to 'all'.
 --
+-- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -20,7 +22,7 @@
 -- $department BIGINT = NULL  only the department (departamento) of this id
 SELECT
     chat.company_id,
-    chat.started_date AS day,
+    CASE WHEN $per <> 'all' THEN chat.started_date END AS day,
     chat.channel,
     chat.department_id,
     department.name AS department_name,

@@ -20,9 +20,10 @@
 -- p90           nine in ten waited at most about so long: interpolated between the two nearest
 --
 -- day is the date on which the customer entered this queue, in the lake's business time zone.
--- Averages are over single waits and cannot be averaged again: to see several days, channels or
--- departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
+-- Averages are over single waits and cannot be averaged again: to see all days as one, set $per to 'all';
+-- to see channels or departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
 --
+-- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -31,7 +32,7 @@
 WITH stays AS (
     SELECT
         wait.company_id,
-        wait.entered_date AS day,
+        CASE WHEN $per <> 'all' THEN wait.entered_date END AS day,
         wait.channel,
         wait.department_id,
         department.name AS department_name,

@@ -19,8 +19,9 @@
 -- answered_avg_business_seconds  of the same waits, only the seconds in business hours
 --
 -- day is the date on which the customer entered this queue, in the lake's business time zone.
--- Averages are over single waits and cannot be averaged again.
+-- Averages are over single waits and cannot be averaged again: to see all days as one, set $per to 'all'.
 --
+-- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -29,7 +30,7 @@
 WITH waits AS (
     SELECT
         wait.company_id,
-        wait.entered_date AS day,
+        CASE WHEN $per <> 'all' THEN wait.entered_date END AS day,
         wait.channel,
         wait.department_id,
         department.name AS department_name,

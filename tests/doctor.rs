@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::support::{Desk, Printed};
 
 fn desk() -> Desk {
@@ -58,6 +60,13 @@ fn what_never_comes_and_times_in_another_zone_are_told_with_what_to_do() {
             "There are no facts yet.",
         ],
     );
+    // The advice, once followed, has nothing left to say, also of what is stored already.
+    let printed = desk.run(&["doctor"]);
+    assert!(
+        !printed.stdout.contains("from their delivery"),
+        "{}",
+        printed.stdout
+    );
 }
 
 #[test]
@@ -112,4 +121,54 @@ fn an_empty_lake_says_how_to_fill_it() {
     let printed = desk.run(&["doctor"]);
     assert_eq!(printed.code, Some(1));
     tells(&printed, &["holds no events", "huggy-etl serve"]);
+}
+
+#[test]
+fn what_is_unreadable_late_early_or_skewed_is_counted() {
+    let desk = Desk::new();
+    let time = 1_709_298_000;
+    let message = |id: i64, send_at: &str| {
+        json!({
+            "id": id, "senderType": "widget", "send_at": send_at, "company": { "id": 1 },
+            "chat": { "id": 9, "situation": "auto", "channel": "widget" },
+        })
+    };
+    let mut messages: Vec<Value> = (1..=20)
+        .map(|id| message(id, "2024-03-01 10:00:00"))
+        .collect();
+    // The delivery is of 10:00:00, too.
+    messages.push(message(21, "2024-03-01 09:50:00"));
+    messages.push(message(22, "2024-03-01 08:45:00"));
+    messages.push(message(23, "2024-03-01 10:01:30"));
+    messages.push(message(24, "yesterday"));
+    messages.push(json!("no message at all"));
+    let line = |received_at: &str, messages: &[Value]| {
+        let body =
+            json!({ "time": time, "messages": { "receivedMessage": messages }, "token": "t" });
+        json!({ "received_at": received_at, "body": body }).to_string()
+    };
+    let lines = [
+        line("2024-03-01T12:58:30Z", &messages),
+        line(
+            "2024-03-01T12:58:30Z",
+            &[message(25, "2024-03-01 10:00:00")],
+        ),
+    ];
+    desk.write("dirty.ndjson", lines.join("\n"));
+    desk.ok(&["import", "dirty.ndjson"]);
+    let printed = desk.run(&["doctor"]);
+    assert_eq!(printed.code, Some(1));
+    tells(
+        &printed,
+        &[
+            "1 receivedMessage could not be read whole: send_at",
+            "SELECT payload FROM events WHERE event_id = '",
+            "1 of 24 events say they happened more than 5 s after they were delivered",
+            "2 of 24 events were delivered more than 5 min after they happened, the latest 75 min later",
+            "Deliveries are received 90 s before they are sent",
+        ],
+    );
+    let unreadable = desk.number("SELECT count(*) FROM events WHERE parse_error IS NOT NULL");
+    let told = printed.stdout.matches("could not be read whole").count();
+    assert_eq!((unreadable, told), (2, 2), "{}", printed.stdout);
 }

@@ -86,12 +86,20 @@ fn every_column_of_every_table_is_described() {
         names.contains(&"events") && names.contains(&"fact_chats"),
         "{names:?}"
     );
+    // Analysts' queries rest on these names and types.
+    let mut columns = String::new();
     for name in names {
+        columns += &format!("{name}\n");
         for line in desk.ok(&["describe", name]).lines().skip(2) {
             let words = line.split_whitespace().count();
             assert!(words > 4, "{name}: {line} has no description");
+            let mut parts = line.split("  ").filter(|part| !part.is_empty());
+            let (column, sql_type) = (parts.next(), parts.next());
+            let (column, sql_type) = (column.unwrap_or_default(), sql_type.unwrap_or_default());
+            columns += &format!("    {column} {}\n", sql_type.trim());
         }
     }
+    insta::assert_snapshot!(columns);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The functions for queries over chats, against the facts and by hand.
 
-use serde_json::json;
+use std::fs;
 
-use crate::support::Desk;
+use chrono::{Duration, Utc};
+use serde_json::{Value, json};
+
+use crate::support::{Desk, Printed};
 
 /// A day and a half of chats, with hours for the company and for one department.
 fn desk_with_hours() -> Desk {
@@ -206,4 +209,159 @@ fn one_function_is_described_and_a_misspelt_one_guessed() {
         "{}",
         printed.stderr
     );
+}
+
+const IN_MANAUS: [&str; 2] = ["--config", "manaus.toml"];
+
+/// A lake of facts derived for a business in Manaus, an hour behind the default zone, that is open some hours of the
+/// day; and no settings in the folder from which it is asked.
+fn desk_of_a_business_in_manaus() -> Desk {
+    let desk = Desk::new();
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let days = days.map(|day| format!("{day} = [\"08:00-12:00\", \"13:00-18:00\"]\n"));
+    let settings = format!(
+        "timezone = \"America/Manaus\"\n[business_hours]\n{}",
+        days.concat()
+    );
+    desk.write("manaus.toml", settings);
+    let chats = ["--chats", "150", "--days", "2", "--seed", "3"];
+    desk.generate("traffic.ndjson", &chats);
+    desk.ok(&[&IN_MANAUS[..], &["import", "traffic.ndjson"]].concat());
+    desk.ok(&[&IN_MANAUS[..], &["transform"]].concat());
+    desk
+}
+
+const OTHER_DATES: &str =
+    "SELECT count(*) FROM fact_chats WHERE local_date(started_at) IS DISTINCT FROM started_date";
+
+#[test]
+fn functions_and_parameters_go_by_what_the_facts_were_derived_with_whoever_asks() {
+    let desk = desk_of_a_business_in_manaus();
+    assert_eq!(desk.number(OTHER_DATES), 0);
+    let by_default = "SELECT count(*) FROM fact_chats
+        WHERE CAST(started_at - INTERVAL '3 hours' AS DATE) <> started_date";
+    assert!(desk.number(by_default) > 0, "the zone makes no difference");
+    let other_seconds = "SELECT count(*) FROM fact_queue_waits
+        WHERE BUSINESS_SECONDS(entered_at, left_at, department_id) IS DISTINCT FROM wait_business_seconds";
+    assert_eq!(desk.number(other_seconds), 0);
+    let known = "SELECT count(*) FROM fact_queue_waits WHERE wait_business_seconds > 0";
+    assert!(desk.number(known) > 5, "business hours are hardly known");
+    let in_a_view =
+        "CREATE VIEW v AS SELECT local_date(started_at) AS date, started_date FROM fact_chats;
+        SELECT count(*) FROM v WHERE date <> started_date";
+    assert_eq!(desk.number(in_a_view), 0);
+
+    desk.write(
+        "at.sql",
+        "-- When?\n-- $at TIMESTAMP = '2024-03-01 12:00'  an instant\nSELECT $at AS at",
+    );
+    let at = |args: &[&str]| desk.ok(&[&["query", "at.sql", "--format", "csv"], args].concat());
+    assert_eq!(at(&[]), "at\n2024-03-01T16:00:00Z\n");
+    assert_eq!(at(&["at=2024-03-02"]), "at\n2024-03-02T04:00:00Z\n");
+    assert_eq!(
+        at(&["at=2024-03-02T00:00:00Z"]),
+        "at\n2024-03-02T00:00:00Z\n"
+    );
+
+    let now = (Utc::now() - Duration::hours(4)).format("%Y-%m-%d %H:%M:%S%.6f");
+    let sessions = "SELECT count(*) > 0 AS there_are FROM fact_chats";
+    let then = desk.ok(&[
+        "query",
+        "--at",
+        &now.to_string(),
+        "--format",
+        "csv",
+        "-c",
+        sessions,
+    ]);
+    assert_eq!(then, "there_are\ntrue\n");
+}
+
+#[test]
+fn settings_that_are_not_heeded_are_told_where_they_were_made() {
+    let desk = desk_of_a_business_in_manaus();
+    let asked = |settings: &str, sql: &str| {
+        desk.write("huggy-etl.toml", settings);
+        let printed = desk.run(&["query", "-c", sql, "--format", "csv"]);
+        assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+        printed
+    };
+    let is_told = |printed: &Printed, key: &str| {
+        let told = format!("{key} of huggy-etl.toml is not heeded");
+        printed.stderr.contains(&told)
+    };
+    let other = "timezone = \"America/Bahia\"\n[business_hours]\nmon = []\n";
+    let printed = asked(other, OTHER_DATES);
+    assert!(printed.stdout.ends_with("\n0\n"), "{}", printed.stdout);
+    assert!(is_told(&printed, "timezone"), "{}", printed.stderr);
+    assert!(is_told(&printed, "business_hours"), "{}", printed.stderr);
+    let nothing_of_it = asked(other, "SELECT count(*) FROM fact_chats");
+    assert!(
+        !is_told(&nothing_of_it, "timezone"),
+        "{}",
+        nothing_of_it.stderr
+    );
+    for settings in [
+        "",
+        "timezone = \"America/Manaus\"\n",
+        "short_abandon_seconds = 99\n",
+    ] {
+        let printed = asked(settings, OTHER_DATES);
+        let told = printed.stderr.contains("not heeded");
+        assert!(!told, "{settings}: {}", printed.stderr);
+    }
+}
+
+#[test]
+fn the_callers_settings_hold_where_the_lake_is_of_an_earlier_version() {
+    let desk = desk_of_a_business_in_manaus();
+    let log = desk.path("lake/fact_chats/_delta_log");
+    for entry in fs::read_dir(log).expect("the log") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("an entry of the log");
+        let lines = text.lines().map(|line| {
+            let mut action: Value = serde_json::from_str(line).expect("an action");
+            let properties = action.pointer_mut("/metaData/configuration");
+            if let Some(properties) = properties.and_then(Value::as_object_mut) {
+                properties.remove("huggy-etl.settings");
+            }
+            action.to_string() + "\n"
+        });
+        let lines: String = lines.collect();
+        assert!(!lines.contains("Manaus"), "{lines}");
+        fs::write(path, lines).expect("an entry of the log");
+    }
+    assert!(desk.number(OTHER_DATES) > 0);
+    assert_eq!(desk.rows_with(&IN_MANAUS, OTHER_DATES), json!([[0]]));
+    // The next run that has something to do says it.
+    desk.generate(
+        "more.ndjson",
+        &["--chats", "3", "--days", "1", "--seed", "8"],
+    );
+    desk.ok(&[&IN_MANAUS[..], &["import", "more.ndjson"]].concat());
+    let printed = desk.run(&[&IN_MANAUS[..], &["transform"]].concat());
+    assert!(
+        !printed.stderr.contains("have changed"),
+        "{}",
+        printed.stderr
+    );
+    assert_eq!(desk.number(OTHER_DATES), 0);
+}
+
+#[test]
+fn the_lakes_settings_are_read_only_where_a_query_asks_for_them() {
+    let desk = desk_of_a_business_in_manaus();
+    let log = desk.path("lake/fact_chats/_delta_log/00000000000000000001.json");
+    fs::write(log, "damaged").expect("an entry of the log");
+    assert_eq!(desk.rows("SELECT 1"), json!([[1]]));
+    assert_eq!(
+        desk.number("SELECT count(*) FROM dim_agents WHERE agent_id < 0"),
+        0
+    );
+    let asks = desk.run(&[
+        "query",
+        "-c",
+        "SELECT local_time(TIMESTAMP '2024-03-01T12:00:00Z')",
+    ]);
+    assert_eq!(asks.code, Some(3), "{}", asks.stderr);
 }

@@ -393,6 +393,87 @@ fn the_saved_queries_print_what_they_printed() {
     }
 }
 
+/// What the last events of a short time do not show.
+#[test]
+fn the_saved_queries_print_what_they_printed_of_a_busy_instant() {
+    let desk = lake();
+    let busiest = "SELECT CAST(wait.entered_at AS TEXT) FROM fact_queue_waits AS wait
+        JOIN fact_queue_waits AS other ON other.entered_at <= wait.entered_at AND other.left_at > wait.entered_at
+        GROUP BY wait.entered_at ORDER BY count(*) DESC, wait.entered_at LIMIT 1";
+    let busiest = desk.rows(busiest);
+    let as_of = format!("as_of={}", busiest[0][0].as_str().expect("an instant"));
+    for (name, parameter) in [
+        ("queue_length", as_of.as_str()),
+        ("unanswered_now", &as_of),
+        ("reopens_and_repeats", "days=1"),
+    ] {
+        let csv = desk.ok(&["query", name, parameter, "--format", "csv"]);
+        assert!(csv.lines().count() > 1, "{name} has no row");
+        insta::assert_snapshot!(format!("{name}_of_a_busy_instant"), csv);
+    }
+    let observed = sum(
+        &answer(&desk, "reopens_and_repeats", &["days=1".to_owned()]),
+        "observed",
+    );
+    assert!(observed > 0);
+}
+
+#[test]
+fn all_days_are_one_row_where_that_is_asked_for() {
+    let desk = lake();
+    let names = names(&desk).into_iter();
+    let by_period: Vec<String> = names
+        .filter(|name| {
+            desk.ok(&["queries", name])
+                .contains("-- $per TEXT = 'day' ")
+        })
+        .collect();
+    assert_eq!(
+        by_period,
+        [
+            "abandonment",
+            "chat_durations",
+            "flow_outcomes",
+            "inbound_and_outbound",
+            "requeues",
+            "wait_times",
+            "waits_outside_hours",
+        ]
+    );
+    for query in &by_period {
+        let days = answer(&desk, query, &[]);
+        let whole = answer(&desk, query, &["per=all".to_owned()]);
+        assert!(whole.len() < days.len(), "{query}");
+        assert!(whole.iter().all(|row| row["day"].is_null()), "{query}");
+        check_parts(query, &whole);
+        let totals = TOTALS.iter().filter(|total| total.query == *query);
+        for total in totals {
+            assert_eq!(
+                sum(&whole, total.column),
+                sum(&days, total.column),
+                "{query}"
+            );
+        }
+    }
+    // Of all days anew, not of the days' medians.
+    let channel = "company_id, channel, department_id";
+    let medians = desk.rows(&format!(
+        "SELECT median(duration_seconds) FROM fact_chats WHERE closed_at IS NOT NULL GROUP BY {channel} ORDER BY {channel}"
+    ));
+    let whole = answer(&desk, "chat_durations", &["per=all".to_owned()]);
+    let found: Vec<f64> = whole
+        .iter()
+        .filter_map(|row| row["duration_median_seconds"].as_f64())
+        .collect();
+    let medians: Vec<f64> = medians
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|row| row[0].as_f64())
+        .collect();
+    assert_eq!(found, medians);
+}
+
 #[test]
 fn shares_lie_between_0_and_100_and_parts_add_up() {
     let desk = lake();

@@ -27,6 +27,7 @@ mod landed;
 mod lease;
 mod location;
 mod maintain;
+mod metadata;
 mod plain;
 mod ranges;
 mod rewrite;

@@ -138,6 +138,16 @@ impl<'a> Rewrite<'a> {
 }
 
 impl Prepared<'_> {
+    /// Gives the table a property in the same commit.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`].
+    pub fn with_property(mut self, name: &str, value: &str) -> Result<Self, LakeError> {
+        self.actions
+            .extend(self.table.property_change(name, value)?);
+        Ok(self)
+    }
+
     /// Commits the replacement, recording `txns` (application ids and their versions). Where nothing
     /// changes and `always` is false, nothing is committed.
     ///

@@ -147,7 +147,7 @@ impl Table {
     }
 
     pub(crate) async fn open_or_create(lake: &Lake, spec: &TableSpec) -> Result<Table, LakeError> {
-        let opened = match Table::open(lake, &spec.name).await {
+        let mut opened = match Table::open(lake, &spec.name).await {
             Err(LakeError::NoSuchTable { .. }) => {
                 // Whether this creation or a racing one wins, the table exists afterwards.
                 let created = create(lake, spec).await;
@@ -157,6 +157,7 @@ impl Table {
             }
             opened => opened,
         }?;
+        opened.add_missing_columns(spec).await?;
         Ok(Table {
             layout: spec.layout.clone(),
             ..opened

@@ -488,3 +488,85 @@ async fn rows_of_any_width_are_sorted_within_little_memory() {
         .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values());
     assert!(ids.copied().eq(0..PARTS * ROWS));
 }
+
+#[tokio::test]
+async fn a_table_of_an_earlier_version_gets_the_columns_it_lacks() {
+    let (_folder, lake) = open();
+    let mut earlier = spec();
+    earlier.schema = Arc::new(Schema::new(vec![Field::new(
+        "chat_id",
+        DataType::Int64,
+        true,
+    )]));
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let old = RecordBatch::try_new(earlier.schema.clone(), vec![ids]).expect("rows");
+    let mut table = lake.table(&earlier).await.expect("a table");
+    table.append(vec![old], None).await.expect("appending");
+
+    let mut table = lake.table(&spec()).await.expect("the table");
+    let old_rows = || vec![(Some(1), String::new()), (Some(2), String::new())];
+    assert_eq!(contents(&table).await, old_rows());
+    let version = table.version();
+    let mut again = lake.table(&spec()).await.expect("the table");
+    assert_eq!(again.version(), version, "nothing is missing any more");
+    again
+        .append(vec![rows(&[(Some(3), "new")])], None)
+        .await
+        .expect("appending");
+    table.refresh().await.expect("the newest");
+    let mut all = old_rows();
+    all.push((Some(3), "new".to_owned()));
+    assert_eq!(contents(&table).await, all);
+    replace(&mut table, &[1], rows(&[(Some(1), "other")]), 1)
+        .await
+        .expect("replacing");
+    all[0].1 = "other".to_owned();
+    assert_eq!(contents(&table).await, all);
+    let (schema, _) = lake
+        .existing("facts")
+        .await
+        .expect("the table")
+        .describe()
+        .expect("its columns");
+    let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    assert_eq!(names, ["chat_id", "body"]);
+}
+
+#[tokio::test]
+async fn a_property_is_given_with_a_commit_and_stays() {
+    let (_folder, lake) = open();
+    let mut table = lake.table(&spec()).await.expect("a table");
+    let give = async |table: &mut Table, value: &str, chat: i64| {
+        let scope = Scope::Keys {
+            column: "chat_id",
+            keys: BTreeSet::from([chat]),
+        };
+        let mut rewrite = table.rewrite(scope).expect("a rewrite");
+        rewrite
+            .write(rows(&[(Some(chat), "body")]))
+            .await
+            .expect("writing");
+        let prepared = rewrite.prepare().await.expect("preparing");
+        let prepared = prepared
+            .with_property("made.with", value)
+            .expect("a property");
+        prepared
+            .commit(&[("run", chat)], true)
+            .await
+            .expect("committing");
+    };
+    assert_eq!(table.property("made.with").expect("properties"), None);
+    let made_with = async || {
+        let table = lake.existing("facts").await.expect("the table");
+        table.property("made.with").expect("properties")
+    };
+    for (value, chat) in [("{\"a\": 1}", 1), ("{\"a\": 1}", 2), ("{}", 3)] {
+        give(&mut table, value, chat).await;
+        assert_eq!(made_with().await.as_deref(), Some(value));
+        assert_eq!(
+            table.property("made.with").expect("properties").as_deref(),
+            Some(value)
+        );
+    }
+    assert_eq!(contents(&table).await.len(), 3);
+}

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use crate::as_of::AsOf;
 use crate::engine::Engine;
 use crate::files::{is_file, open_file};
+use crate::mistake::Mistake;
 use crate::views;
 
 pub(crate) const CATALOG: &str = "lake";
@@ -161,6 +162,25 @@ impl LakeSchema {
         let provider = table.as_ref().map(|opened| opened.provider.clone());
         opened.insert(name, table);
         Ok(provider)
+    }
+
+    /// A table for what its log says of it: as of then, or as it is now where it has no such version.
+    pub async fn state_of(&self, name: &str) -> Result<Option<Table>, Mistake> {
+        let table = match self.as_of {
+            AsOf::Now => {
+                self.lake_table(name).await?;
+                return Ok(self.opened(&[name.to_owned()]).await.pop());
+            }
+            AsOf::Version(_) => self.lake.existing(name).await,
+            AsOf::Instant(_) => match self.as_of.open(&self.lake, name).await {
+                Err(LakeError::NoSuchVersion { .. }) => self.lake.existing(name).await,
+                table => table,
+            },
+        };
+        match table {
+            Err(LakeError::NoSuchTable { .. }) => Ok(None),
+            table => Ok(Some(table?)),
+        }
     }
 
     async fn open(&self, name: &str) -> Result<Option<Opened>, LakeError> {

@@ -12,8 +12,8 @@ use datafusion::prelude::SessionConfig;
 use lake::{Lake, LakeError};
 
 use crate::as_of::AsOf;
-use crate::business::{self, BusinessHours};
 use crate::catalog::{CATALOG, SCHEMA, is_table_name};
+use crate::derivation::{BusinessClock, Derivation};
 use crate::describe::{TableDescription, TableInfo, describe_table, list_tables};
 use crate::distinct::CountDistinctTogether;
 use crate::error::QueryError;
@@ -21,7 +21,6 @@ use crate::extremes::NameExtremes;
 use crate::history::{TableHistory, rows};
 use crate::json::{self, JsonOperators};
 use crate::limits::keeping_limits;
-use crate::local;
 use crate::memory::PeakPool;
 use crate::mistake::unknown_table;
 use crate::output::{Format, Style, Summary};
@@ -35,14 +34,13 @@ pub struct EngineOptions {
     pub memory_bytes: usize,
     /// Tables that the transform makes: asked for before they exist, the answer is to run it.
     pub derived_tables: Vec<String>,
-    /// The lake's business time zone.
-    pub zone: Tz,
+    /// Where the lake does not say what its facts were derived with.
+    pub clock: BusinessClock,
+    pub derivation: Option<Arc<dyn Derivation>>,
     /// Whether queries may read files of this machine: whoever asks must be allowed to read what this
     /// process can.
     pub reads_files: bool,
     pub as_of: AsOf,
-    /// By which `business_seconds` counts; without them it is NULL.
-    pub business_hours: Option<Arc<dyn BusinessHours>>,
 }
 
 impl EngineOptions {
@@ -51,10 +49,10 @@ impl EngineOptions {
         Self {
             memory_bytes,
             derived_tables: Vec::new(),
-            zone,
+            clock: BusinessClock { zone, hours: None },
+            derivation: None,
             reads_files: false,
             as_of: AsOf::Now,
-            business_hours: None,
         }
     }
 }
@@ -121,10 +119,11 @@ impl Engine {
             .with_analyzer_rule(Arc::new(NameExtremes))
             .with_optimizer_rule(Arc::new(CountDistinctTogether::new()));
         builder.scalar_functions().get_or_insert_default().extend(
-            local::functions(options.zone)
+            options
+                .clock
+                .functions()
                 .into_iter()
-                .chain(json::functions())
-                .chain([business::function(options.business_hours.clone())]),
+                .chain(json::functions()),
         );
         builder
             .aggregate_functions()
@@ -236,8 +235,13 @@ impl Engine {
         &self.0.lake
     }
 
-    pub(crate) fn zone(&self) -> Tz {
-        self.0.options.zone
+    /// Where the lake does not say it.
+    pub(crate) fn clock(&self) -> &BusinessClock {
+        &self.0.options.clock
+    }
+
+    pub(crate) fn derivation(&self) -> Option<&dyn Derivation> {
+        self.0.options.derivation.as_deref()
     }
 
     pub(crate) fn as_of(&self) -> AsOf {

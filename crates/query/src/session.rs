@@ -12,7 +12,7 @@ use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, Schema
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::MemoryPool;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{
     CreateMemoryTable, DdlStatement, DmlStatement, DropTable, LogicalPlan,
 };
@@ -26,6 +26,7 @@ use crate::admission::{Purpose, admit, own_name, read_only, verify};
 use crate::answer::Answer;
 use crate::catalog::{CATALOG, LakeCatalog, LakeSchema};
 use crate::compared::refuse_numbers_as_dates;
+use crate::derivation::BusinessClock;
 use crate::describe::{TableDescription, described, description_rows};
 use crate::engine::Engine;
 use crate::error::QueryError;
@@ -174,7 +175,7 @@ impl Session {
         admitted: impl Iterator<Item = &'a Admitted>,
     ) -> Result<Bound, QueryError> {
         let used = admitted.flat_map(|one| one.parameters.iter().cloned());
-        let bindings = Bindings::new(script, declared, used.collect(), self.engine.zone())?;
+        let bindings = Bindings::new(script, declared, used.collect(), self.engine.clock().zone)?;
         Ok(Bound {
             sql: script.sql.into(),
             bindings: Arc::new(bindings),
@@ -312,7 +313,13 @@ impl Session {
         mut statement: Statement,
         prepared: &Prepared,
     ) -> Result<LogicalPlan, Mistake> {
-        let state = self.context.state();
+        let mut state = self.context.state();
+        let clock = self.clock(&statement, &prepared.bindings).await?;
+        if let Some(clock) = &clock {
+            for function in clock.functions() {
+                state.register_udf(function)?;
+            }
+        }
         let references = state.resolve_table_references(&statement)?;
         if references
             .iter()
@@ -326,10 +333,29 @@ impl Session {
         forget_temporary(&mut statement);
         let plan = state.statement_to_plan(statement).await?;
         verify(&plan, prepared.purpose, &prepared.statement)?;
-        let plan = prepared.bindings.bind(plan)?;
+        let zone = clock.map_or(self.engine.clock().zone, |clock| clock.zone);
+        let plan = prepared.bindings.bind(plan, zone)?;
         refuse_numbers_as_dates(&plan)?;
         refuse_paths_as_keys(&plan)?;
         Ok(plan)
+    }
+
+    /// What the lake's facts were derived with, where the statement asks for it and the lake says it.
+    async fn clock(
+        &self,
+        statement: &Statement,
+        bindings: &Bindings,
+    ) -> Result<Option<BusinessClock>, Mistake> {
+        let Some(derivation) = self.engine.derivation() else {
+            return Ok(None);
+        };
+        if !bindings.have_local_times() && !self.engine.clock().is_asked_by(statement) {
+            return Ok(None);
+        }
+        match self.schema.state_of(derivation.table()).await? {
+            Some(table) => Ok(derivation.clock(&table)?),
+            None => Ok(None),
+        }
     }
 
     async fn is_of_the_lake(&self, name: &str) -> Result<bool, Mistake> {

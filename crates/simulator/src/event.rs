@@ -69,6 +69,18 @@ pub enum What {
 }
 
 impl What {
+    /// When it happened, where the event says it; else that is the envelope's `time`.
+    pub fn occurred_at(&self) -> Option<i64> {
+        match self {
+            What::ReceivedMessage(message)
+            | What::ReceivedAllMessage(message)
+            | What::SentAllMessage(message)
+            | What::NewInternalMessage(message) => Some(message.sent_at),
+            What::ClosedChat { closed_at, .. } => Some(*closed_at),
+            _ => None,
+        }
+    }
+
     /// The event's name in the envelope.
     pub fn name(&self) -> &'static str {
         match self {

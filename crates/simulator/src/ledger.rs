@@ -34,6 +34,7 @@ pub struct Session {
     pub segments: Vec<Segment>,
     pub replies: Vec<Reply>,
     pub department_changes: Vec<DepartmentChange>,
+    pub step_changes: Vec<StepChange>,
     pub transfers: u32,
     pub flow_runs: u32,
     pub contact_messages: u32,
@@ -41,6 +42,10 @@ pub struct Session {
     pub bot_messages: u32,
     pub internal_messages: u32,
     pub events: u32,
+    /// When what the events tell happened, at the earliest and at the latest.
+    pub told: Option<(i64, i64)>,
+    /// An event has shown the channel with its id and name.
+    pub shows_channel: bool,
 }
 
 /// From when the first response is counted.
@@ -106,6 +111,14 @@ pub struct DepartmentChange {
 }
 
 #[derive(Debug)]
+pub struct StepChange {
+    pub at: i64,
+    pub agent: Agent,
+    pub from: Option<&'static Step>,
+    pub to: &'static Step,
+}
+
+#[derive(Debug)]
 pub struct Run {
     pub session: u32,
     pub flow: &'static Flow,
@@ -144,6 +157,7 @@ impl Session {
             segments: Vec::new(),
             replies: Vec::new(),
             department_changes: Vec::new(),
+            step_changes: Vec::new(),
             transfers: 0,
             flow_runs: 0,
             contact_messages: 0,
@@ -151,6 +165,8 @@ impl Session {
             bot_messages: 0,
             internal_messages: 0,
             events: 0,
+            told: None,
+            shows_channel: false,
         }
     }
 

@@ -77,6 +77,7 @@ fn rows_of_chat(cast: &Cast, ledger: &Ledger) -> Vec<TruthRow> {
         session::segments(cast, session, &mut rows);
         session::replies(cast, session, &mut rows);
         session::department_changes(cast, session, &mut rows);
+        session::step_changes(cast, session, &mut rows);
     }
     rows.extend(
         ledger

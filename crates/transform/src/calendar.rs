@@ -286,6 +286,21 @@ mod tests {
     }
 
     #[test]
+    fn a_dated_holiday_is_closed_in_the_midst_of_an_interval() {
+        let mut calendar = weekdays();
+        // Thursday 17:00 to Monday 09:00 local, with the Friday between.
+        let check_interval = |calendar: &Calendar, hours: i64| {
+            let (from, to) = ("2024-02-29T20:00:00Z", "2024-03-04T12:00:00Z");
+            check(calendar, from, to, hours * 3600);
+        };
+        check_interval(&calendar, 1 + 9 + 1);
+        calendar.close("2024-03-01").expect("a date");
+        check_interval(&calendar, 1 + 1);
+        calendar.close("2024-03-04").expect("a date");
+        check_interval(&calendar, 1);
+    }
+
+    #[test]
     fn easter_falls_on_its_sundays() {
         for (year, month, day) in [
             (2019, 4, 21),

@@ -3,19 +3,19 @@
 //! Counts are of stored rows, repetitions included. They add up, which does not go twice: whoever adds
 //! must know up to which version of `events` they were counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
+use events::documented_name;
 
 use crate::columns::{self, Column, Value, column};
 use crate::read::{instant, instants, long, longs, text, texts};
 
 pub(crate) const NAME: &str = "coverage";
-pub(crate) const DESCRIPTION: &str =
-    "One row per kind of event that was ever delivered: what the webhook's subscription brings.";
+pub(crate) const DESCRIPTION: &str = "One row per kind of event that was ever delivered or is subscribed: what the subscription brings.";
 /// The columns of `events` that [`Coverage::count`] needs.
 pub(crate) const COUNTED: [&str; 3] = ["company_id", "event_type", "delivered_at"];
 
@@ -33,13 +33,15 @@ struct Seen {
 struct Row {
     company_id: Option<i64>,
     event_type: Option<String>,
-    seen: Seen,
+    /// Nothing where the kind never came.
+    seen: Option<Seen>,
+    is_subscribed: Option<bool>,
 }
 
 const COLUMNS: &[Column<Row>] = &[
     column(
         "company_id",
-        "Company of the platform",
+        "Company of the platform; NULL for a kind that never came, and for events that name none",
         Value::Long(|row| row.company_id),
     ),
     column(
@@ -49,18 +51,23 @@ const COLUMNS: &[Column<Row>] = &[
     ),
     column(
         "first_seen_at",
-        "Time of the first delivery with such an event",
-        Value::Instant(|row| Some(row.seen.first)),
+        "Time of the first delivery with such an event; NULL if none came",
+        Value::Instant(|row| row.seen.map(|seen| seen.first)),
     ),
     column(
         "last_seen_at",
-        "Time of the latest delivery with such an event",
-        Value::Instant(|row| Some(row.seen.last)),
+        "Time of the latest delivery with such an event; NULL if none came",
+        Value::Instant(|row| row.seen.map(|seen| seen.last)),
     ),
     column(
         "events",
-        "How many are stored, repetitions included",
-        Value::Long(|row| Some(row.seen.events)),
+        "How many are stored, repetitions included; 0 for a kind that is subscribed and never came",
+        Value::Long(|row| Some(row.seen.map_or(0, |seen| seen.events))),
+    ),
+    column(
+        "is_subscribed",
+        "Whether the setting subscribed_events lists it; NULL for what is no event",
+        Value::Flag(|row| row.is_subscribed),
     ),
 ];
 
@@ -95,7 +102,8 @@ impl Coverage {
             instants(batch, "last_seen_at")?,
         );
         let events = longs(batch, "events")?;
-        for row in 0..batch.num_rows() {
+        // Kinds that never came are told anew each time.
+        for row in (0..batch.num_rows()).filter(|row| events.value(*row) > 0) {
             let company_id = long(&companies, row);
             let event_type = text(&types, row).map(str::to_owned);
             let seen = Seen {
@@ -119,13 +127,26 @@ impl Coverage {
         self.0.entry(key).and_modify(add).or_insert(seen);
     }
 
-    /// The table's rows.
-    pub fn batch(&self) -> RecordBatch {
-        let rows = self.0.iter().map(|((company_id, event_type), seen)| Row {
+    /// The table's rows, by what is subscribed.
+    pub fn batch(&self, subscribed: &BTreeSet<String>) -> RecordBatch {
+        let is_subscribed = |name: &str| subscribed.contains(documented_name(name));
+        let came = self.0.iter().map(|((company_id, event_type), seen)| Row {
             company_id: *company_id,
             event_type: event_type.clone(),
-            seen: *seen,
+            seen: Some(*seen),
+            is_subscribed: event_type.as_deref().map(is_subscribed),
         });
-        columns::batch(COLUMNS, &rows.collect::<Vec<_>>())
+        let names = self.0.keys().filter_map(|(_, name)| name.as_deref());
+        let names: BTreeSet<&str> = names.map(documented_name).collect();
+        let never_came = subscribed
+            .iter()
+            .filter(|name| !names.contains(name.as_str()))
+            .map(|name| Row {
+                company_id: None,
+                event_type: Some(name.clone()),
+                seen: None,
+                is_subscribed: Some(true),
+            });
+        columns::batch(COLUMNS, &came.chain(never_came).collect::<Vec<_>>())
     }
 }

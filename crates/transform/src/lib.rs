@@ -19,7 +19,7 @@ mod settings;
 
 pub use run::{
     CONSUMER, DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, Mode, Report,
-    TransformError, aging_tables, derived_specs, derived_tables, missing_tables, repeated_events,
-    run, verify_facts,
+    SETTINGS_TABLE, TransformError, aging_tables, derived_specs, derived_tables, missing_tables,
+    repeated_events, run, settings_in, verify_facts,
 };
 pub use settings::{RULES_VERSION, Settings};

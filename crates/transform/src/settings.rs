@@ -1,5 +1,7 @@
 //! The settings that the rules use, and their fingerprint.
 
+mod stored;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +10,7 @@ use events::{DOCUMENTED, Tz};
 use crate::calendar::Calendars;
 
 /// Raised whenever a rule changes what the same events become: facts are then rebuilt.
-pub const RULES_VERSION: u32 = 8;
+pub const RULES_VERSION: u32 = 9;
 
 /// Without these, a finish is all that is seen of a flow's run.
 pub(crate) const FLOW_STARTS: [&str; 1] = ["startedAutomationFlow"];

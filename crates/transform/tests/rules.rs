@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use events::EventId;
 use serde_json::{Value, json};
 use transform::Settings;
-use transform::chain::{ChainInput, Chat, derive, join_unnamed};
+use transform::chain::{ChainInput, Chat, Kept, derive, join_unnamed};
 use transform::facts;
 
 const CHAT: i64 = 9;
@@ -1033,4 +1033,195 @@ fn without_any_event_that_shows_agents_nothing_is_known_to_have_ended_without_on
     check_wait(&none, unknown, json!([[null, null]]));
     let abandoned = json!([["abandoned", "2024-03-01T13:15:00Z", "closedChat", 900]]);
     check_wait(&with_agents, abandoned, json!([[900, 900]]));
+}
+
+#[test]
+fn a_wait_is_short_below_its_threshold_over_all_departments() {
+    let settings = Settings {
+        short_abandon_seconds: 30,
+        ..Settings::default()
+    };
+    let check = |events: &[Event], expected: Value| {
+        let chats = [chat(events, &settings)];
+        let exits = rows(&chats, &settings, "fact_queue_waits", &["exit"]);
+        assert_eq!(exits, expected, "{events:?}");
+        let outcome = rows(&chats, &settings, "fact_chats", &["outcome"]);
+        let last = expected.as_array().and_then(|exits| exits.last());
+        assert_eq!(Some(&outcome[0]), last, "{events:?}");
+    };
+    let waits = || chat_event(0, "startedChat", "wait_for_chat", None);
+    check(&[waits(), close(29)], json!([["short_abandoned"]]));
+    check(&[waits(), close(30)], json!([["abandoned"]]));
+    let moves = || department(20, "wait_for_chat", Value::Null, json!(6));
+    check(
+        &[waits(), moves(), close(29)],
+        json!([["department_changed"], ["short_abandoned"]]),
+    );
+    check(
+        &[waits(), moves(), close(30)],
+        json!([["department_changed"], ["abandoned"]]),
+    );
+}
+
+#[test]
+fn a_close_is_placed_by_its_delivery_up_to_5_s_after_it() {
+    let chain = |delivered: i64| {
+        let payload = json!({ "id": CHAT, "situation": "finishing", "closed_at": local(100), "company": { "id": 1 } });
+        [
+            chat_event(0, "startedChat", "wait_for_chat", None),
+            chat_event(103, "agentEntered", "in_chat", Some(11)),
+            (delivered, "closedChat", payload),
+        ]
+    };
+    let columns = ["exit", "wait_seconds"];
+    let entered = json!([["answered", 103]]);
+    check(&chain(105), "fact_queue_waits", &columns, entered);
+    let closed = json!([["abandoned", 100]]);
+    check(&chain(106), "fact_queue_waits", &columns, closed);
+    let columns = ["outcome", "closed_at", "duration_seconds"];
+    for (delivered, outcome) in [(105, "handled"), (106, "abandoned")] {
+        let expected = json!([[outcome, "2024-03-01T13:01:40Z", 100]]);
+        check(&chain(delivered), "fact_chats", &columns, expected);
+    }
+}
+
+#[test]
+fn what_opens_a_session_does_so_more_than_5_s_after_the_close() {
+    let opens = |opening: &dyn Fn(i64) -> Event| {
+        for (at, sessions) in [(105, json!([[1]])), (106, json!([[1], [2]]))] {
+            let started = chat_event(0, "startedChat", "auto", None);
+            let events = [started, close(100), opening(at)];
+            check(&events, "fact_chats", &["session_no"], sessions);
+        }
+    };
+    opens(&|at| message(at, 1, "widget", "auto"));
+    opens(&|at| chat_event(at, "startedChat", "auto", None));
+    opens(&|at| chat_event(at, "agentEntered", "in_chat", Some(11)));
+    opens(&|at| chat_event(at, "leftQueue", "in_chat", Some(11)));
+    opens(&|at| flow(at, "startedAutomationFlow"));
+    let agents_word = [close(100), message(106, 1, "agent", "in_chat")];
+    check(&agents_word, "fact_chats", &["session_no"], json!([[1]]));
+}
+
+#[test]
+fn all_names_of_a_bot_are_a_bots() {
+    let events = [
+        message(0, 1, "ura", "auto"),
+        message(10, 2, "bot", "auto"),
+        message(20, 3, "virtual_agent", "auto"),
+        message(30, 4, "whatsapp", "auto"),
+    ];
+    let roles = json!([["bot"], ["bot"], ["bot"], ["contact"]]);
+    check(&events, "fact_messages", &["role"], roles);
+    let columns = ["bot_messages", "contact_messages"];
+    check(&events, "fact_chats", &columns, json!([[3, 1]]));
+}
+
+#[test]
+fn messages_of_one_instant_are_in_the_order_of_their_numbers() {
+    let chain = |ninth: &str, tenth: &str| {
+        [
+            message(0, 9, ninth, "auto"),
+            message(0, 10, tenth, "auto"),
+            chat_event(50, "agentEntered", "in_chat", Some(11)),
+        ]
+    };
+    let columns = ["waiting_since"];
+    let answered = chain("widget", "virtual_agent");
+    check(&answered, "fact_replies", &columns, json!([]));
+    let asked_again = chain("virtual_agent", "widget");
+    let since = json!([["2024-03-01T13:00:50Z"]]);
+    check(&asked_again, "fact_replies", &columns, since);
+}
+
+#[test]
+fn nothing_is_outbound_where_the_contacts_words_would_not_be_told() {
+    let (_, _, payload) = message(0, 1, "agent", "in_chat");
+    let events = [
+        (0, "sentAllMessage", payload),
+        chat_event(5, "agentEntered", "in_chat", Some(11)),
+    ];
+    let to = ["sentAllMessage", "agentEntered", "closedChat"];
+    let direction = |to: &[&str], expected: &str| {
+        let expected = json!([[expected]]);
+        check_subscribed(to, &events, "fact_chats", &["direction"], expected);
+    };
+    direction(&to, "unknown");
+    for told_by in ["receivedMessage", "receivedAllMessage"] {
+        direction(&[to.as_slice(), &[told_by]].concat(), "outbound");
+    }
+}
+
+#[test]
+fn a_change_told_after_what_showed_it_divides_a_wait_that_began_before() {
+    let shows = |at: i64| {
+        let (at, event_type, mut payload) = message(at, at, "widget", "wait_for_chat");
+        payload["chat"]["department"] = json!(6);
+        (at, event_type, payload)
+    };
+    let told = |at: i64| department(at, "wait_for_chat", Value::Null, json!(6));
+    let answered = || chat_event(60, "agentEntered", "in_chat", Some(11));
+    let columns = ["department_id", "wait_seconds"];
+    let chain = |shown: i64| {
+        [
+            chat_event(0, "startedChat", "wait_for_chat", None),
+            shows(shown),
+            told(41),
+            answered(),
+        ]
+    };
+    check(&chain(2), "fact_queue_waits", &columns, json!([[6, 60]]));
+    let divided = json!([[null, 41], [6, 19]]);
+    check(&chain(3), "fact_queue_waits", &columns, divided.clone());
+    // From one department to another, where the change does not name the old one.
+    let events = [waiting_in_department_5(), shows(40), told(41), answered()];
+    let moved = json!([[5, 41], [6, 19]]);
+    check(&events, "fact_queue_waits", &columns, moved);
+    let changes = ["from_department_id", "to_department_id", "was_waiting"];
+    let expected = json!([[5, 6, true]]);
+    check(&events, "fact_department_changes", &changes, expected);
+    // Since a flow's finish, also where nothing has shown the wait before its end.
+    let quiet = |at: i64| {
+        let (at, event_type, mut payload) = shows(at);
+        payload["chat"]["situation"] = Value::Null;
+        (at, event_type, payload)
+    };
+    for seen in [shows(40), quiet(40)] {
+        let events = [
+            flow(-20, "startedAutomationFlow"),
+            flow(0, "finishedAutomationFlow"),
+            seen,
+            department(41, "wait_for_chat", Value::Null, json!(6)),
+            answered(),
+        ];
+        check(&events, "fact_queue_waits", &columns, divided.clone());
+    }
+}
+
+#[test]
+fn a_session_after_one_whose_events_are_gone_begins_in_its_department() {
+    let mut input = ChainInput {
+        company_id: Some(1),
+        chat_id: CHAT,
+        kept: Kept {
+            sessions: 1,
+            until: Some(at(100)),
+            closed_at: Some(at(100)),
+            department_id: Some(5),
+            ..Kept::default()
+        },
+        ..ChainInput::default()
+    };
+    let (seconds, event_type, payload) = message(300, 1, "widget", "wait_for_chat");
+    let id = EventId([1; 16]);
+    input.push(id, event_type, at(seconds), &payload.to_string());
+    let settings = Settings::default();
+    let columns = ["session_no", "department_id", "entry_department_id"];
+    let found = rows(
+        &[derive(input, &settings)],
+        &settings,
+        "fact_chats",
+        &columns,
+    );
+    assert_eq!(found, json!([[2, 5, 5]]));
 }

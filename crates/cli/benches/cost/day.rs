@@ -8,12 +8,16 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::Result;
 use crate::desk::Desk;
 use crate::process::run;
 use crate::setting::setting;
+use crate::{Result, hold};
 
 const EVERY_SECONDS: i64 = 30;
+/// Bytes written, over those of the facts.
+const WRITTEN_RATIO_AT_MOST: f64 = 100.0;
+/// Room taken after maintenance, over what is alive.
+const ROOM_RATIO_AT_MOST: f64 = 2.0;
 
 pub fn measure(folder: &Path) -> Result<()> {
     let desk = Desk::new(folder.join("day"))?;
@@ -43,24 +47,33 @@ pub fn measure(folder: &Path) -> Result<()> {
         live += bytes.live;
         most_files = most_files.max(bytes.files);
     }
+    let ratio = written as f64 / live as f64;
     println!(
-        "a day of {chats} chats in {} runs: {:.1} MB written for {:.2} MB of facts, ratio {:.0}, at most {most_files} files a table",
+        "a day of {chats} chats in {} runs: {:.1} MB written for {:.2} MB of facts, ratio {ratio:.0}, at most {most_files} files a table",
         runs.len(),
         written as f64 / 1e6,
         live as f64 / 1e6,
-        written as f64 / live as f64
     );
+    hold(
+        "what is written over the facts",
+        ratio,
+        WRITTEN_RATIO_AT_MOST,
+    )?;
     // As a day later: what was removed by then has no readers any more.
     run(&mut desk.etl(&["maintain", "--vacuum-older-than", "0s"]))?;
     let live: u64 = desk.tables()?.iter().map(|table| table.bytes).sum();
     let room = room(&lake)?;
+    let ratio = room as f64 / live as f64;
     println!(
-        "  after maintenance the lake takes {:.1} MB for {:.1} MB alive, ratio {:.2}",
+        "  after maintenance the lake takes {:.1} MB for {:.1} MB alive, ratio {ratio:.2}",
         room as f64 / 1e6,
         live as f64 / 1e6,
-        room as f64 / live as f64
     );
-    Ok(())
+    hold(
+        "the lake's room over what is alive",
+        ratio,
+        ROOM_RATIO_AT_MOST,
+    )
 }
 
 /// The bytes of all files below a folder.

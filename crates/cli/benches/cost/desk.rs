@@ -1,7 +1,7 @@
 //! A lake of its own in a folder, worked on by the binary.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Result;
@@ -9,8 +9,16 @@ use crate::process::{BINARY, Cost, run};
 
 /// What a rebuild may use, where the system lets us say so.
 const CAP_BYTES: u64 = 2 << 30;
-/// Control group of the capped run, where version 1 of the memory controller is writable.
-const GROUP: &str = "/sys/fs/cgroup/memory/huggy-etl-bench";
+/// Control groups of the capped run and their limits, of versions 1 and 2: whichever is writable.
+const GROUPS: [(&str, &str); 2] = [
+    (
+        "/sys/fs/cgroup/memory/huggy-etl-bench",
+        "memory.limit_in_bytes",
+    ),
+    ("/sys/fs/cgroup/huggy-etl-bench", "memory.max"),
+];
+/// Where version 2 is told to give the controller to groups below; not there with version 1.
+const GIVEN: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
 pub struct Desk {
     pub folder: PathBuf,
@@ -78,20 +86,14 @@ impl Desk {
     }
 
     fn transform_capped(&self) -> Result<(bool, Cost)> {
-        let limit = fs::create_dir_all(GROUP).and_then(|()| {
-            fs::write(
-                format!("{GROUP}/memory.limit_in_bytes"),
-                CAP_BYTES.to_string(),
-            )
-        });
-        if limit.is_err() {
+        let Some(group) = capped_group() else {
             return Ok((false, run(&mut self.etl(&["transform"]))?));
-        }
-        let script = format!("echo $$ > {GROUP}/cgroup.procs && exec \"$@\"");
+        };
+        let script = format!("echo $$ > {group}/cgroup.procs && exec \"$@\"");
         let args = ["-c", &script, "sh", BINARY, "transform"];
         let cost = run(&mut self.prepared(Command::new("sh"), &args));
         // Nothing runs in it any more; a group that stays is no harm.
-        let _ = fs::remove_dir(GROUP);
+        let _ = fs::remove_dir(group);
         Ok((true, cost?))
     }
 
@@ -131,4 +133,17 @@ impl Desk {
             .map(str::parse)
             .collect::<std::result::Result<_, _>>()?)
     }
+}
+
+fn capped_group() -> Option<&'static str> {
+    if Path::new(GIVEN).exists() {
+        let _ = fs::write(GIVEN, "+memory");
+    }
+    let cap = |(group, limit): (&'static str, &str)| {
+        // One that an earlier run has left will do.
+        let _ = fs::create_dir(group);
+        let limited = fs::write(format!("{group}/{limit}"), CAP_BYTES.to_string());
+        limited.ok().map(|()| group)
+    };
+    GROUPS.into_iter().find_map(cap)
 }

@@ -30,6 +30,8 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 const ROUNDS: usize = 3;
 /// Of the large lake.
 const CHATS_A_DAY: u64 = 500;
+/// A run over news may take so many times longer on the large lake.
+const NEWS_RATIO_AT_MOST: f64 = 1.5;
 
 fn main() -> Result<()> {
     // Cargo itself passes `--bench`.
@@ -63,11 +65,19 @@ fn measure_lakes(folder: &Path) -> Result<()> {
     large.fill(chats, chats.div_ceil(CHATS_A_DAY))?;
     large.rebuild()?;
     let large_news = median_news(&large)?;
-    println!(
-        "news on the large lake over news on the small one: ratio {:.2}",
-        large_news.as_secs_f64() / small_news.as_secs_f64()
-    );
-    Ok(())
+    let ratio = large_news.as_secs_f64() / small_news.as_secs_f64();
+    println!("news on the large lake over news on the small one: ratio {ratio:.2}");
+    hold("that ratio", ratio, NEWS_RATIO_AT_MOST)
+}
+
+/// Says that a measure is within its bound, or fails.
+pub fn hold(what: &str, measured: f64, at_most: f64) -> Result<()> {
+    // What is no number is beyond it, too.
+    if measured <= at_most {
+        println!("  within the bound of {at_most}");
+        return Ok(());
+    }
+    Err(format!("{what} is {measured:.2}, beyond the bound of {at_most}").into())
 }
 
 /// The median time of several runs, each over news of other chats.

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod config;
+mod derivation;
 pub mod describe;
 pub mod doctor;
 pub mod export;
@@ -21,8 +22,6 @@ pub mod transform;
 pub mod verify;
 pub mod wal;
 
-use chrono::{DateTime, Utc};
-
 use crate::config::Config;
 use crate::exit::Failure;
 
@@ -37,28 +36,18 @@ fn holder() -> String {
     format!("process {} on {host}", std::process::id())
 }
 
-/// The business hours of the facts, for queries.
-#[derive(Debug)]
-struct Hours(::transform::Settings);
-
-impl ::query::BusinessHours for Hours {
-    fn seconds(
-        &self,
-        department_id: Option<i64>,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Option<i64> {
-        self.0.business_seconds(department_id, from, to)
-    }
-}
-
-/// What `--at` says.
-fn as_of(at: Option<&str>, config: &Config) -> Result<::query::AsOf, Failure> {
+/// What `--at` says, on the clock of the lake.
+async fn as_of(at: Option<&str>, config: &Config) -> Result<::query::AsOf, Failure> {
     let Some(at) = at else {
         return Ok(::query::AsOf::Now);
     };
-    let as_of = ::query::AsOf::parse(at, config.rules.zone)
-        .map_err(|why| Failure::Usage(anyhow::anyhow!("--at: {why}")))?;
+    let parse = |zone| {
+        ::query::AsOf::parse(at, zone).map_err(|why| Failure::Usage(anyhow::anyhow!("--at: {why}")))
+    };
+    let as_of = match parse(config.rules.zone)? {
+        ::query::AsOf::Instant(_) => parse(derivation::zone(config).await?)?,
+        version => version,
+    };
     match as_of {
         ::query::AsOf::Instant(instant) if instant > chrono::Utc::now() => {
             Err(Failure::Usage(anyhow::anyhow!(
@@ -79,7 +68,8 @@ fn engine(config: &Config, as_of: ::query::AsOf) -> Result<::query::Engine, Fail
         // Whoever runs this program reads with their own rights.
         reads_files: true,
         as_of,
-        business_hours: Some(std::sync::Arc::new(Hours(config.rules.clone()))),
+        clock: derivation::clock(&config.rules),
+        derivation: Some(derivation::of_the_lake(config)),
         ..::query::EngineOptions::new(memory_bytes, config.rules.zone)
     };
     Ok(::query::Engine::new(config.open_lake_to_read()?, options))

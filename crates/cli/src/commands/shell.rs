@@ -11,7 +11,7 @@ use crate::pager::Pager;
 use crate::shell::{self, Terminal};
 
 pub async fn run(args: &Shell, config: &Config) -> Result<(), Failure> {
-    let engine = super::engine(config, super::as_of(args.at.as_deref(), config)?)?;
+    let engine = super::engine(config, super::as_of(args.at.as_deref(), config).await?)?;
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return shell::script(engine, io::stdin().lock()).await;
     }

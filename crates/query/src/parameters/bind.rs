@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::declaration::Declaration;
-use super::kind::Kind;
+use super::kind::{Kind, is_local};
 use super::{Script, Undeclared};
 use crate::error::QueryError;
 use crate::mistake::{Mistake, did_you_mean};
@@ -23,15 +23,15 @@ use crate::syntax::{is_readable, tokens};
 #[derive(Debug)]
 pub(crate) struct Bindings {
     declared: Vec<Declaration>,
-    /// Of the declared parameters.
+    /// Of the declared parameters, but for local times.
     values: HashMap<String, ScalarValue>,
-    /// Of the others, whose types show only in the plan.
-    untyped: HashMap<String, String>,
-    zone: Tz,
+    /// Of those, and of the others, whose types show only in the plan.
+    texts: HashMap<String, (Option<Kind>, String)>,
 }
 
 impl Bindings {
-    /// Holds the parameters that are used against what is declared and given.
+    /// Holds the parameters that are used against what is declared and given. Any `zone` will do: of local times
+    /// [`bind`](Self::bind) makes the values.
     ///
     /// # Errors
     /// [`QueryError::Sql`] for a mistake of the script, [`QueryError::Parameter`] for one of the values.
@@ -49,16 +49,24 @@ impl Bindings {
         check_given(script, &declared)?;
         let mut bindings = Self {
             values: HashMap::new(),
-            untyped: HashMap::new(),
-            zone,
+            texts: HashMap::new(),
             declared,
         };
         for declaration in &bindings.declared {
-            let value = declared_value(declaration, given.get(declaration.name.as_str()), zone)?;
-            bindings.values.insert(declaration.name.clone(), value);
+            let (name, kind) = (declaration.name.clone(), declaration.kind);
+            let given = given.get(name.as_str()).copied();
+            let value = declared_value(declaration, given, zone)?;
+            match given.or(declaration.default.as_deref()) {
+                Some(text) if kind == Kind::Timestamp && is_local(text) => {
+                    bindings.texts.insert(name, (Some(kind), text.to_owned()));
+                }
+                _ => {
+                    bindings.values.insert(name, value);
+                }
+            }
         }
         for name in used {
-            if bindings.values.contains_key(&name) {
+            if bindings.values.contains_key(&name) || bindings.texts.contains_key(&name) {
                 continue;
             }
             let value = given.get(name.as_str()).ok_or_else(|| {
@@ -66,7 +74,7 @@ impl Bindings {
                     "parameter ${name} has no value; give it as --param {name}=VALUE"
                 ))
             })?;
-            bindings.untyped.insert(name, (*value).to_owned());
+            bindings.texts.insert(name, (None, (*value).to_owned()));
         }
         Ok(bindings)
     }
@@ -92,17 +100,24 @@ impl Bindings {
         });
     }
 
-    pub fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan, Mistake> {
-        if self.values.is_empty() && self.untyped.is_empty() {
+    /// Whether a value is a time, or may be one, that says no offset.
+    pub fn have_local_times(&self) -> bool {
+        self.texts.values().any(|(_, text)| is_local(text))
+    }
+
+    /// Puts the values in the place of the parameters, local times as those of `zone`.
+    pub fn bind(&self, plan: LogicalPlan, zone: Tz) -> Result<LogicalPlan, Mistake> {
+        if self.values.is_empty() && self.texts.is_empty() {
             return Ok(plan);
         }
         let mut values = self.values.clone();
         let inferred = plan.get_parameter_types()?;
-        for (name, text) in &self.untyped {
+        for (name, (kind, text)) in &self.texts {
             let data_type = inferred.get(&format!("${name}")).and_then(Option::as_ref);
-            let value = data_type
-                .map_or(Kind::Text, Kind::of)
-                .parse(text, self.zone)
+            let value = kind
+                .or(data_type.map(Kind::of))
+                .unwrap_or(Kind::Text)
+                .parse(text, zone)
                 .map_err(|why| QueryError::Parameter(format!("parameter ${name}: {why}")))?;
             values.insert(name.clone(), value);
         }
@@ -137,7 +152,7 @@ fn check_given(script: &Script, declared: &[Declaration]) -> Result<(), QueryErr
 
 fn declared_value(
     declaration: &Declaration,
-    given: Option<&&str>,
+    given: Option<&str>,
     zone: Tz,
 ) -> Result<ScalarValue, QueryError> {
     let Declaration {

@@ -156,6 +156,12 @@ pub(crate) fn instant(text: &str, zone: Tz) -> Option<i64> {
     Some(instant.timestamp_micros())
 }
 
+/// Whether the text is a time that says no offset.
+pub(super) fn is_local(text: &str) -> bool {
+    let text = text.trim();
+    DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)).is_err() && local_time(text).is_some()
+}
+
 fn local_time(text: &str) -> Option<NaiveDateTime> {
     const FORMATS: [&str; 4] = [
         "%Y-%m-%d %H:%M:%S%.f",

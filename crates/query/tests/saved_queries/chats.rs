@@ -525,3 +525,46 @@ async fn trust_counts_what_is_inferred_and_what_is_not_known() {
         json!({"rows": 0, "inferred_pct": null}),
     );
 }
+
+#[tokio::test]
+async fn trust_can_be_that_of_a_channel_or_a_department() {
+    let lake = lake_with(&[
+        Rows {
+            table: "events",
+            columns: "channel, department_id, occurred_at, occurred_at_source, delivered_at, event_date",
+            values: "('widget', 7, '2024-03-01T13:00:00Z', 'send_at', '2024-03-01T13:00:01Z', '2024-03-01'),
+                ('email', 8, '2024-03-01T13:00:09Z', 'send_at', '2024-03-01T13:00:01Z', '2024-03-01'),
+                (NULL, NULL, '2024-03-01T15:00:00Z', 'send_at', '2024-03-01T15:00:00Z', '2024-03-01')",
+        },
+        Rows {
+            table: "fact_messages",
+            columns: "channel, department_id, sent_at_source",
+            values: "('widget', 7, 'time'), ('email', 8, 'send_at')",
+        },
+        Rows {
+            table: "fact_chats",
+            columns: "chat_id, session_no, channel, department_id, started_at_source",
+            values: "(1, 1, 'widget', 7, 'first_event'), (2, 1, 'email', 8, 'startedChat')",
+        },
+        Rows {
+            table: "fact_flow_runs",
+            columns: "chat_id, session_no, finished_at, duration_seconds",
+            values: "(1, 1, '2024-03-01T13:00:00Z', NULL), (2, 1, '2024-03-01T13:00:00Z', 5)",
+        },
+    ])
+    .await;
+    for values in [("channel", "widget"), ("department", "7")] {
+        let rows = answer(&lake, "data_trust", &[values]).await;
+        for (measure, expected) in [
+            ("session_start", json!({"rows": 1, "inferred": 1})),
+            ("message_sent", json!({"rows": 1, "inferred": 1})),
+            ("flow_duration", json!({"rows": 1, "unknown": 1})),
+            ("event_clock", json!({"rows": 1, "inferred": 0})),
+            // Of all channels.
+            ("delivery_gap", json!({"rows": 1, "inferred": 1})),
+        ] {
+            let row = rows.iter().find(|row| row["measure"] == measure).unwrap();
+            check(row, expected);
+        }
+    }
+}

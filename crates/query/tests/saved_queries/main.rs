@@ -16,7 +16,7 @@ use support::{Rows, TestLake};
 const TABLES: [(&str, &str); 12] = [
     (
         "events",
-        "company_id BIGINT, chat_id BIGINT, event_type TEXT, occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, received_at TIMESTAMP, parse_error TEXT,
+        "company_id BIGINT, chat_id BIGINT, channel TEXT, department_id BIGINT, event_type TEXT, occurred_at TIMESTAMP, occurred_at_source TEXT, delivered_at TIMESTAMP, received_at TIMESTAMP, parse_error TEXT,
         event_date DATE",
     ),
     (
@@ -53,7 +53,10 @@ const TABLES: [(&str, &str); 12] = [
         started_at TIMESTAMP, finished_at TIMESTAMP, outcome TEXT, duration_seconds BIGINT, answers TEXT,
         started_date DATE",
     ),
-    ("fact_messages", "company_id BIGINT, sent_at_source TEXT, sent_date DATE"),
+    (
+        "fact_messages",
+        "company_id BIGINT, channel TEXT, department_id BIGINT, sent_at_source TEXT, sent_date DATE",
+    ),
     (
         "fact_department_changes",
         "company_id BIGINT, chat_id BIGINT, session_no INT, changed_at TIMESTAMP, from_department_id BIGINT,
@@ -204,6 +207,11 @@ fn every_query_opens_with_its_question_and_uses_what_it_declares() {
         }
         let declares = |name: &str| parameters.iter().any(|parameter| parameter.name == name);
         assert!(declares("company"), "{name}");
+        // An agent's status is of no channel and no department.
+        let is_of_a_queue = name != "agent_availability";
+        for parameter in ["channel", "department"] {
+            assert_eq!(declares(parameter), is_of_a_queue, "{name}: ${parameter}");
+        }
         assert!(
             declares("from") && declares("to") || declares("as_of"),
             "{name}"

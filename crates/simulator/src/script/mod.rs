@@ -149,7 +149,14 @@ impl<'a> Script<'a> {
 
     /// Sends events of this chat in one delivery and counts them for the session.
     fn tell(&mut self, time: i64, events: Vec<Event>) {
-        self.session().events += events.len() as u32;
+        let session = self.session();
+        session.events += events.len() as u32;
+        for event in &events {
+            let at = event.what.occurred_at().unwrap_or(time);
+            let (first, last) = session.told.unwrap_or((at, at));
+            session.told = Some((first.min(at), last.max(at.min(time))));
+            session.shows_channel |= matches!(event.what, What::StartedChat | What::LeftQueue(_));
+        }
         self.dispatches.push(Dispatch { time, events });
     }
 

@@ -5,7 +5,7 @@ use rand::RngExt;
 use crate::cast::{self, Agent, Department};
 use crate::clock;
 use crate::event::{Event, Situation, What};
-use crate::ledger::{DepartmentChange, Left, ResponseClock, Segment, Wait};
+use crate::ledger::{DepartmentChange, Left, ResponseClock, Segment, StepChange, Wait};
 use crate::phrases;
 use crate::script::{Listener, Script};
 
@@ -234,7 +234,13 @@ impl Script<'_> {
         }
         self.step = Some(next);
         self.session().step = Some(next);
-        self.tell_now(What::UpdatedStep { agent, previous });
+        let at = self.tell_now(What::UpdatedStep { agent, previous });
+        self.session().step_changes.push(StepChange {
+            at,
+            agent,
+            from: previous,
+            to: next,
+        });
     }
 
     pub(super) fn enter_queue(&mut self, at: i64, source: &'static str) {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cast::{Agent, COMPANY_ID, Cast, WORKFLOW_ID};
-use crate::ledger::Session;
+use crate::ledger::{Session, StepChange};
 use crate::truth::{TruthRow, date, department, instant, key, object};
 
 pub fn chat(cast: &Cast, session: &Session) -> TruthRow {
@@ -29,6 +29,10 @@ pub fn chat(cast: &Cast, session: &Session) -> TruthRow {
         "first_agent_at": session.segments.first().map(|segment| instant(segment.started_at)),
         "closed_at": session.closed_at.map(instant),
         "closed_at_source": session.closed_at.map(|_| "closed_at"),
+        "first_event_at": session.told.map(|(first, _)| instant(first)),
+        "last_event_at": session.told.map(|(_, last)| instant(last)),
+        "channel_id": session.shows_channel.then_some(cast.channel.id),
+        "channel_name": session.shows_channel.then_some(cast.channel.name),
     }));
     let numbers = json!({
         "first_wait_seconds": session.first_wait_seconds(),
@@ -181,6 +185,26 @@ pub fn department_changes(cast: &Cast, session: &Session, rows: &mut Vec<TruthRo
             "changed_date": date(change.at),
         })),
     }));
+}
+
+pub fn step_changes(cast: &Cast, session: &Session, rows: &mut Vec<TruthRow>) {
+    let mut before: Option<&StepChange> = None;
+    for change in &session.step_changes {
+        rows.push(TruthRow {
+            table: "fact_workflow_changes",
+            key: session_key(cast, session, json!({ "changed_at": instant(change.at) })),
+            row: object(json!({
+                "company_id": COMPANY_ID,
+                "agent_id": change.agent.id(),
+                "workflow_id": WORKFLOW_ID,
+                "from_step_id": change.from.map(|step| step.id),
+                "to_step_id": change.to.id,
+                "seconds_in_previous_step": before.map(|before| change.at - before.at),
+                "changed_date": date(change.at),
+            })),
+        });
+        before = Some(change);
+    }
 }
 
 fn session_key(cast: &Cast, session: &Session, rest: Value) -> Map<String, Value> {

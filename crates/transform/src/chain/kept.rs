@@ -12,6 +12,8 @@ pub struct KnownSession {
     pub first_delivered_at: DateTime<Utc>,
     pub last_event_at: DateTime<Utc>,
     pub closed_at: Option<DateTime<Utc>>,
+    /// The last known by then.
+    pub department_id: Option<i64>,
     pub flow_runs: i32,
     pub events: i64,
 }
@@ -26,6 +28,8 @@ pub struct Kept {
     pub until: Option<DateTime<Utc>>,
     /// The close of the last of them.
     pub closed_at: Option<DateTime<Utc>>,
+    /// Its last known department, in which the next session begins.
+    pub department_id: Option<i64>,
     /// Whether there was another session after them.
     pub is_reopened: bool,
 }
@@ -50,6 +54,7 @@ impl Kept {
                     runs,
                     until,
                     closed_at: session.closed_at,
+                    department_id: session.department_id,
                     is_reopened: false,
                 };
             }

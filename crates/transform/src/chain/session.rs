@@ -6,7 +6,7 @@ use events::{Kind, Role};
 use super::kept::Kept;
 use super::order::{ChainEvent, Copied};
 use super::turns::{Turn, turns};
-use super::walk::{Finishes, Walked, walk};
+use super::walk::{Before, Finishes, Walked, walk};
 use crate::settings::Settings;
 
 /// What comes this soon after a close is its echo, not a reopening.
@@ -82,10 +82,18 @@ pub(super) fn split(
     let finishes = Finishes::of(parts.iter().map(|(events, _)| events.as_slice()), kept.runs);
     let mut sessions: Vec<Session> = Vec::new();
     for ((events, close), no) in parts.into_iter().zip(kept.sessions + 1..) {
-        let last = sessions.last();
-        let closed_before = last.map_or(kept.closed_at.or(kept.until), Session::closed_at);
+        let before = match sessions.last() {
+            None => Before {
+                closed_at: kept.closed_at.or(kept.until),
+                department_id: kept.department_id,
+            },
+            Some(last) => Before {
+                closed_at: last.closed_at(),
+                department_id: last.walked.department_id,
+            },
+        };
         let finishes = (sessions.len(), &finishes);
-        let walked = walk(&events, close, closed_before, finishes, settings);
+        let walked = walk(&events, close, before, finishes, settings);
         sessions.push(session(no, events, close, copies, walked));
     }
     sessions

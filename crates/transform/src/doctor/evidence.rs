@@ -3,9 +3,11 @@
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Duration, Utc};
 use datafusion::prelude::SessionContext;
+use events::{Tz, occurred};
+use futures::TryStreamExt;
 use lake::{Lake, LakeError};
 
-use crate::read::{instant, instants, long, longs, text, texts};
+use crate::read::{COLUMNS, EventRows, instant, instants, long, longs, text, texts};
 use crate::run::{TransformError, lag};
 use crate::settings::Settings;
 
@@ -59,6 +61,21 @@ pub struct Clock {
     pub latest_seconds: Option<i64>,
 }
 
+impl Clock {
+    fn of(mut seconds: Vec<i64>) -> Self {
+        seconds.sort_unstable();
+        let count =
+            |is_it: fn(i64) -> bool| seconds.iter().filter(|one| is_it(**one)).count() as u64;
+        Self {
+            events: seconds.len() as u64,
+            median_seconds: seconds.get(seconds.len() / 2).copied(),
+            early: count(|seconds| seconds < -5),
+            late: count(|seconds| seconds > 300),
+            latest_seconds: seconds.last().copied(),
+        }
+    }
+}
+
 impl Evidence {
     pub fn events(&self) -> u64 {
         self.types.iter().map(|seen| seen.events).sum()
@@ -84,12 +101,7 @@ impl Evidence {
         Ok(Self {
             types: desk.types().await?,
             errors: desk.errors().await?,
-            clock: desk
-                .clock(
-                    "occurred_at",
-                    "occurred_at_source IN ('send_at', 'closed_at')",
-                )
-                .await?,
+            clock: desk.clock(settings.zone).await?,
             arrival: desk.arrival().await?,
             gaps: desk.gaps().await?,
             facts_behind: lag.commits,
@@ -106,12 +118,20 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     async fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>, TransformError> {
-        let recent = format!(
+        Ok(self
+            .context
+            .sql(&self.of_recent(sql))
+            .await?
+            .collect()
+            .await?)
+    }
+
+    fn of_recent(&self, sql: &str) -> String {
+        format!(
             "WITH recent AS (SELECT * FROM events WHERE event_date > \
              (SELECT max(event_date) FROM events) - INTERVAL '{} days') {sql}",
             self.days
-        );
-        Ok(self.context.sql(&recent).await?.collect().await?)
+        )
     }
 
     async fn types(&self) -> Result<Vec<TypeSeen>, TransformError> {
@@ -150,13 +170,23 @@ impl Desk<'_> {
         Ok(errors)
     }
 
-    /// How much later the platform delivered than it says things happened.
-    async fn clock(&self, since: &str, which: &str) -> Result<Clock, TransformError> {
-        self.difference(&format!(
-            "SELECT date_part('epoch', delivered_at) - date_part('epoch', {since}) AS seconds \
-             FROM recent WHERE {which}"
-        ))
-        .await
+    /// How much later the platform delivered than it says things happened, by the zone that is set now: what is stored
+    /// was read by that of its time.
+    async fn clock(&self, zone: Tz) -> Result<Clock, TransformError> {
+        let sql = format!(
+            "SELECT {} FROM recent WHERE occurred_at_source IN ('send_at', 'closed_at')",
+            COLUMNS.join(", ")
+        );
+        let frame = self.context.sql(&self.of_recent(&sql)).await?;
+        let mut rows = frame.execute_stream().await?;
+        let mut seconds = Vec::new();
+        while let Some(batch) = rows.try_next().await? {
+            seconds.extend(EventRows::new(&batch)?.events().map(|stored| {
+                let (occurred_at, ..) = occurred(&stored.event, stored.delivered_at, zone);
+                (stored.delivered_at - occurred_at).num_seconds()
+            }));
+        }
+        Ok(Clock::of(seconds))
     }
 
     /// How much later this system received than the platform says it delivered. Imported lines without a time of their

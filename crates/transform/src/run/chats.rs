@@ -9,6 +9,7 @@ use lake::{LakeError, Prepared, Rewrite, Scope, Table};
 use super::kept::{KeptSessions, Known};
 use super::news::News;
 use super::runs::{FLOW_RUNS, Runs};
+use super::tables::SETTINGS;
 use super::{READ_MEMORY_BYTES, Report, TransformError, date_value};
 use crate::chain::{ChainInput, Chat, derive};
 use crate::dimensions::Learned;
@@ -147,12 +148,20 @@ pub(super) struct PreparedFacts<'a>(Vec<Prepared<'a>>);
 impl PreparedFacts<'_> {
     /// Commits the tables, `fact_chats` last and always. The others are committed where chats were touched, also
     /// without a change: the fence against a run that was paused and wakes up with older facts.
-    pub async fn commit(mut self, txns: &[(&str, i64)], fenced: bool) -> Result<(), LakeError> {
+    pub async fn commit(
+        mut self,
+        settings: &Settings,
+        txns: &[(&str, i64)],
+        fenced: bool,
+    ) -> Result<(), LakeError> {
         let chats = self.0.pop();
         let others = self.0.into_iter();
         try_join_all(others.map(|table| table.commit(txns, fenced))).await?;
         match chats {
-            Some(chats) => chats.commit(txns, true).await,
+            Some(chats) => {
+                let chats = chats.with_property(SETTINGS, &settings.to_json())?;
+                chats.commit(txns, true).await
+            }
             None => Ok(()),
         }
     }

@@ -8,11 +8,13 @@ use super::news::News;
 use super::{READ_MEMORY_BYTES, TransformError};
 use crate::coverage::{COUNTED, Coverage, schema};
 use crate::read::names;
+use crate::settings::Settings;
 
 pub(super) async fn bring_up_to_date(
     table: &mut Table,
     events: &Table,
     news: Option<&News>,
+    settings: &Settings,
     txns: &[(&str, i64)],
 ) -> Result<(), TransformError> {
     let total = match news.and_then(|news| news.uncounted.as_ref()) {
@@ -20,7 +22,8 @@ pub(super) async fn bring_up_to_date(
         None => count_all(events).await?,
     };
     let mut rewrite = table.rewrite(Scope::Everything)?;
-    rewrite.write(total.batch()).await?;
+    let rows = total.batch(&settings.subscribed_events);
+    rewrite.write(rows).await?;
     Ok(rewrite.commit(txns, true).await?)
 }
 

@@ -19,13 +19,14 @@ use crate::chain::{ChainInput, Kept, KnownSession};
 use crate::facts::FactTable;
 use crate::read::{any_of, instant, instants, long, longs, names};
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "company_id",
     "chat_id",
     "session_no",
     "first_delivered_at",
     "last_event_at",
     "closed_at",
+    "department_id",
     "flow_runs",
     "event_count",
 ];
@@ -186,7 +187,7 @@ pub(super) async fn read_known(
 fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
     let (companies, chats) = (longs(batch, "company_id")?, longs(batch, "chat_id")?);
     let (numbers, runs) = (longs(batch, "session_no")?, longs(batch, "flow_runs")?);
-    let events = longs(batch, "event_count")?;
+    let (events, departments) = (longs(batch, "event_count")?, longs(batch, "department_id")?);
     let began = instants(batch, "first_delivered_at")?;
     let ended = instants(batch, "last_event_at")?;
     let closed = instants(batch, "closed_at")?;
@@ -198,6 +199,7 @@ fn known(batch: &RecordBatch) -> Result<Vec<(i64, KnownSession)>, ArrowError> {
             first_delivered_at: instant(began.value(row)),
             last_event_at: instant(ended.value(row)),
             closed_at: closed.is_valid(row).then(|| instant(closed.value(row))),
+            department_id: long(&departments, row),
             flow_runs: int(long(&runs, row).unwrap_or_default()),
             events: events.value(row),
         };

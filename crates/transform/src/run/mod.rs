@@ -1,7 +1,7 @@
 //! One run of the transform: what is new, what it touches, and the commits.
 //!
-//! The position (the version of `events` consumed) and the fingerprint of rules and settings lie in the
-//! log of `fact_chats`, which is committed last: a run that dies between tables is simply run again.
+//! The position (the version of `events` consumed), the fingerprint of rules and settings, and the settings
+//! themselves lie in the log of `fact_chats`, which is committed last: a run that dies between tables is simply run again.
 //! What is added up (`coverage`, the runs of flows) also heeds its own table's position, and comes
 //! before what it is added up from.
 
@@ -36,7 +36,9 @@ use news::News;
 pub(crate) use plan::lag;
 use plan::{Plan, Standing, is_any_gone, plan, standing};
 use runs::{FLOW_RUNS, Runs};
-pub use tables::{CONSUMER, aging_tables, derived_specs, derived_tables};
+pub use tables::{
+    CONSUMER, SETTINGS_TABLE, aging_tables, derived_specs, derived_tables, settings_in,
+};
 use tables::{REBUILDING, Tables, open_chats, position, txns};
 pub use verify::{
     DifferenceKind, Extent, FactDifference, FactsCheck, FactsState, missing_tables,
@@ -209,11 +211,11 @@ async fn bring_up_to_date(
     let agent_status = &mut tables.agent_status;
     let (facts, ..) = try_join!(
         async { Ok(chat_facts.prepare().await?) },
-        coverage::bring_up_to_date(&mut tables.coverage, events, news, &txns),
+        coverage::bring_up_to_date(&mut tables.coverage, events, news, settings, &txns),
         bring_dimensions_up_to_date(dimensions, events, news, learned, &runs, &txns),
         agents::bring_up_to_date(agent_status, events, news, settings, &txns, report),
     )?;
-    Ok(facts.commit(&txns, fenced).await?)
+    Ok(facts.commit(settings, &txns, fenced).await?)
 }
 
 async fn bring_dimensions_up_to_date(

@@ -14,6 +14,8 @@ use crate::{coverage, settings::Settings};
 /// The application id under which a table's log carries the version of `events` that it reflects.
 pub(super) const POSITION: &str = "transform";
 const FINGERPRINT: &str = "transform-fingerprint";
+/// The property of `fact_chats` that holds the settings themselves.
+pub(super) const SETTINGS: &str = "huggy-etl.settings";
 
 /// The table that is committed last.
 pub(super) const CHATS: &str = "fact_chats";
@@ -146,6 +148,18 @@ pub(super) async fn position(table: &Table) -> Result<Option<u64>, LakeError> {
 /// Whether the table was derived with these rules and settings.
 pub(super) async fn is_of(table: &Table, settings: &Settings) -> Result<bool, LakeError> {
     Ok(table.committed(FINGERPRINT).await? == Some(fingerprint(settings)))
+}
+
+/// Where [`settings_in`] finds what the facts were derived with.
+pub const SETTINGS_TABLE: &str = CHATS;
+
+/// The settings that the facts were derived with, as [`SETTINGS_TABLE`] says; nothing where an earlier version made it.
+///
+/// # Errors
+/// [`LakeError::Delta`].
+pub fn settings_in(table: &Table) -> Result<Option<Settings>, LakeError> {
+    let text = table.property(SETTINGS)?;
+    Ok(text.and_then(|text| Settings::from_json(&text)))
 }
 
 /// What every commit records.

@@ -74,7 +74,7 @@ async fn answer(
     (format, drawing): (Format, Option<Drawing>),
     out: Destination,
 ) -> Result<Answered, Failure> {
-    let engine = super::engine(config, super::as_of(args.at.as_deref(), config)?)?;
+    let engine = super::engine(config, super::as_of(args.at.as_deref(), config).await?)?;
     let session = engine.session();
     let script = Script {
         sql: &source.sql,

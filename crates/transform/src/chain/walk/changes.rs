@@ -27,8 +27,8 @@ impl Walk<'_> {
             .last()
             .is_some_and(|last| last.to == to && last.named_from == named);
         let unchanged = named == to && (to.is_some() || self.department_id.is_none());
-        // Shown already by what came before it.
-        let is_known = named.is_none() && to.is_some() && self.department_id == to;
+        // By what came before it, which this one explains.
+        let is_shown = named.is_none() && to.is_some() && self.department_id == to;
         if unchanged || (repeated && self.department_id == to) {
             self.department_id = to;
             return;
@@ -47,14 +47,27 @@ impl Walk<'_> {
             to,
             was_waiting,
         });
-        if was_waiting && !is_known {
-            self.department_id = from.or(self.department_id);
+        let divides = !is_shown || !self.is_in_department_since_entry();
+        if was_waiting && divides {
+            self.department_id = from;
             self.change_queue(to, position);
-        } else if !is_known && self.is_after_pending_finish(event) {
+        } else if divides && self.is_after_pending_finish(event) {
             let number = self.out.department_changes.len() - 1;
             self.changed_since_finish.push((number, position));
         }
         (self.department_id, self.department_before) = (to, None);
+        self.department_since = Some(event.at);
+    }
+
+    /// Whether the wait, or what may prove one since a flow's finish, began in the department as it is known now.
+    fn is_in_department_since_entry(&self) -> bool {
+        let waiting = self.state.waiting.map(|open| &self.out.episodes[open]);
+        let entered = waiting.map(|episode| episode.entered_at.unwrap_or(episode.seen.at));
+        let entered = entered.or(self.pending_finish.map(|finish| finish.position.at));
+        match (self.department_since, entered) {
+            (Some(since), Some(entered)) => since - entered <= DISPATCH_LAG,
+            _ => true,
+        }
     }
 
     /// Whether the chat waited when its department changed, as far as the change itself tells.

@@ -27,13 +27,21 @@ pub(super) const DISPATCH_LAG: Duration = Duration::seconds(2);
 /// A leftQueue this soon after its agent came in tells of the same entry.
 const ECHO: Duration = Duration::seconds(60);
 
-/// Walks the events of one session, in order, up to its close, and takes in what trails it. Before the
-/// session the chat did not wait at `closed_before`. `finishes` are the chain's, of which the session is the
-/// one so numbered.
+/// What is known of the chat before a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    /// It did not wait then.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// A reopened chat is where it was, until an event tells otherwise.
+    pub department_id: Option<i64>,
+}
+
+/// Walks the events of one session, in order, up to its close, and takes in what trails it. `finishes` are the
+/// chain's, of which the session is the one so numbered.
 pub(super) fn walk(
     events: &[ChainEvent],
     close: Option<usize>,
-    closed_before: Option<DateTime<Utc>>,
+    before: Before,
     (session, finishes): (usize, &Finishes),
     settings: &Settings,
 ) -> Walked {
@@ -41,7 +49,8 @@ pub(super) fn walk(
     let mut walk = Walk {
         events: &events[..live],
         done: vec![false; live],
-        not_waiting_at: closed_before,
+        not_waiting_at: before.closed_at,
+        department_id: before.department_id,
         ..Walk::new(session, finishes, settings)
     };
     for index in 0..live {
@@ -56,7 +65,7 @@ pub(super) fn walk(
     for (index, event) in events.iter().enumerate().skip(live) {
         walk.trail(index, event);
     }
-    walk.finish()
+    walk.finish(before.department_id)
 }
 
 pub(super) struct Walk<'a> {
@@ -88,6 +97,8 @@ pub(super) struct Walk<'a> {
     department_id: Option<i64>,
     /// The one before it, where no change told of it yet.
     department_before: Option<i64>,
+    /// When the department was first seen to be this one, if in this session.
+    department_since: Option<DateTime<Utc>>,
     /// The changes of department, by their numbers, that were told while a flow's finish was pending.
     changed_since_finish: Vec<(usize, Position)>,
 }
@@ -126,6 +137,7 @@ impl<'a> Walk<'a> {
             agent_department_settled: false,
             department_id: None,
             department_before: None,
+            department_since: None,
             changed_since_finish: Vec::new(),
         }
     }
@@ -198,7 +210,7 @@ impl<'a> Walk<'a> {
         {
             let before = self.department_id.replace(department.id);
             if before != self.department_id {
-                self.department_before = before;
+                (self.department_before, self.department_since) = (before, Some(event.at));
             }
             self.out.entry_department_id.get_or_insert(department.id);
         }
@@ -339,10 +351,11 @@ impl<'a> Walk<'a> {
         self.pending_finish = None;
     }
 
-    fn finish(mut self) -> Walked {
+    fn finish(mut self, department_before: Option<i64>) -> Walked {
         if let Some(open) = self.state.waiting {
             self.out.episodes[open].department_id = self.department_id;
         }
+        self.out.entry_department_id = self.out.entry_department_id.or(department_before);
         self.out.department_id = self.department_id;
         self.out.state = self.state;
         self.out
