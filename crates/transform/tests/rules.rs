@@ -1196,6 +1196,25 @@ fn a_change_told_after_what_showed_it_divides_a_wait_that_began_before() {
         ];
         check(&events, "fact_queue_waits", &columns, divided.clone());
     }
+    // Told twice, it divides once.
+    let in_5 = |(at, event_type, mut payload): (i64, &'static str, Value)| {
+        payload["chat"]["department"] = json!(5);
+        (at, event_type, payload)
+    };
+    let told = |at: i64, previous: Value| {
+        let (at, event_type, mut payload) = department(at, "auto", previous, json!(6));
+        payload["chat"]["situation"] = Value::Null;
+        (at, event_type, payload)
+    };
+    let events = [
+        in_5(flow(-20, "startedAutomationFlow")),
+        in_5(flow(0, "finishedAutomationFlow")),
+        told(40, json!(5)),
+        told(41, Value::Null),
+        answered(),
+    ];
+    let once = json!([[5, 40], [6, 20]]);
+    check(&events, "fact_queue_waits", &columns, once);
 }
 
 #[test]

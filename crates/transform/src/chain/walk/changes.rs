@@ -63,7 +63,13 @@ impl Walk<'_> {
     fn is_in_department_since_entry(&self) -> bool {
         let waiting = self.state.waiting.map(|open| &self.out.episodes[open]);
         let entered = waiting.map(|episode| episode.entered_at.unwrap_or(episode.seen.at));
-        let entered = entered.or(self.pending_finish.map(|finish| finish.position.at));
+        // Since a flow's finish a wait is divided where the department changed.
+        let changed = self
+            .changed_since_finish
+            .last()
+            .map(|(_, change)| change.at);
+        let finished = self.pending_finish.map(|finish| finish.position.at);
+        let entered = entered.or(changed).or(finished);
         match (self.department_since, entered) {
             (Some(since), Some(entered)) => since - entered <= DISPATCH_LAG,
             _ => true,
