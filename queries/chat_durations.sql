@@ -16,10 +16,10 @@
 --
 -- day is the date on which the session started, in the lake's business time zone; channel and
 -- department are the session's last known ones.
--- Averages are over single sessions and cannot be averaged again: to see all days as one, set $per to 'all';
+-- Averages are over single sessions and cannot be averaged again: to see all days as one, set $by_day to false;
 -- to see channels or departments as one, take their column out of the SELECT, GROUP BY and ORDER BY.
 --
--- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
+-- $by_day BOOLEAN = true  false for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -28,7 +28,7 @@
 WITH sessions AS (
     SELECT
         chat.company_id,
-        CASE WHEN $per <> 'all' THEN chat.started_date END AS day,
+        CASE WHEN $by_day THEN chat.started_date END AS day,
         chat.channel,
         chat.department_id,
         department.name AS department_name,

@@ -24,10 +24,10 @@
 --
 -- day is the date on which the run started, of sessions their last entry run, in the lake's business time
 -- zone; channel and department are those of the session, the department the last known one.
--- Shares and averages cannot be averaged again: to see all days as one, set $per to 'all'; to see channels or
+-- Shares and averages cannot be averaged again: to see all days as one, set $by_day to false; to see channels or
 -- departments as one, take their column out of the SELECT, GROUP BY and ORDER BY. Sessions can be added up.
 --
--- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
+-- $by_day BOOLEAN = true  false for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -45,7 +45,7 @@ WITH last_entries AS (
 runs AS (
     SELECT
         run.company_id,
-        CASE WHEN $per <> 'all' THEN run.started_date END AS day,
+        CASE WHEN $by_day THEN run.started_date END AS day,
         chat.channel,
         chat.department_id,
         department.name AS department_name,

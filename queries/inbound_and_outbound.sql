@@ -11,10 +11,10 @@
 --                   days rise yet
 --
 -- day is the date on which the session started, in the lake's business time zone; channel and
--- department are the session's last known ones. Shares cannot be averaged: to see all days as one, set $per
--- to 'all'.
+-- department are the session's last known ones. Shares cannot be averaged: to see all days as one, set $by_day
+-- to false.
 --
--- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
+-- $by_day BOOLEAN = true  false for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -22,7 +22,7 @@
 -- $department BIGINT = NULL  only the department (departamento) of this id
 SELECT
     chat.company_id,
-    CASE WHEN $per <> 'all' THEN chat.started_date END AS day,
+    CASE WHEN $by_day THEN chat.started_date END AS day,
     chat.channel,
     chat.department_id,
     department.name AS department_name,

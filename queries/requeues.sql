@@ -17,9 +17,9 @@
 -- wait_*_seconds    time in the queue after it, until an agent took the chat again
 --
 -- day is the date on which the segment began, in the lake's business time zone; the department is the
--- one known when the agent took the chat. Medians cannot be averaged over rows: $per shows all days as one.
+-- one known when the agent took the chat. Medians cannot be averaged over rows: $by_day = false shows all days as one.
 --
--- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
+-- $by_day BOOLEAN = true  false for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -28,7 +28,7 @@
 WITH segments AS (
     SELECT
         segment.company_id,
-        CASE WHEN $per <> 'all' THEN segment.started_date END AS day,
+        CASE WHEN $by_day THEN segment.started_date END AS day,
         segment.channel,
         segment.department_id,
         department.name AS department_name,

@@ -19,9 +19,9 @@
 -- answered_avg_business_seconds  of the same waits, only the seconds in business hours
 --
 -- day is the date on which the customer entered this queue, in the lake's business time zone.
--- Averages are over single waits and cannot be averaged again: to see all days as one, set $per to 'all'.
+-- Averages are over single waits and cannot be averaged again: to see all days as one, set $by_day to false.
 --
--- $per TEXT = 'day'  'all' for one row of the whole period instead of one a day: day is NULL then
+-- $by_day BOOLEAN = true  false for one row of the whole period instead of one a day: day is NULL then
 -- $from DATE = NULL  first day
 -- $to DATE = NULL  last day, included
 -- $company BIGINT = NULL  only this company (empresa)
@@ -30,7 +30,7 @@
 WITH waits AS (
     SELECT
         wait.company_id,
-        CASE WHEN $per <> 'all' THEN wait.entered_date END AS day,
+        CASE WHEN $by_day THEN wait.entered_date END AS day,
         wait.channel,
         wait.department_id,
         department.name AS department_name,

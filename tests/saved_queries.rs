@@ -425,7 +425,7 @@ fn all_days_are_one_row_where_that_is_asked_for() {
     let by_period: Vec<String> = names
         .filter(|name| {
             desk.ok(&["queries", name])
-                .contains("-- $per TEXT = 'day' ")
+                .contains("-- $by_day BOOLEAN = true ")
         })
         .collect();
     assert_eq!(
@@ -442,7 +442,7 @@ fn all_days_are_one_row_where_that_is_asked_for() {
     );
     for query in &by_period {
         let days = answer(&desk, query, &[]);
-        let whole = answer(&desk, query, &["per=all".to_owned()]);
+        let whole = answer(&desk, query, &["by_day=false".to_owned()]);
         assert!(whole.len() < days.len(), "{query}");
         assert!(whole.iter().all(|row| row["day"].is_null()), "{query}");
         check_parts(query, &whole);
@@ -460,7 +460,7 @@ fn all_days_are_one_row_where_that_is_asked_for() {
     let medians = desk.rows(&format!(
         "SELECT median(duration_seconds) FROM fact_chats WHERE closed_at IS NOT NULL GROUP BY {channel} ORDER BY {channel}"
     ));
-    let whole = answer(&desk, "chat_durations", &["per=all".to_owned()]);
+    let whole = answer(&desk, "chat_durations", &["by_day=false".to_owned()]);
     let found: Vec<f64> = whole
         .iter()
         .filter_map(|row| row["duration_median_seconds"].as_f64())

@@ -234,7 +234,7 @@ pub struct Query {
     #[arg(long, value_name = "VERSION|TIMESTAMP")]
     pub at: Option<String>,
     /// Memory before sorts and aggregates spill to disk [default: 2GiB, or 256MiB for each core where that
-    /// is more]
+    /// is more, up to half of the machine's memory]
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub memory: Option<String>,
     /// Tell how many rows came, and how long it took

@@ -64,9 +64,10 @@ const USUAL_BYTES: usize = 2 << 30;
 const LITTLE_BYTES: usize = 512 << 20;
 const LITTLE_BATCH_ROWS: usize = 1024;
 
-/// What queries may use unless somebody says: every core takes part.
-pub fn usual_memory_bytes(cores: usize) -> usize {
-    USUAL_BYTES.max(cores.saturating_mul(PARTITION_BYTES))
+/// What queries may use unless somebody says: every core takes part, as far as half of the memory that there is suffices.
+pub fn usual_memory_bytes(cores: usize, memory_bytes: Option<u64>) -> usize {
+    let half = memory_bytes.map_or(0, |bytes| usize::try_from(bytes / 2).unwrap_or(usize::MAX));
+    USUAL_BYTES.max(cores.saturating_mul(PARTITION_BYTES).min(half))
 }
 
 /// Sorts share the memory, and one whose share is too small fails: the less memory, the fewer at a time.
@@ -277,10 +278,15 @@ mod tests {
             fit_sorts(config, memory_bytes).target_partitions()
         };
         for cores in [1, 2, 8, 9, 64, 200] {
-            let usual = usual_memory_bytes(cores);
+            let usual = usual_memory_bytes(cores, Some(u64::MAX));
             assert_eq!(taking_part(cores, usual), cores, "{cores}");
         }
-        assert_eq!(usual_memory_bytes(8), 2 << 30);
+        assert_eq!(usual_memory_bytes(8, Some(u64::MAX)), 2 << 30);
+        // Half of the memory at most, but for what was usual.
+        assert_eq!(usual_memory_bytes(64, Some(16 << 30)), 8 << 30);
+        for little in [None, Some(1 << 30)] {
+            assert_eq!(usual_memory_bytes(64, little), 2 << 30);
+        }
         assert_eq!(taking_part(8, 1 << 30), 4);
         assert_eq!(taking_part(8, 1), 1);
     }

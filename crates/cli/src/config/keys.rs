@@ -128,7 +128,7 @@ pub const KEYS: &[Key] = &[
     key(
         "query_memory_bytes",
         "",
-        "Memory of a query before it spills to disk; default 2GiB, or 256MiB for each core where that is more",
+        "Memory of a query before it spills to disk; default 2GiB, or 256MiB for each core where that is more, up to half of the machine's memory",
     ),
     key(
         "timezone",

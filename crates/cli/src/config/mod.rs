@@ -185,7 +185,24 @@ fn query_memory(layers: &Layers) -> anyhow::Result<u64> {
         return layers.bytes("query_memory_bytes");
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(query::usual_memory_bytes(cores) as u64)
+    Ok(query::usual_memory_bytes(cores, memory_bytes()) as u64)
+}
+
+/// What this process may have of the machine, where Linux tells: all, or what its container is given.
+fn memory_bytes() -> Option<u64> {
+    const LIMITS: [&str; 2] = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let machine = machine
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let machine: u64 = machine.trim().strip_suffix(" kB")?.parse().ok()?;
+    let limits = LIMITS
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok());
+    Some(limits.fold(machine << 10, u64::min))
 }
 
 fn log(layers: &Layers) -> anyhow::Result<Option<String>> {
