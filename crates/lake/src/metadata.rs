@@ -63,7 +63,8 @@ impl Table {
         let fields = spec.schema.fields().iter();
         let missing: Vec<_> = fields
             .filter(|field| known.field_with_name(field.name()).is_err())
-            .cloned()
+            // Of the rows that are there it has no value.
+            .map(|field| field.as_ref().clone().with_nullable(true))
             .collect();
         if missing.is_empty() {
             return Ok(());

@@ -66,23 +66,27 @@ impl KnownIds {
         let mut batches = table
             .read(&["event_id", events::PARTITION_COLUMN], Some(&predicate))
             .await?;
+        // Until all is read.
+        let mut is_partial = false;
+        self.is_partial = true;
         for date in needed {
             self.dates.entry(date).or_default();
         }
         while let Some(batch) = batches.try_next().await? {
             for (date, id) in dated_ids(&batch) {
-                if !self.is_partial || wanted.contains(&id) {
+                if !is_partial || wanted.contains(&id) {
                     self.dates.entry(date).or_default().insert(id);
                 }
             }
-            if !self.is_partial && self.count() > self.max_ids {
-                self.is_partial = true;
+            if !is_partial && self.count() > self.max_ids {
+                is_partial = true;
                 for ids in self.dates.values_mut() {
                     ids.retain(|id| wanted.contains(id));
                     ids.shrink_to_fit();
                 }
             }
         }
+        self.is_partial = is_partial;
         Ok(())
     }
 

@@ -381,17 +381,15 @@ impl Run<'_> {
         table.date_removals(&mut folder, stay, now).await?;
         let mut deleted = Ok(());
         let is_file = |waste: &&Waste| !waste.is_of_log();
-        if !self.maintenance.is_trial {
-            if folder.due(stay, now).iter().any(is_file) {
-                let work = async {
-                    let unread = self::unread(lake, consumer, role).await?;
-                    table.refresh().await?;
-                    folder = table.folder(unread).await?;
-                    table.date_removals(&mut folder, stay, now).await?;
-                    table.delete_files(&folder.due(stay, now)).await
-                };
-                deleted = self.in_the_consumers_place(work).await;
-            }
+        if !self.maintenance.is_trial && folder.due(stay, now).iter().any(is_file) {
+            let work = async {
+                let unread = self::unread(lake, consumer, role).await?;
+                table.refresh().await?;
+                folder = table.folder(unread).await?;
+                table.date_removals(&mut folder, stay, now).await?;
+                table.delete_files(&folder.due(stay, now)).await
+            };
+            deleted = self.in_the_consumers_place(work).await;
         }
         // The log has room of its own afterwards, which makes no more files due.
         let mut due: Vec<Waste> = folder
