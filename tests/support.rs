@@ -1,5 +1,6 @@
 //! Running the binary: commands with their output, and the service with its addresses.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -309,11 +311,7 @@ impl Service {
 
     /// The most memory the process has held, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(status).expect("the process's status");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a peak") << 10
+        memory_bytes(self.child.id(), "VmHWM")
     }
 
     /// SIGTERM, and the exit code.
@@ -403,6 +401,36 @@ pub fn post_for_answer(url: &str, body: &str) -> Answer {
         status: answer.status().as_u16(),
         retry_after: retry_after.and_then(|value| Some(value.to_str().ok()?.to_owned())),
     }
+}
+
+/// A number from the environment.
+pub fn setting(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty());
+    text.map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number"))
+    })
+}
+
+/// The bodies of generated deliveries, as the platform posts them, left as they are: an event's id goes by its bytes.
+pub fn bodies(lines: &str) -> Vec<String> {
+    let body = |line: &str| {
+        let mut delivery: HashMap<String, Box<RawValue>> =
+            serde_json::from_str(line).expect("a delivery a line");
+        let body = delivery.remove("body").expect("a body");
+        body.get().to_owned()
+    };
+    lines.lines().map(body).collect()
+}
+
+/// What the system says of a process's memory: `VmRSS`, what it holds, or `VmHWM`, the most it has held.
+pub fn memory_bytes(pid: u32, what: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process's status");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a size") << 10
 }
 
 /// Waits until it is so; fails the test if it does not become so.

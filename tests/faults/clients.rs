@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::load::Ending;
 use crate::support::{Desk, Service, TOKEN, delivery, exchange, post_for_answer, wait};
 
 const IDLE: u64 = 10_000;
@@ -41,15 +42,6 @@ fn served_meanwhile(service: &Service, others: impl FnOnce()) -> (u64, Duration)
         }
         posting.join().expect("the well-behaved client")
     })
-}
-
-/// Set when dropped, also by a failed test, which would wait for the posts for ever.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn connect(service: &Service) -> TcpStream {

@@ -61,8 +61,9 @@ fn no_space_for_the_log_is_answered_503_until_there_is_some() {
     load.finish().check("ENOSPC from writing the log", &host);
 }
 
-#[test]
-fn what_the_lake_could_not_sync_is_not_released() {
+/// Calls on a file or folder of the lake's fail from the second start on: nothing is released until a start for which
+/// they do not.
+fn check_not_released(fault: &str, call: &str, place: impl FnOnce(&Path) -> PathBuf) {
     let host = Host::new();
     let load = Load::start();
     let service = host.start();
@@ -70,24 +71,12 @@ fn what_the_lake_could_not_sync_is_not_released() {
     load.wait_accepted(20);
     load.pause();
     service.stop_drained(&host);
-    // From here on no commit is durable, though each can be read.
-    let commits = host
-        .lake
-        .join("events/_delta_log")
-        .canonicalize()
-        .expect("the table's log");
-    let commits = commits.to_str().expect("a path in UTF-8");
-    let service = start_injected(
-        &host,
-        &[
-            "-e",
-            "trace=fsync",
-            "-e",
-            "inject=fsync:error=EIO",
-            "-P",
-            commits,
-        ],
-    );
+    let commits = host.lake.join("events/_delta_log");
+    let commits = commits.canonicalize().expect("the table's log");
+    let place = place(&commits);
+    let place = place.to_str().expect("a path in UTF-8");
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error=EIO"));
+    let service = start_injected(&host, &["-e", &trace, "-e", &inject, "-P", place]);
     load.to(&service);
     load.wait_accepted(50);
     wait("failures to flush", || {
@@ -103,35 +92,22 @@ fn what_the_lake_could_not_sync_is_not_released() {
     service.kill();
     assert_ne!(host.logs(), [] as [&Path; 0]);
     host.drain();
-    load.finish().check("EIO from fsync of the lake", &host);
+    load.finish().check(fault, &host);
+}
+
+#[test]
+fn what_the_lake_could_not_sync_is_not_released() {
+    // No commit is durable, though each can be read.
+    check_not_released("EIO from fsync of the lake", "fsync", Path::to_path_buf);
 }
 
 #[test]
 fn a_failed_write_of_the_lake_is_waited_out() {
-    let host = Host::new();
-    let load = Load::start();
-    let service = host.start();
-    load.to(&service);
-    load.wait_accepted(20);
-    load.pause();
-    service.stop_drained(&host);
     // The next entry of the table's log, where it is written before it is put in its place.
-    let commits = host.lake.join("events/_delta_log");
-    let next = fs::read_dir(&commits).expect("the table's log").count();
-    let staged = commits.join(format!("{next:020}.json#1"));
-    let staged = staged.to_str().expect("a path in UTF-8");
-    let inject = ["-e", "trace=write", "-e", "inject=write:error=EIO"];
-    let service = start_injected(&host, &[&inject[..], &["-P", staged]].concat());
-    load.to(&service);
-    load.wait_accepted(50);
-    wait("failures to flush", || {
-        service.metric("huggy_etl_flush_failures_total ") > 2
+    check_not_released("EIO from write of the lake", "write", |commits| {
+        let next = fs::read_dir(commits).expect("the table's log").count();
+        commits.join(format!("{next:020}.json#1"))
     });
-    load.pause();
-    service.kill();
-    assert_ne!(host.logs(), [] as [&Path; 0]);
-    host.drain();
-    load.finish().check("EIO from write of the lake", &host);
 }
 
 /// A file system of its own, unmounted when dropped.

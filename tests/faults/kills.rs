@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::host::Host;
 use crate::load::Load;
-use crate::support::{repository, wait};
+use crate::support::{repository, setting, wait};
 
 /// So many are killed, each once the lease of the one before has run out.
 const MAINTAINERS: u32 = 3;
@@ -48,15 +48,6 @@ const RARE: [&str; 5] = [
     "segment-removed",
     "log-remove",
 ];
-
-/// A number from the environment.
-pub fn setting(name: &str, default: u64) -> u64 {
-    let text = std::env::var(name).ok().filter(|text| !text.is_empty());
-    text.map_or(default, |text| {
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is no number"))
-    })
-}
 
 pub fn chance() -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(setting("FAULT_SEED", 1))

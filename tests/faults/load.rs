@@ -210,6 +210,15 @@ impl Shared {
     }
 }
 
+/// Tells whoever works beside a test to end: set when dropped, also by a failed test, which would wait for ever.
+pub struct Ending<'a>(pub &'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)

@@ -14,14 +14,13 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::disk::Mount;
 use crate::host::{Host, Process};
-use crate::kills::{chance, setting};
-use crate::load::Load;
+use crate::kills::chance;
+use crate::load::{Ending, Load};
 use crate::record::{CHATS, Record, body};
-use crate::support::wait;
+use crate::support::{bodies, memory_bytes, setting, wait};
 use crate::time::{set_clock, with_clock};
 
 /// In the last part of the run the process lives on, so that its memory is seen to grow if it does.
@@ -133,14 +132,7 @@ fn traffic(host: &Host, seed: u64, length: Duration) -> Vec<String> {
     let chats = (length.as_secs() * POSTED_PER_SECOND / DELIVERIES_PER_CHAT).to_string();
     let generated = host.run(&["generate", "--chats", &chats, "--seed", &seed.to_string()]);
     let generated = String::from_utf8(generated).expect("text");
-    generated.lines().map(body_of).collect()
-}
-
-/// Left as it is: an event's id goes by its bytes.
-fn body_of(line: &str) -> String {
-    let fields: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_str(line).expect("a delivery a line");
-    fields["body"].get().to_owned()
+    bodies(&generated)
 }
 
 fn imported_lines() -> String {
@@ -163,15 +155,6 @@ fn query(host: &Host, ended: &AtomicBool, answered: &AtomicUsize) {
     }
 }
 
-/// Set when dropped, also by a failed test.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// The service under load and what it has gone through.
 struct Soak<'a> {
     host: &'a Host,
@@ -180,7 +163,7 @@ struct Soak<'a> {
     load: Load,
     chance: ChaCha8Rng,
     faults: BTreeMap<&'static str, u32>,
-    /// Resident KiB in the calm part.
+    /// Resident bytes in the calm part.
     samples: Vec<u64>,
 }
 
@@ -223,7 +206,7 @@ impl<'a> Soak<'a> {
             self.sleep(500..3000);
             assert!(self.service.ended().is_none(), "{}", self.service.log());
             let is_calm = began.elapsed() > calm_from;
-            let resident = resident_kib(&self.service);
+            let resident = memory_bytes(self.service.pid(), "VmRSS");
             if is_calm {
                 self.samples.push(resident);
             }
@@ -243,7 +226,7 @@ impl<'a> Soak<'a> {
                     self.load.accepted(),
                     self.load.posted(),
                     self.faults.values().sum::<u32>(),
-                    resident / 1024
+                    resident >> 20
                 );
             }
         }
@@ -321,14 +304,6 @@ fn serve(host: &Host) -> Process {
     host.start_with(command)
 }
 
-fn resident_kib(service: &Process) -> u64 {
-    let path = format!("/proc/{}/status", service.pid());
-    let status = fs::read_to_string(path).expect("the state of a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let size = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    size.expect("a size")
-}
-
 /// Events and facts of the company are those that one import of its deliveries makes.
 fn check_company(host: &Host, posted: &[String]) {
     let undisturbed = Host::new();
@@ -367,11 +342,11 @@ fn sorted(rows: Vec<Value>) -> Vec<String> {
 }
 
 fn check_flat(samples: &[u64]) {
-    let mean = |samples: &[u64]| samples.iter().sum::<u64>() / 1024 / samples.len().max(1) as u64;
+    let mean = |samples: &[u64]| (samples.iter().sum::<u64>() / samples.len().max(1) as u64) >> 20;
     let third = samples.len() / 3;
     let [early, middle, late] =
         [0, 1, 2].map(|part| mean(&samples[part * third..(part + 1) * third]));
-    let most = samples.iter().max().copied().unwrap_or_default() / 1024;
+    let most = samples.iter().max().copied().unwrap_or_default() >> 20;
     println!(
         "soak: memory of one process over the first, second, last third of its life: {early}, {middle}, {late} MiB, at \
          most {most} MiB"

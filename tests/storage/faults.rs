@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::proxy::{Fault, Proxy};
 use crate::servers::{Reach, Seaweed, desk};
-use crate::support::{Desk, Service, TOKEN, wait};
+use crate::support::{Desk, Service, TOKEN, setting, wait};
 use crate::traffic::{Load, Tally};
 
 /// Of a hundred requests so many fail; of those that take their time, fewer.
@@ -49,13 +49,8 @@ fn status_500_for_what_was_done_loses_and_doubles_nothing() {
     check_fault("status 500 though done", Fault::WrongAnswer(500), PERCENT);
 }
 
-fn seed() -> u64 {
-    let text = std::env::var("FAULT_SEED").unwrap_or_else(|_| "1".to_owned());
-    text.parse().expect("FAULT_SEED is a number")
-}
-
 fn check_fault(name: &str, fault: Fault, percent: u64) {
-    let seed = seed();
+    let seed = setting("FAULT_SEED", 1);
     let store = Seaweed::start();
     let proxy = Proxy::before(store.port());
     let desk = desk(&impatient(store.reach_through(proxy.port())));

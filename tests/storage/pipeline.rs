@@ -7,8 +7,8 @@ use std::thread;
 
 use crate::comparison::{all_rows, compare};
 use crate::servers::{Azurite, Reach, Seaweed, desk};
-use crate::support::{Desk, TOKEN};
-use crate::traffic::{bodies, deliver};
+use crate::support::{Desk, TOKEN, bodies};
+use crate::traffic::deliver;
 
 #[test]
 fn everything_from_webhook_to_answer_works_on_s3() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::comparison::all_rows;
 use crate::servers::{Seaweed, desk};
-use crate::support::{Desk, Service, TOKEN};
-use crate::traffic::{APART, Load, Tally, bodies, deliver};
+use crate::support::{Desk, Service, TOKEN, bodies};
+use crate::traffic::{APART, Load, Tally, deliver};
 
 const SECOND: Duration = Duration::from_secs(1);
 

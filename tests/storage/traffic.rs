@@ -7,29 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::support::{Desk, TOKEN, post};
 
 const CLIENTS: usize = 8;
-
-/// A line of generated traffic. The body is left as it is: an event's id goes by its bytes.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    body: &'a RawValue,
-}
-
-/// The bodies of generated deliveries, as the platform posts them.
-pub fn bodies(lines: &str) -> Vec<String> {
-    let body = |line: &str| {
-        let line: Line = serde_json::from_str(line).expect("a delivery a line");
-        line.body.get().to_owned()
-    };
-    lines.lines().map(body).collect()
-}
 
 /// Posts each body until it is acknowledged, from several clients.
 pub fn deliver(url: &str, bodies: &[String]) {
