@@ -4,7 +4,7 @@ use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use deltalake::DeltaTableError;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::{Action, MetadataExt, StructType};
+use deltalake::kernel::{Action, Metadata, MetadataExt, StructType};
 use deltalake::protocol::DeltaOperation;
 
 use crate::error::LakeError;
@@ -19,12 +19,7 @@ impl Table {
     /// # Errors
     /// [`LakeError::Delta`].
     pub fn property(&self, name: &str) -> Result<Option<String>, LakeError> {
-        let snapshot = self
-            .inner
-            .snapshot()
-            .map_err(LakeError::delta(&self.name))?
-            .snapshot();
-        Ok(snapshot.metadata().configuration().get(name).cloned())
+        Ok(self.metadata()?.configuration().get(name).cloned())
     }
 
     /// What gives the property that value, unless it has it.
@@ -36,12 +31,15 @@ impl Table {
         if self.property(name)?.as_deref() == Some(value) {
             return Ok(None);
         }
-        let snapshot = self.inner.snapshot();
-        let snapshot = snapshot.map_err(LakeError::delta(&self.name))?.snapshot();
-        let metadata = snapshot.metadata().clone();
+        let metadata = self.metadata()?.clone();
         let metadata = metadata.add_config_key(name.to_owned(), value.to_owned());
         let metadata = metadata.map_err(DeltaTableError::from);
         Ok(Some(metadata.map_err(LakeError::delta(&self.name))?.into()))
+    }
+
+    fn metadata(&self) -> Result<&Metadata, LakeError> {
+        let snapshot = self.inner.snapshot();
+        Ok(snapshot.map_err(LakeError::delta(&self.name))?.metadata())
     }
 
     /// Adds the columns that a table of an earlier version lacks. They are NULL in the rows that it has.
@@ -79,7 +77,7 @@ impl Table {
         let schema = StructType::try_new(all.into_iter().chain(fields.clone()))
             .map_err(DeltaTableError::from)
             .map_err(LakeError::delta(&self.name))?;
-        let metadata = snapshot.metadata().clone().with_schema(&schema);
+        let metadata = self.metadata()?.clone().with_schema(&schema);
         let metadata = metadata
             .map_err(DeltaTableError::from)
             .map_err(LakeError::delta(&self.name))?;

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::Span;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Query, Select, TableFactor, Visit, Visitor,
@@ -11,7 +10,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::QueryError;
 use crate::excerpt::SqlMistake;
-use crate::mistake::place_of;
+use crate::mistake::place_in_sql;
 use crate::parameters::sql_of;
 
 /// `tokens` are those of the statement.
@@ -31,9 +30,7 @@ pub(crate) fn refuse_unheeded(
             Token::Word(known) => known.value.eq_ignore_ascii_case(word),
             _ => false,
         });
-        let place = named
-            .and_then(|token| Span::try_from_sqlparser_span(token.span))
-            .and_then(place_of);
+        let place = named.and_then(|token| place_in_sql(token.span));
         let message = format!("not supported: {advice}");
         return Err(QueryError::Sql(SqlMistake::at(message, place)));
     }
@@ -55,7 +52,7 @@ fn refuse_names_in_numbers(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
             true => format!("write {digits}"),
             false => "a space stands between a number and a name".to_owned(),
         };
-        let place = Span::try_from_sqlparser_span(two[0].span).and_then(place_of);
+        let place = place_in_sql(two[0].span);
         let message = format!("{written} is no number; {advice}");
         return Err(QueryError::Sql(SqlMistake::at(message, place)));
     }

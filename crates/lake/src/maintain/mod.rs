@@ -401,15 +401,15 @@ impl Run<'_> {
         let before = report.checkpoint;
         let summed_up = self.checkpoint(table, report).await;
         report.bear(summed_up)?;
-        if !self.maintenance.is_trial {
-            if report.checkpoint != before {
-                folder.take_log_of(table.folder(unread).await?);
-            }
-            table.delete_log(&folder.due(stay, now)).await?;
-            deleted?;
+        if !self.maintenance.is_trial && report.checkpoint != before {
+            folder.take_log_of(table.folder(unread).await?);
         }
         let log = folder.due(stay, now).into_iter();
         due.extend(log.filter(|waste| waste.is_of_log()).cloned());
+        if !self.maintenance.is_trial {
+            table.delete_log(&due.iter().collect::<Vec<_>>()).await?;
+            deleted?;
+        }
         tell_of(report, &folder, &due);
         if self.planned.removed.is_empty() {
             return Ok(());

@@ -1,12 +1,11 @@
 //! Keywords that are misspelt: the parser takes them for names, and stops behind them or before.
 
-use datafusion::common::Span;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::names::did_you_mean;
-use super::places::place_of;
+use super::places::place_in_sql;
 use crate::error::QueryError;
-use crate::excerpt::{Place, SqlMistake};
+use crate::excerpt::SqlMistake;
 
 const BEGINNINGS: [&str; 10] = [
     "SELECT", "WITH", "VALUES", "FROM", "EXPLAIN", "DESCRIBE", "SHOW", "CREATE", "INSERT", "DROP",
@@ -41,7 +40,7 @@ pub(crate) fn with_likely_keyword(error: QueryError, tokens: &[TokenWithSpan]) -
 fn likely(mistake: &SqlMistake, tokens: &[TokenWithSpan]) -> Option<SqlMistake> {
     let (expected, _) = mistake.message.split_once(", found: ")?;
     let begins = |token: &TokenWithSpan| {
-        place(token)
+        place_in_sql(token.span)
             .zip(mistake.place)
             .is_some_and(|(one, other)| (one.line, one.column) == (other.line, other.column))
     };
@@ -57,7 +56,7 @@ fn likely(mistake: &SqlMistake, tokens: &[TokenWithSpan]) -> Option<SqlMistake> 
         let next = tokens.get(at + 1)?;
         let is_by = word(next).is_some_and(|word| is_one_of(&["BY"], word));
         let message = format!("syntax error: Expected: BY, found: {next}");
-        return (!is_by).then(|| SqlMistake::at(message, place(next)));
+        return (!is_by).then(|| SqlMistake::at(message, place_in_sql(next.span)));
     }
     let before = at.checked_sub(1).filter(|before| is_alias(tokens, *before));
     let misspelt = |at: usize| {
@@ -66,7 +65,7 @@ fn likely(mistake: &SqlMistake, tokens: &[TokenWithSpan]) -> Option<SqlMistake> 
     };
     let (at, meant) = before.and_then(misspelt).or_else(|| misspelt(at))?;
     let message = format!("{}{meant}", mistake.message);
-    Some(SqlMistake::at(message, place(&tokens[at])))
+    Some(SqlMistake::at(message, place_in_sql(tokens[at].span)))
 }
 
 /// Whether the word is a second name of what stands before it, as an alias is.
@@ -93,8 +92,4 @@ fn word(token: &TokenWithSpan) -> Option<&str> {
         Token::Word(word) if word.quote_style.is_none() => Some(&word.value),
         _ => None,
     }
-}
-
-fn place(token: &TokenWithSpan) -> Option<Place> {
-    Span::try_from_sqlparser_span(token.span).and_then(place_of)
 }

@@ -23,7 +23,7 @@ use self::places::{
     candidates, column_mistake, function_place, is_of_a_column, misfit_function, place,
     table_place, text_place,
 };
-pub(crate) use self::places::{located, place_of};
+pub(crate) use self::places::{located, place_in_sql};
 use self::words::{
     arrow_words, filter_mistake, is_misfit, missing_function, missing_object, missing_table,
     missing_table_function, plain_words, syntax_error, unsupported,

@@ -8,7 +8,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr, Select, SelectItem, Visit, Visitor, visit_expressions, visit_relations,
 };
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::{self, Token, TokenWithSpan};
 
 use super::MistakeContext;
 use super::words::DIVISION_BY_ZERO;
@@ -58,7 +58,7 @@ pub(super) fn table_place(statement: &Statement, name: &str) -> Option<Place> {
     let _ = visit_relations(sql_of(statement)?, |relation| {
         match relation.0.last().and_then(|part| part.as_ident()) {
             Some(ident) if is_meant(&ident.value) => {
-                found = Span::try_from_sqlparser_span(ident.span).and_then(place_of);
+                found = place_in_sql(ident.span);
                 ControlFlow::Break(())
             }
             _ => ControlFlow::Continue(()),
@@ -85,14 +85,15 @@ pub(super) fn column_mistake(mistake: SqlMistake, context: MistakeContext<'_>) -
     let tokens = tokens(context.sql);
     let is_named =
         |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.value == name);
-    let place =
-        |token: &TokenWithSpan| Span::try_from_sqlparser_span(token.span).and_then(place_of);
     let is_word = |token: &TokenWithSpan, keyword: &str| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case(keyword));
     let mut all = tokens.windows(2);
     if let Some([_, all]) = all.find(|two| is_word(&two[0], "BY") && is_word(&two[1], "ALL"))
         && name == "all"
     {
-        return SqlMistake::at(advice::order_by_all(), mistake.place.or_else(|| place(all)));
+        return SqlMistake::at(
+            advice::order_by_all(),
+            mistake.place.or_else(|| place_in_sql(all.span)),
+        );
     }
     let mut named = (0..tokens.len()).filter(|at| is_named(&tokens[*at]));
     let (Some(at), None) = (named.next(), named.next()) else {
@@ -101,7 +102,7 @@ pub(super) fn column_mistake(mistake: SqlMistake, context: MistakeContext<'_>) -
     let is_guessed = mistake.message.contains("did you mean");
     let is_quoted = matches!(&tokens[at].token, Token::Word(word) if word.quote_style == Some('"'));
     SqlMistake {
-        place: mistake.place.or_else(|| place(&tokens[at])),
+        place: mistake.place.or_else(|| place_in_sql(tokens[at].span)),
         message: match () {
             () if is_guessed => mistake.message,
             () if is_quoted => advice::quoted_text(name),
@@ -150,7 +151,7 @@ pub(super) fn text_place(sql: &str, wanted: &str) -> Option<Place> {
     let named = tokens
         .iter()
         .find(|token| matches!(&token.token, Token::SingleQuotedString(text) if text == wanted))?;
-    Span::try_from_sqlparser_span(named.span).and_then(place_of)
+    place_in_sql(named.span)
 }
 
 /// The division by a plain 0, else the only one.
@@ -168,7 +169,7 @@ fn division_place(sql: &str) -> Option<Place> {
         (None, Some(only), None) => only,
         _ => return None,
     };
-    Span::try_from_sqlparser_span(found.span).and_then(place_of)
+    place_in_sql(found.span)
 }
 
 /// The file that the message begins with.
@@ -186,7 +187,7 @@ pub(super) fn function_place(statement: &Statement, name: &str) -> Option<Place>
         };
         match ident {
             Some(ident) if name.eq_ignore_ascii_case(&ident.value) => {
-                found = Span::try_from_sqlparser_span(ident.span).and_then(place_of);
+                found = place_in_sql(ident.span);
                 ControlFlow::Break(())
             }
             _ => ControlFlow::Continue(()),
@@ -242,7 +243,12 @@ pub(super) fn candidates(error: &DataFusionError) -> Vec<String> {
     }
 }
 
-pub(crate) fn place_of(span: Span) -> Option<Place> {
+/// Of what the parser has read.
+pub(crate) fn place_in_sql(span: tokenizer::Span) -> Option<Place> {
+    Span::try_from_sqlparser_span(span).and_then(place_of)
+}
+
+fn place_of(span: Span) -> Option<Place> {
     let number = |number: u64| usize::try_from(number).ok();
     let (line, column) = (number(span.start.line)?, number(span.start.column)?);
     let is_on_one_line = span.end.line == span.start.line;

@@ -1,5 +1,7 @@
 //! What is measured: counts by type, errors, clocks, gaps, and whether the facts are behind.
 
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Duration, Utc};
 use datafusion::prelude::SessionContext;
@@ -7,7 +9,7 @@ use events::{Tz, occurred};
 use futures::TryStreamExt;
 use lake::{Lake, LakeError};
 
-use crate::read::{COLUMNS, EventRows, instant, instants, long, longs, text, texts};
+use crate::read::{COLUMNS, EventRows, instant, instants, longs, text, texts};
 use crate::run::{TransformError, lag};
 use crate::settings::Settings;
 
@@ -62,16 +64,16 @@ pub struct Clock {
 }
 
 impl Clock {
-    fn of(mut seconds: Vec<i64>) -> Self {
-        seconds.sort_unstable();
+    fn of(mut seconds: Vec<f64>) -> Self {
+        seconds.sort_unstable_by(f64::total_cmp);
         let count =
-            |is_it: fn(i64) -> bool| seconds.iter().filter(|one| is_it(**one)).count() as u64;
+            |is_it: fn(f64) -> bool| seconds.iter().filter(|one| is_it(**one)).count() as u64;
         Self {
             events: seconds.len() as u64,
-            median_seconds: seconds.get(seconds.len() / 2).copied(),
-            early: count(|seconds| seconds < -5),
-            late: count(|seconds| seconds > 300),
-            latest_seconds: seconds.last().copied(),
+            median_seconds: seconds.get(seconds.len() / 2).map(|median| *median as i64),
+            early: count(|seconds| seconds < -5.0),
+            late: count(|seconds| seconds > 300.0),
+            latest_seconds: seconds.last().map(|latest| *latest as i64),
         }
     }
 }
@@ -183,7 +185,7 @@ impl Desk<'_> {
         while let Some(batch) = rows.try_next().await? {
             seconds.extend(EventRows::new(&batch)?.events().map(|stored| {
                 let (occurred_at, ..) = occurred(&stored.event, stored.delivered_at, zone);
-                (stored.delivered_at - occurred_at).num_seconds()
+                (stored.delivered_at - occurred_at).num_seconds() as f64
             }));
         }
         Ok(Clock::of(seconds))
@@ -192,38 +194,13 @@ impl Desk<'_> {
     /// How much later this system received than the platform says it delivered. Imported lines without a time of their
     /// own say nothing.
     async fn arrival(&self) -> Result<Clock, TransformError> {
-        self.difference(
-            "SELECT date_part('epoch', received_at) - date_part('epoch', delivered_at) AS seconds \
-             FROM recent WHERE received_at <> delivered_at",
-        )
-        .await
-    }
-
-    async fn difference(&self, seconds: &str) -> Result<Clock, TransformError> {
-        let sql = format!(
-            "SELECT count(*) AS events, CAST(approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS BIGINT) \
-             AS median, count(*) FILTER (WHERE seconds < -5) AS early, count(*) FILTER (WHERE seconds > 300) AS late, \
-             CAST(max(seconds) AS BIGINT) AS latest FROM ({seconds})"
-        );
-        let mut clock = Clock::default();
-        for batch in self
-            .ask(&sql)
-            .await?
-            .iter()
-            .filter(|batch| batch.num_rows() > 0)
-        {
-            let number = |name: &str| Ok::<_, TransformError>(long(&longs(batch, name)?, 0));
-            let count =
-                |name: &str| Ok::<_, TransformError>(number(name)?.unwrap_or(0).unsigned_abs());
-            clock = Clock {
-                events: count("events")?,
-                median_seconds: number("median")?,
-                early: count("early")?,
-                late: count("late")?,
-                latest_seconds: number("latest")?,
-            };
+        let sql = "SELECT date_part('epoch', received_at) - date_part('epoch', delivered_at) AS seconds \
+                   FROM recent WHERE received_at <> delivered_at";
+        let mut seconds = Vec::new();
+        for batch in self.ask(sql).await? {
+            seconds.extend(batch.column(0).as_primitive::<Float64Type>().values());
         }
-        Ok(clock)
+        Ok(Clock::of(seconds))
     }
 
     async fn gaps(&self) -> Result<Vec<(DateTime<Utc>, DateTime<Utc>)>, TransformError> {
