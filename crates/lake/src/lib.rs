@@ -25,6 +25,7 @@ mod folding;
 mod history;
 mod landed;
 mod lease;
+mod lists;
 mod location;
 mod maintain;
 mod metadata;

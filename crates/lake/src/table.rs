@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use crate::error::LakeError;
 use crate::landed::landmark;
+use crate::lists::SparedLists;
 use crate::location::Lake;
 use crate::maintain::{Hidden, KEPT_FROM, Size};
 use crate::session::{BatchStream, aside, session, sorted};
@@ -432,10 +433,9 @@ impl Table {
     /// # Errors
     /// [`LakeError::Read`].
     pub async fn provider(&self) -> Result<Arc<dyn TableProvider>, LakeError> {
-        self.inner
-            .table_provider()
-            .await
-            .map_err(LakeError::read(&self.name))
+        let provider = self.inner.table_provider().await;
+        let provider = provider.map_err(LakeError::read(&self.name))?;
+        Ok(Arc::new(SparedLists(provider)))
     }
 
     /// Registers this table's storage with a session that reads [`provider`](Self::provider) by plan.

@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
 use chrono::{DateTime, Duration, Utc};
+use datafusion::prelude::{col, lit};
 use futures::TryStreamExt;
 use lake::{Changes, Lake, LakeError, Layout, Scope, Table, TableSpec};
 use tempfile::TempDir;
@@ -487,6 +488,43 @@ async fn rows_of_any_width_are_sorted_within_little_memory() {
         .iter()
         .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values());
     assert!(ids.copied().eq(0..PARTS * ROWS));
+}
+
+#[tokio::test]
+async fn lists_of_any_length_choose_rows() {
+    const VALUES: i64 = 50_000;
+    let (_folder, lake) = open();
+    let mut table = lake.table(&spec()).await.expect("a new table");
+    let all = [
+        (Some(1), "one"),
+        (Some(VALUES + 1), "beyond"),
+        (None, "nobody's"),
+    ];
+    table.append(vec![rows(&all)], None).await.expect("rows");
+    let ids = || (0..VALUES).map(lit).collect::<Vec<_>>();
+    for (condition, expected) in [
+        (col("chat_id").in_list(ids(), false), vec!["one"]),
+        (col("chat_id").in_list(ids(), true), vec!["beyond"]),
+        (
+            col("chat_id")
+                .in_list(ids(), false)
+                .or(col("chat_id").is_null()),
+            vec!["nobody's", "one"],
+        ),
+    ] {
+        let chosen = table
+            .read_sorted(&["body"], Some(condition), &["body"], 32 << 20)
+            .await;
+        let chosen: Vec<RecordBatch> = chosen
+            .expect("choosing")
+            .try_collect()
+            .await
+            .expect("choosing");
+        let chosen = chosen
+            .iter()
+            .flat_map(|batch| batch.column(0).as_string_view().iter().flatten());
+        assert_eq!(chosen.collect::<Vec<_>>(), expected);
+    }
 }
 
 #[tokio::test]
