@@ -18,6 +18,7 @@ mod list;
 mod logging;
 mod pager;
 mod shell;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -57,8 +58,7 @@ fn run(args: Args) -> Result<(), Failure> {
     // Files that queries spill to have a handle each.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     logging::start(&config, matches!(args.command, Command::Serve(_)));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
+    let runtime = threads::builder()
         .build()
         .map_err(|error| Failure::Environment(error.into()))?;
     let result = match args.command {
@@ -66,7 +66,7 @@ fn run(args: Args) -> Result<(), Failure> {
         command => runtime.block_on(run_on_lake(command, config)),
     };
     // What is still at work, such as a read that cannot be called back, is not waited for.
-    runtime.shutdown_background();
+    threads::leave(runtime);
     result
 }
 

@@ -5,9 +5,11 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
+
+use crate::threads;
 
 /// How long a stopped query may take to notice. A join of much with much can compute for minutes between
 /// two looks around.
@@ -17,7 +19,7 @@ pub struct Threads(Option<Runtime>);
 
 impl Threads {
     pub fn new() -> io::Result<Threads> {
-        Ok(Threads(Some(start()?)))
+        Ok(Threads(Some(threads::builder().build()?)))
     }
 
     /// What the work gives; nothing if Ctrl-C stopped it.
@@ -27,7 +29,7 @@ impl Threads {
     ) -> io::Result<Option<T>> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         if self.0.is_none() {
-            self.0 = Some(start()?);
+            self.0 = Some(threads::builder().build()?);
         }
         let Some(runtime) = &self.0 else {
             return Err(io::Error::other("there are no threads to run queries"));
@@ -48,17 +50,16 @@ impl Threads {
     /// The threads end when their work next looks around, or with the process.
     fn abandon(&mut self) {
         if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+            std::thread::spawn(move || drop(runtime));
         }
     }
 }
 
+/// At the end of the shell.
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.abandon();
+        if let Some(runtime) = self.0.take() {
+            threads::leave(runtime);
+        }
     }
-}
-
-fn start() -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build()
 }

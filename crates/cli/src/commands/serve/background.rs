@@ -13,6 +13,7 @@ use transform::{Mode, TransformError};
 
 use crate::commands::{holder, maintain};
 use crate::config::Config;
+use crate::threads;
 
 /// The work that the settings ask for.
 pub fn start(
@@ -49,10 +50,17 @@ pub fn start(
     transform.into_iter().chain(maintain).collect()
 }
 
-/// Waits until all of it has ended, or until the grace is over.
-pub async fn wait_for(work: Vec<JoinHandle<()>>, grace: Duration) {
+/// Waits until all of it has ended, or until the grace is over; the rest ends with the process.
+pub async fn wait_for(mut work: Vec<JoinHandle<()>>, grace: Duration) {
     let deadline = Instant::now() + grace;
-    while !work.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+    loop {
+        for ended in work.extract_if(.., |thread| thread.is_finished()) {
+            // It catches what breaks off in it.
+            let _ = ended.join();
+        }
+        if work.is_empty() || Instant::now() >= deadline {
+            return threads::leave(work);
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -81,11 +89,8 @@ fn repeat<F: Future<Output = ()> + Send + 'static>(
         }
     };
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            // The work may wait for nothing for long, while its lease must be renewed.
-            .worker_threads(2)
-            .enable_all()
-            .build();
+        // The work may wait for nothing for long, while its lease must be renewed.
+        let runtime = threads::builder().worker_threads(2).build();
         match runtime {
             Ok(runtime) => runtime.block_on(work),
             Err(error) => {
