@@ -88,6 +88,46 @@ fn the_line_at_fault_is_shown_with_a_caret() {
 }
 
 #[test]
+fn lists_may_be_long_and_chains_may_not() {
+    let desk = small_lake();
+    let counted = |condition: &str| {
+        let sql = format!("SELECT count(*) AS chats FROM fact_chats WHERE {condition}");
+        desk.write("long.sql", &sql);
+        let printed = desk.run(&["query", "long.sql", "--format", "csv"]);
+        (printed.code, printed.stdout, printed.stderr)
+    };
+    let (_, all, _) = counted("true");
+    let ids = desk.ok(&[
+        "query",
+        "-c",
+        "SELECT chat_id FROM fact_chats",
+        "--format",
+        "tsv",
+    ]);
+    let known: Vec<&str> = ids.lines().skip(1).collect();
+    let unknown: Vec<String> = (0..100_000).map(|id| format!("-{id}")).collect();
+    let list = [known.join(", "), unknown.join(", ")].join(", ");
+    assert_eq!(counted(&format!("chat_id IN ({list})")).1, all);
+    assert_eq!(counted(&format!("chat_id NOT IN ({list})")).1, "chats\n0\n");
+    let either = |count: usize| {
+        let of = |id: usize| match id % 2 {
+            0 => format!("chat_id = -{id}"),
+            _ => format!("contact_id < -{id}"),
+        };
+        (0..count).map(of).collect::<Vec<_>>().join(" OR ")
+    };
+    assert_eq!(counted(&either(600)).1, "chats\n0\n");
+    let (code, _, told) = counted(&either(50_000));
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("list the values, as in `chat_id IN (1, 2, 3)`"),
+        "{told}"
+    );
+    let width = told.lines().map(|line| line.chars().count()).max();
+    assert!(width < Some(250), "{told}");
+}
+
+#[test]
 fn exit_codes_tell_what_failed() {
     let desk = Desk::new();
     desk.write("not_a_folder", "");

@@ -18,6 +18,9 @@ pub struct Place {
     pub width: usize,
 }
 
+/// Of a line so many characters are shown.
+const LINE_AT_MOST: usize = 160;
+
 impl SqlMistake {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
@@ -58,8 +61,7 @@ impl SqlMistake {
             control if control.is_control() => char::REPLACEMENT_CHARACTER,
             other => other,
         };
-        let text: String = text.chars().map(shown).collect();
-        let before = column.checked_sub(1)?;
+        let (text, before) = stretch(text.chars().map(shown).collect(), column.checked_sub(1)?);
         // Tabs keep their width, so that the caret stands below what it points at.
         let indent: String = text
             .chars()
@@ -83,6 +85,23 @@ impl SqlMistake {
             "{margin}--> {place}\n{margin} |\n{line} | {text}\n{margin} | {indent}{carets}"
         ))
     }
+}
+
+/// Of a long line what is around that many characters, and how many of them are left before it.
+fn stretch(mut line: Vec<char>, before: usize) -> (String, usize) {
+    let from = match line.len() > LINE_AT_MOST {
+        true => before.saturating_sub(LINE_AT_MOST / 2).min(line.len()),
+        false => 0,
+    };
+    line.drain(..from);
+    if let (true, Some(first)) = (from > 0, line.first_mut()) {
+        *first = '…';
+    }
+    if line.len() > LINE_AT_MOST {
+        line.truncate(LINE_AT_MOST - 1);
+        line.push('…');
+    }
+    (line.into_iter().collect(), before - from)
 }
 
 fn is_word(character: char) -> bool {
@@ -144,6 +163,31 @@ mod tests {
             9,
             0,
             " --> line 1, column 9\n  |\n1 | SELECT (\n  |         ^",
+        );
+    }
+
+    #[test]
+    fn of_a_long_line_is_shown_what_is_around_the_place() {
+        let sql = format!("SELECT {}chanel{}", "a, ".repeat(100), ", b".repeat(100));
+        let place = Some(Place {
+            line: 1,
+            column: 308,
+            width: 0,
+        });
+        let excerpt = SqlMistake::at("wrong", place).excerpt(&sql, None, 0);
+        let excerpt = excerpt.unwrap_or_default();
+        let lines: Vec<Vec<char>> = excerpt.lines().map(|line| line.chars().collect()).collect();
+        let [_, _, text, carets] = lines.as_slice() else {
+            panic!("{excerpt}");
+        };
+        assert_eq!(text.len(), "1 | ".len() + LINE_AT_MOST);
+        assert_eq!([text[4], text[text.len() - 1]], ['…', '…']);
+        let marked = text.iter().zip(carets).filter(|(_, mark)| **mark == '^');
+        assert_eq!(marked.map(|(shown, _)| shown).collect::<String>(), "chanel");
+        // Of a short line all is shown.
+        assert_eq!(
+            stretch("a".repeat(LINE_AT_MOST).chars().collect(), 159),
+            ("a".repeat(LINE_AT_MOST), 159)
         );
     }
 

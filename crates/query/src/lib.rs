@@ -12,6 +12,7 @@ mod answer;
 mod as_of;
 mod business;
 mod catalog;
+mod chains;
 mod chart;
 mod compared;
 mod derivation;

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use crate::chains;
 use crate::error::QueryError;
 use crate::mistake::with_likely_keyword;
 
@@ -46,19 +47,16 @@ pub(crate) fn parse_each(sql: &str, recursion_limit: usize) -> Result<Vec<Part>,
     for tokens in tokens.split_inclusive(is_end) {
         let mut said = tokens.to_vec();
         said.retain(says_something);
-        match statement(tokens, recursion_limit) {
-            Ok(None) => {}
-            Ok(Some(statement)) => parts.push(Part {
+        let read = chains::check(&said).and_then(|()| {
+            statement(tokens, recursion_limit).map_err(|error| {
+                with_likely_keyword(QueryError::from(error).at_the_end_of(sql), &said)
+            })
+        });
+        if let Some(statement) = read.transpose() {
+            parts.push(Part {
                 tokens: said,
-                statement: Ok(statement),
-            }),
-            Err(error) => {
-                let error = QueryError::from(error).at_the_end_of(sql);
-                parts.push(Part {
-                    statement: Err(with_likely_keyword(error, &said)),
-                    tokens: said,
-                });
-            }
+                statement,
+            });
         }
     }
     if let Some(error) = unread {
