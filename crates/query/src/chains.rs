@@ -1,5 +1,5 @@
-//! Statements that are too long to be planned. Each operator of an expression, each query of a union and each join takes
-//! room on the stack of what plans it, and a stack that is full ends the process.
+//! Statements that are too long to be planned. Each operator of a chain, each query of a union and each join takes room on the
+//! stack of what plans it, and a stack that is full ends the process.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -8,56 +8,105 @@ use crate::error::QueryError;
 use crate::excerpt::SqlMistake;
 use crate::mistake::place_in_sql;
 
-const OPERATORS_AT_MOST: usize = 2000;
+const OPERATORS_AT_MOST: usize = 1000;
 const PARTS_AT_MOST: usize = 500;
 
-/// What follows each other within one pair of parentheses.
-#[derive(Default)]
+/// What follows each other within one pair of parentheses, or of CASE and END. What binds closer than AND and OR is one
+/// below the other only between two of them.
+#[derive(Clone, Copy, Default)]
 struct Chain {
-    operators: usize,
+    ors: usize,
+    ands: usize,
+    others: usize,
     /// Joined tables and united queries.
     parts: usize,
 }
 
-/// Refuses a statement that is longer than can be planned, at the place where it is.
+impl Chain {
+    fn operators(self) -> usize {
+        self.ors + self.ands + self.others
+    }
+
+    /// Another expression of a list begins, or another part of a query.
+    fn part(&mut self, parts: usize) {
+        *self = Chain {
+            parts: self.parts + parts,
+            ..Chain::default()
+        };
+    }
+}
+
+/// Refuses a statement that is longer than can be planned, at the place where it is. `tokens` are without spaces.
 ///
 /// # Errors
 /// [`QueryError::Sql`].
 pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
     let mut outer = Vec::new();
+    let mut around = 0;
     let mut chain = Chain::default();
+    let mut before = &Token::EOF;
     for token in tokens {
         match &token.token {
-            Token::LParen | Token::LBracket => outer.push(std::mem::take(&mut chain)),
-            Token::RParen | Token::RBracket => chain = outer.pop().unwrap_or_default(),
-            Token::Comma => chain.operators = 0,
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                around += chain.operators();
+                outer.push(std::mem::take(&mut chain));
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                chain = outer.pop().unwrap_or_default();
+                around -= chain.operators();
+            }
+            Token::Comma => chain.part(0),
             Token::Word(word) => match word.keyword {
-                Keyword::WHEN | Keyword::THEN | Keyword::ELSE => chain.operators = 0,
-                Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => {
-                    chain.parts += 1;
-                    chain.operators = 0;
+                Keyword::CASE => {
+                    around += chain.operators();
+                    outer.push(std::mem::take(&mut chain));
                 }
-                Keyword::AND
-                | Keyword::OR
-                | Keyword::XOR
-                | Keyword::IS
+                Keyword::END => {
+                    chain = outer.pop().unwrap_or_default();
+                    around -= chain.operators();
+                }
+                Keyword::WHEN | Keyword::THEN | Keyword::ELSE => chain.part(0),
+                // Of `SELECT * EXCEPT (a)` it is none.
+                Keyword::EXCEPT if *before == Token::Mul => {}
+                Keyword::UNION
+                | Keyword::INTERSECT
+                | Keyword::EXCEPT
+                | Keyword::MINUS
+                | Keyword::JOIN => chain.part(1),
+                Keyword::OR | Keyword::XOR => {
+                    chain.ors += 1;
+                    (chain.ands, chain.others) = (0, 0);
+                }
+                Keyword::AND => {
+                    chain.ands += 1;
+                    chain.others = 0;
+                }
+                Keyword::IS
                 | Keyword::IN
                 | Keyword::LIKE
                 | Keyword::ILIKE
+                | Keyword::RLIKE
+                | Keyword::REGEXP
                 | Keyword::SIMILAR
+                | Keyword::OPERATOR
+                | Keyword::DIV
                 | Keyword::COLLATE
-                | Keyword::AT => chain.operators += 1,
+                | Keyword::AT => chain.others += 1,
                 _ => {}
             },
-            Token::Whitespace(_)
-            | Token::Number(..)
+            Token::Number(..)
             | Token::SingleQuotedString(_)
+            | Token::DollarQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::HexStringLiteral(_)
             | Token::Placeholder(_)
             | Token::Period
             | Token::SemiColon => {}
-            _ => chain.operators += 1,
+            _ => chain.others += 1,
         }
-        let message = if chain.operators > OPERATORS_AT_MOST {
+        before = &token.token;
+        let message = if around + chain.operators() > OPERATORS_AT_MOST {
             format!(
                 "an expression of more than {OPERATORS_AT_MOST} operators in a row is too long to be planned; list the values, \
                 as in `chat_id IN (1, 2, 3)`, or put them into a table or a file and join it"
@@ -81,35 +130,63 @@ mod tests {
     use super::*;
     use crate::syntax::tokens;
 
-    fn refused_at(sql: &str) -> Option<usize> {
-        match check(&tokens(sql)) {
-            Ok(()) => None,
-            Err(QueryError::Sql(mistake)) => mistake.place.map(|place| place.column),
-            Err(error) => panic!("{error}"),
+    fn is_refused(sql: &str) -> bool {
+        check(&tokens(sql)).is_err()
+    }
+
+    fn of(count: usize, part: &str, between: &str) -> String {
+        vec![part; count].join(between)
+    }
+
+    #[test]
+    fn a_chain_is_refused_where_it_is_too_long() {
+        let sum = of(OPERATORS_AT_MOST + 1, "1", "+");
+        assert!(!is_refused(&format!("SELECT {sum}")));
+        let Err(QueryError::Sql(mistake)) = check(&tokens(&format!("SELECT {sum}+1"))) else {
+            panic!("it is too long");
+        };
+        assert_eq!(mistake.place.map(|place| place.column), Some(2009));
+        let many = 2 * OPERATORS_AT_MOST;
+        for long in [
+            of(many, "a = 1", " OR "),
+            of(many, "(a = 1 AND b)", " OR "),
+            of(many, "CASE WHEN a THEN 1 ELSE 0 END", " + "),
+            of(many, "{'a': 1, 'b': 2}", " = "),
+            of(many, "1", " RLIKE "),
+            of(many, "1", " OPERATOR(pg_catalog.+) "),
+            format!("{}1{}", of(600, "(1 + 2 + ", ""), of(600, ")", "")),
+        ] {
+            assert!(is_refused(&format!("SELECT {long}")), "{long}");
+        }
+        for united in ["UNION ALL", "EXCEPT", "MINUS"] {
+            let united = of(
+                PARTS_AT_MOST + 2,
+                "SELECT a, b FROM t",
+                &format!(" {united} "),
+            );
+            assert!(is_refused(&united));
         }
     }
 
     #[test]
-    fn only_operators_that_follow_each_other_are_counted() {
-        let of = |count: usize, part: &str, between: &str| vec![part; count].join(between);
-        let sum = of(OPERATORS_AT_MOST + 1, "1", "+");
-        assert_eq!(refused_at(&format!("SELECT {sum}")), None);
-        assert_eq!(refused_at(&format!("SELECT {sum}+1")), Some(4009));
-        let any = of(OPERATORS_AT_MOST, "(a = 'x' AND b)", " OR ");
-        assert_eq!(refused_at(&format!("SELECT {any}")), None);
-        assert!(refused_at(&format!("SELECT {any} OR c OR d")).is_some());
-        for many in [
-            format!("SELECT a IN ({})", of(100_000, "-1", ", ")),
+    fn only_what_is_one_below_the_other_counts() {
+        let many = 100 * OPERATORS_AT_MOST;
+        let any = OPERATORS_AT_MOST - 10;
+        for short in [
+            format!("SELECT a IN ({})", of(many, "-1", ", ")),
+            format!("INSERT INTO t VALUES {}", of(many, "(1, -2, a + 1)", ",")),
             format!(
-                "INSERT INTO t VALUES {}",
-                of(100_000, "(1, -2, a + 1)", ",")
+                "SELECT CASE {} END",
+                of(many, "WHEN a = 1 THEN -1 + 2", " ")
             ),
-            format!("SELECT CASE {} END", of(5_000, "WHEN a = 1 THEN -1", " ")),
-            of(PARTS_AT_MOST, "SELECT a + b", " UNION ALL "),
+            format!(
+                "SELECT {}",
+                of(any, "payload ->> 'k' = E'x' AND NOT b", " OR ")
+            ),
+            format!("SELECT {}", of(any, "lower(a) LIKE '%x%'", " OR ")),
+            of(PARTS_AT_MOST, "SELECT * EXCEPT (a) FROM t", " UNION ALL "),
         ] {
-            assert_eq!(refused_at(&many), None);
+            assert!(!is_refused(&short), "{short}");
         }
-        let united = of(PARTS_AT_MOST + 2, "SELECT a, b FROM t", " UNION ALL ");
-        assert!(refused_at(&united).is_some());
     }
 }
