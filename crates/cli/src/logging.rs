@@ -3,6 +3,7 @@
 //! through.
 
 use std::io::IsTerminal;
+use std::panic;
 
 use anyhow::{Context, bail};
 use tracing::level_filters::LevelFilter;
@@ -29,7 +30,12 @@ const OURS: [&str; 7] = [
 /// that it returns, without saying of what; who handles it says that.
 const QUIET: &str = "deltalake_core=error,buoyant_kernel=off,delta_kernel=off,datafusion=error";
 
+/// What fails to write the last part of a file has nothing to take back, which object_store tells by a panic, and
+/// deltalake catches.
+const CAUGHT_PANICS: (&str, &str) = ("/object_store-", "/src/buffered.rs");
+
 pub fn start(config: &Config, service: bool) {
+    silence_caught_panics();
     let level = if service { "info" } else { "warn" };
     let wanted = config.log.as_deref().unwrap_or(level);
     // Of two directives for one target the later counts. What is wanted was checked when it was read.
@@ -46,6 +52,19 @@ pub fn start(config: &Config, service: bool) {
         LogFormat::Human => lines.with(layer.with_target(false)).init(),
         LogFormat::Json => lines.with(layer.json().flatten_event(true)).init(),
     }
+}
+
+fn silence_caught_panics() {
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let (library, file) = CAUGHT_PANICS;
+        let is_caught = panic.location().is_some_and(|location| {
+            location.file().contains(library) && location.file().ends_with(file)
+        });
+        if !is_caught {
+            tell(panic);
+        }
+    }));
 }
 
 /// Refuses what is no filter, and what would silence everything: a single word that is no level, which the library takes

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     failpoint::arm();
     let args = Args::of_process();
-    match run(args) {
+    match threads::deep(|| run(args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -65,8 +65,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Query(query) => commands::query::run(query, config, &runtime),
         command => runtime.block_on(run_on_lake(command, config)),
     };
-    // What is still at work, such as a read that cannot be called back, is not waited for.
-    threads::leave(runtime);
+    threads::end(runtime);
     result
 }
 

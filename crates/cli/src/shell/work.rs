@@ -50,16 +50,13 @@ impl Threads {
     /// The threads end when their work next looks around, or with the process.
     fn abandon(&mut self) {
         if let Some(runtime) = self.0.take() {
-            std::thread::spawn(move || drop(runtime));
+            tokio::task::spawn_blocking(move || drop(runtime));
         }
     }
 }
 
-/// At the end of the shell.
 impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            threads::leave(runtime);
-        }
+        self.abandon();
     }
 }

@@ -59,7 +59,8 @@ pub async fn wait_for(mut work: Vec<JoinHandle<()>>, grace: Duration) {
             let _ = ended.join();
         }
         if work.is_empty() || Instant::now() >= deadline {
-            return threads::leave(work);
+            // Detached while they end they might crash; see `threads::end`.
+            return std::mem::forget(work);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
