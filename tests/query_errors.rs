@@ -87,6 +87,40 @@ fn the_line_at_fault_is_shown_with_a_caret() {
     insta::assert_snapshot!(told);
 }
 
+/// Deltalake takes conditions on the partition alone, and keeps what it cannot tell.
+#[test]
+fn conditions_on_the_partition_choose_rows_as_all_do() {
+    let desk = small_lake();
+    let day = "DATE '2025-03-10'";
+    let counted = |from: &str, condition: &str| {
+        let sql = format!("SELECT count(*) AS events FROM {from} WHERE {condition}");
+        desk.ok(&["query", "-c", &sql, "--format", "csv"])
+    };
+    // Behind it no condition goes to the scan.
+    let all = "(SELECT * FROM events ORDER BY event_id LIMIT 1000000) events";
+    for condition in [
+        format!("event_date = {day}"),
+        format!("event_date IN ({day}, NULL)"),
+        format!("event_date NOT IN ({day}, NULL)"),
+        format!("NOT coalesce(event_date = {day}, false)"),
+        format!("CASE WHEN event_date = {day} THEN false ELSE true END"),
+        format!("(event_date = {day}) IS NULL"),
+        format!("(event_date = {day}) IS DISTINCT FROM true"),
+        format!("(event_date = {day}) = (event_date = DATE '2025-03-11')"),
+        "event_date <> event_date".to_owned(),
+    ] {
+        assert_eq!(
+            counted("events", &condition),
+            counted(all, &condition),
+            "{condition}"
+        );
+    }
+    assert_ne!(
+        counted("events", "true"),
+        counted("events", &format!("event_date = {day}"))
+    );
+}
+
 #[test]
 fn lists_may_be_long_and_chains_may_not() {
     let desk = small_lake();
@@ -116,7 +150,7 @@ fn lists_may_be_long_and_chains_may_not() {
         };
         (0..count).map(of).collect::<Vec<_>>().join(" OR ")
     };
-    assert_eq!(counted(&either(600)).1, "chats\n0\n");
+    assert_eq!(counted(&either(990)).1, "chats\n0\n");
     let (code, _, told) = counted(&either(50_000));
     assert_eq!(code, Some(1));
     assert!(

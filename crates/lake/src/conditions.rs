@@ -1,5 +1,4 @@
-//! Long lists of values in the conditions of scans. The library that plans scans of Delta tables makes a chain of
-//! comparisons of a list, and goes down a chain by calling itself: a list of tens of thousands is more than a stack holds.
+//! The conditions of scans, of which the library that plans scans of Delta tables takes more than it can hold to.
 
 use std::sync::Arc;
 
@@ -13,21 +12,24 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::lit;
 
-/// Up to so many values are compared with the statistics of files.
+/// Of a list, up to so many values are compared with the statistics of files.
 const COMPARED: usize = 1000;
 
-/// A table whose scans are spared what is too long for them.
+/// A table of which every row that is read is looked at again: of a condition on the partition alone the library says that it
+/// passes over all files without such rows, and it keeps those of which it cannot tell.
 #[derive(Debug)]
-pub(crate) struct SparedLists(pub Arc<dyn TableProvider>);
+pub(crate) struct CheckedTable(pub Arc<dyn TableProvider>);
 
 /// What the scan makes of a condition.
 enum Heeded {
     AsItIs,
-    /// The rows that are read must be in the list, but no files are passed over by it.
-    InLongList(Expr),
+    /// Rows are passed over by it, but no files.
+    LongList(Expr),
     Not,
 }
 
+/// A list is made a chain of comparisons by the library, which goes down a chain by calling itself: tens of thousands are more
+/// than a stack holds.
 fn heeded(condition: &Expr) -> Result<Heeded> {
     let is_long =
         |expr: &Expr| Ok(matches!(expr, Expr::InList(list) if list.list.len() > COMPARED));
@@ -45,11 +47,11 @@ fn heeded(condition: &Expr) -> Result<Heeded> {
     let mut list = list.clone();
     list.list
         .push(lit(ScalarValue::try_from(value.data_type())?));
-    Ok(Heeded::InLongList(Expr::InList(list)))
+    Ok(Heeded::LongList(Expr::InList(list)))
 }
 
 #[async_trait]
-impl TableProvider for SparedLists {
+impl TableProvider for CheckedTable {
     fn schema(&self) -> SchemaRef {
         self.0.schema()
     }
@@ -65,15 +67,15 @@ impl TableProvider for SparedLists {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut spared = Vec::with_capacity(filters.len());
+        let mut taken = Vec::with_capacity(filters.len());
         for filter in filters {
             match heeded(filter)? {
-                Heeded::AsItIs => spared.push(filter.clone()),
-                Heeded::InLongList(list) => spared.push(list),
+                Heeded::AsItIs => taken.push(filter.clone()),
+                Heeded::LongList(list) => taken.push(list),
                 Heeded::Not => {}
             }
         }
-        self.0.scan(session, projection, &spared, limit).await
+        self.0.scan(session, projection, &taken, limit).await
     }
 
     fn supports_filters_pushdown(
@@ -82,12 +84,15 @@ impl TableProvider for SparedLists {
     ) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| match heeded(filter)? {
             Heeded::AsItIs => {
-                let mut support = self.0.supports_filters_pushdown(&[filter])?;
-                Ok(support
-                    .pop()
-                    .unwrap_or(TableProviderFilterPushDown::Unsupported))
+                let support = self.0.supports_filters_pushdown(&[filter])?;
+                Ok(match support.first() {
+                    Some(TableProviderFilterPushDown::Unsupported) | None => {
+                        TableProviderFilterPushDown::Unsupported
+                    }
+                    Some(_) => TableProviderFilterPushDown::Inexact,
+                })
             }
-            Heeded::InLongList(_) => Ok(TableProviderFilterPushDown::Inexact),
+            Heeded::LongList(_) => Ok(TableProviderFilterPushDown::Inexact),
             Heeded::Not => Ok(TableProviderFilterPushDown::Unsupported),
         };
         filters.iter().map(support).collect()

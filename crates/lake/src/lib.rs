@@ -14,6 +14,7 @@ macro_rules! failpoint {
 mod alone;
 mod changes;
 mod checkpoint;
+mod conditions;
 mod cut;
 mod difference;
 mod durable;
@@ -25,7 +26,6 @@ mod folding;
 mod history;
 mod landed;
 mod lease;
-mod lists;
 mod location;
 mod maintain;
 mod metadata;

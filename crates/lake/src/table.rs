@@ -18,9 +18,10 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use futures::TryStreamExt;
 use std::sync::Arc;
 
+use crate::conditions::CheckedTable;
 use crate::error::LakeError;
 use crate::landed::landmark;
-use crate::lists::SparedLists;
+
 use crate::location::Lake;
 use crate::maintain::{Hidden, KEPT_FROM, Size};
 use crate::session::{BatchStream, aside, session, sorted};
@@ -435,7 +436,7 @@ impl Table {
     pub async fn provider(&self) -> Result<Arc<dyn TableProvider>, LakeError> {
         let provider = self.inner.table_provider().await;
         let provider = provider.map_err(LakeError::read(&self.name))?;
-        Ok(Arc::new(SparedLists(provider)))
+        Ok(Arc::new(CheckedTable(provider)))
     }
 
     /// Registers this table's storage with a session that reads [`provider`](Self::provider) by plan.
