@@ -8,6 +8,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::error::Result;
+use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::lit;
@@ -21,33 +22,35 @@ const COMPARED: usize = 1000;
 pub(crate) struct CheckedTable(pub Arc<dyn TableProvider>);
 
 /// What the scan makes of a condition.
-enum Heeded {
+enum Heeded<'a> {
     AsItIs,
     /// Rows are passed over by it, but no files.
-    LongList(Expr),
+    LongList(&'a InList),
     Not,
 }
 
 /// A list is made a chain of comparisons by the library, which goes down a chain by calling itself: tens of thousands are more
 /// than a stack holds.
-fn heeded(condition: &Expr) -> Result<Heeded> {
+fn heeded(condition: &Expr) -> Result<Heeded<'_>> {
     let is_long =
         |expr: &Expr| Ok(matches!(expr, Expr::InList(list) if list.list.len() > COMPARED));
-    if !condition.exists(is_long)? {
-        return Ok(Heeded::AsItIs);
-    }
-    let (list, value) = match condition {
-        Expr::InList(list) if !list.negated => match list.list.first() {
-            Some(Expr::Literal(value, _)) => (list, value),
-            _ => return Ok(Heeded::Not),
-        },
-        _ => return Ok(Heeded::Not),
+    Ok(match condition {
+        _ if !condition.exists(is_long)? => Heeded::AsItIs,
+        Expr::InList(list) if !list.negated => Heeded::LongList(list),
+        _ => Heeded::Not,
+    })
+}
+
+/// A list with a NULL is not made a chain, and such a condition holds for no more rows and no fewer. Nothing where the list
+/// does not begin with a value, whose type NULL must have.
+fn with_null(list: &InList) -> Result<Option<Expr>> {
+    let Some(Expr::Literal(value, _)) = list.list.first() else {
+        return Ok(None);
     };
-    // A list with a NULL is not made a chain, and such a condition holds for no more rows and no fewer.
+    let null = lit(ScalarValue::try_from(value.data_type())?);
     let mut list = list.clone();
-    list.list
-        .push(lit(ScalarValue::try_from(value.data_type())?));
-    Ok(Heeded::LongList(Expr::InList(list)))
+    list.list.push(null);
+    Ok(Some(Expr::InList(list)))
 }
 
 #[async_trait]
@@ -71,7 +74,7 @@ impl TableProvider for CheckedTable {
         for filter in filters {
             match heeded(filter)? {
                 Heeded::AsItIs => taken.push(filter.clone()),
-                Heeded::LongList(list) => taken.push(list),
+                Heeded::LongList(list) => taken.extend(with_null(list)?),
                 Heeded::Not => {}
             }
         }

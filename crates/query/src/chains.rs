@@ -13,8 +13,10 @@ const PARTS_AT_MOST: usize = 500;
 
 /// What follows each other within one pair of parentheses, or of CASE and END. What binds closer than AND and OR is one
 /// below the other only between two of them.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Chain {
+    /// Operators that it lies below.
+    around: usize,
     ors: usize,
     ands: usize,
     others: usize,
@@ -23,13 +25,21 @@ struct Chain {
 }
 
 impl Chain {
-    fn operators(self) -> usize {
-        self.ors + self.ands + self.others
+    fn depth(&self) -> usize {
+        self.around + self.ors + self.ands + self.others
+    }
+
+    fn within(&self) -> Chain {
+        Chain {
+            around: self.depth(),
+            ..Chain::default()
+        }
     }
 
     /// Another expression of a list begins, or another part of a query.
     fn part(&mut self, parts: usize) {
         *self = Chain {
+            around: self.around,
             parts: self.parts + parts,
             ..Chain::default()
         };
@@ -42,45 +52,42 @@ impl Chain {
 /// [`QueryError::Sql`].
 pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
     let mut outer = Vec::new();
-    let mut around = 0;
     let mut chain = Chain::default();
     let mut before = &Token::EOF;
     for token in tokens {
-        match &token.token {
-            Token::LParen | Token::LBracket | Token::LBrace => {
-                around += chain.operators();
-                outer.push(std::mem::take(&mut chain));
+        let keyword = match &token.token {
+            Token::Word(word) => word.keyword,
+            _ => Keyword::NoKeyword,
+        };
+        match (&token.token, keyword) {
+            (Token::LParen | Token::LBracket | Token::LBrace, _) | (_, Keyword::CASE) => {
+                let within = chain.within();
+                outer.push(std::mem::replace(&mut chain, within));
             }
-            Token::RParen | Token::RBracket | Token::RBrace => {
+            (Token::RParen | Token::RBracket | Token::RBrace, _) | (_, Keyword::END) => {
                 chain = outer.pop().unwrap_or_default();
-                around -= chain.operators();
             }
-            Token::Comma => chain.part(0),
-            Token::Word(word) => match word.keyword {
-                Keyword::CASE => {
-                    around += chain.operators();
-                    outer.push(std::mem::take(&mut chain));
-                }
-                Keyword::END => {
-                    chain = outer.pop().unwrap_or_default();
-                    around -= chain.operators();
-                }
-                Keyword::WHEN | Keyword::THEN | Keyword::ELSE => chain.part(0),
-                // Of `SELECT * EXCEPT (a)` it is none.
-                Keyword::EXCEPT if *before == Token::Mul => {}
+            (Token::Comma, _) | (_, Keyword::WHEN | Keyword::THEN | Keyword::ELSE) => chain.part(0),
+            // Of `SELECT * EXCEPT (a)` it is none.
+            (_, Keyword::EXCEPT) if *before == Token::Mul => {}
+            (
+                _,
                 Keyword::UNION
                 | Keyword::INTERSECT
                 | Keyword::EXCEPT
                 | Keyword::MINUS
-                | Keyword::JOIN => chain.part(1),
-                Keyword::OR | Keyword::XOR => {
-                    chain.ors += 1;
-                    (chain.ands, chain.others) = (0, 0);
-                }
-                Keyword::AND => {
-                    chain.ands += 1;
-                    chain.others = 0;
-                }
+                | Keyword::JOIN,
+            ) => chain.part(1),
+            (_, Keyword::OR | Keyword::XOR) => {
+                chain.ors += 1;
+                (chain.ands, chain.others) = (0, 0);
+            }
+            (_, Keyword::AND) => {
+                chain.ands += 1;
+                chain.others = 0;
+            }
+            (
+                _,
                 Keyword::IS
                 | Keyword::IN
                 | Keyword::LIKE
@@ -91,22 +98,25 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
                 | Keyword::OPERATOR
                 | Keyword::DIV
                 | Keyword::COLLATE
-                | Keyword::AT => chain.others += 1,
-                _ => {}
-            },
-            Token::Number(..)
-            | Token::SingleQuotedString(_)
-            | Token::DollarQuotedString(_)
-            | Token::EscapedStringLiteral(_)
-            | Token::NationalStringLiteral(_)
-            | Token::HexStringLiteral(_)
-            | Token::Placeholder(_)
-            | Token::Period
-            | Token::SemiColon => {}
+                | Keyword::AT,
+            ) => chain.others += 1,
+            (
+                Token::Word(_)
+                | Token::Number(..)
+                | Token::SingleQuotedString(_)
+                | Token::DollarQuotedString(_)
+                | Token::EscapedStringLiteral(_)
+                | Token::NationalStringLiteral(_)
+                | Token::HexStringLiteral(_)
+                | Token::Placeholder(_)
+                | Token::Period
+                | Token::SemiColon,
+                _,
+            ) => {}
             _ => chain.others += 1,
         }
         before = &token.token;
-        let message = if around + chain.operators() > OPERATORS_AT_MOST {
+        let message = if chain.depth() > OPERATORS_AT_MOST {
             format!(
                 "an expression of more than {OPERATORS_AT_MOST} operators in a row is too long to be planned; list the values, \
                 as in `chat_id IN (1, 2, 3)`, or put them into a table or a file and join it"
